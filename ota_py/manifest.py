@@ -1,0 +1,279 @@
+"""The manifest: the signed document that describes one update.
+
+Pure: bytes in, an object or an error out; no disk, network, clock or process. The JSON schema in
+docs/reference/manifest.schema.json is generated from these models.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ota_py import names
+from ota_py.errors import ManifestError, OtaError
+
+MANIFEST_MAX_BYTES = 256 * 1024
+FILE_MAX_BYTES = 8 * 1024 * 1024
+FILES_MAX = 256
+IMAGES_MAX = 64
+PROBES_MAX = 64
+DESCRIPTION_MAX_CHARS = 2000
+IMAGE_MAX_BYTES = 64 * 1024**3
+TIMEOUT_MINUTES_MAX = 24 * 60
+TIMEOUT_MINUTES_DEFAULT = 30
+SETTLE_SECONDS_DEFAULT = 5.0
+
+COMPOSE_FILE_NAME = "docker-compose.yml"
+# The gateway's own directory inside the project: an update never writes there.
+RESERVED_DIRECTORY = "ota"
+
+
+def _version(text: str) -> str:
+    try:
+        names.parse_version(text)
+    except OtaError as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+def _relative_path(text: str) -> str:
+    path = PurePosixPath(text)
+    if path.is_absolute() or str(path) != text or ".." in path.parts or not path.parts:
+        raise ValueError(f"{text!r} is not a plain relative path")
+    if not re.fullmatch(r"[A-Za-z0-9._/ @+-]{1,255}", text):
+        raise ValueError(f"{text!r} has a character that is not allowed in a path")
+    return text
+
+
+def _destination(text: str) -> str:
+    if PurePosixPath(_relative_path(text)).parts[0] == RESERVED_DIRECTORY:
+        raise ValueError(f"{text!r} lies in the updater's own directory")
+    return text
+
+
+def _repository_name(text: str) -> str:
+    # registry/path:tag without a digest: the digest is a field of its own.
+    if not re.fullmatch(r"[a-z0-9][A-Za-z0-9._:/-]{0,254}", text) or "@" in text:
+        raise ValueError(f"{text!r} is not an image reference of the form registry/name:tag")
+    return text
+
+
+VersionText = Annotated[str, AfterValidator(_version)]
+RelativePath = Annotated[str, AfterValidator(_relative_path)]
+Destination = Annotated[str, AfterValidator(_destination)]
+ServiceName = Annotated[str, Field(pattern=names.SERVICE)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Word = Annotated[str, Field(pattern=names.GROUP)]
+
+
+class Model(BaseModel):
+    """Base of all parts: unknown fields are errors, values are never coerced, objects never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Image(Model):
+    """What a Compose service runs: pulled and started by digest, the tag is for people."""
+
+    reference: Annotated[str, AfterValidator(_repository_name)] = Field(
+        description="registry/name:tag as the operator gave it, with the registry made explicit"
+    )
+    digest: Annotated[str, Field(pattern=names.DIGEST)] = Field(
+        description="digest of the image index or manifest, resolved when the update was created"
+    )
+    size: int = Field(ge=0, le=IMAGE_MAX_BYTES, description="compressed bytes of the largest platform")
+
+    @property
+    def repository(self) -> str:
+        """`registry/name` without the tag."""
+        head, _, last = self.reference.rpartition("/")
+        return f"{head}/{last.split(':')[0]}" if head else last.split(":")[0]
+
+    @property
+    def pinned(self) -> str:
+        """`registry/name@sha256:...`: what the gateway pulls and what Compose runs."""
+        return f"{self.repository}@{self.digest}"
+
+
+class File(Model):
+    """One file of the update: where its bytes are in the repository, and where it goes."""
+
+    dest: Destination = Field(description="path relative to the gateway's Compose project directory")
+    target: RelativePath = Field(description="path of the target in the TUF repository")
+    sha256: Sha256
+    length: int = Field(ge=0, le=FILE_MAX_BYTES, description="bytes")
+    mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0644"
+    template: bool = Field(
+        default=False,
+        description="render with sandboxed Jinja2 and the gateway's own variables before it is written",
+    )
+
+
+class Compatibility(Model):
+    """Which gateways the update is for. An empty list allows all."""
+
+    min_version: VersionText | None = Field(default=None, description="oldest version to update from")
+    architectures: list[Literal["amd64", "arm64", "arm"]] = Field(default=[])
+    hardware: list[Word] = Field(default=[])
+    groups: list[Word] = Field(default=[])
+    allow_downgrade: bool = False
+
+
+class HttpProbe(Model):
+    """GET a URL from the gateway; healthy when the status is the expected one."""
+
+    type: Literal["http"]
+    url: Annotated[str, Field(pattern=r"^https?://", max_length=500)]
+    status: int = Field(default=200, ge=100, le=599)
+    timeout_seconds: float = Field(default=5, gt=0, le=60)
+
+
+class TcpProbe(Model):
+    """Open a TCP connection from the gateway."""
+
+    type: Literal["tcp"]
+    host: Annotated[str, Field(min_length=1, max_length=253)]
+    port: int = Field(ge=1, le=65535)
+    timeout_seconds: float = Field(default=5, gt=0, le=60)
+
+
+class MqttProbe(Model):
+    """Connect to an MQTT broker, publish and receive one message."""
+
+    type: Literal["mqtt"]
+    host: Annotated[str, Field(min_length=1, max_length=253)]
+    port: int = Field(default=1883, ge=1, le=65535)
+    topic: Annotated[str, Field(min_length=1, max_length=200)] = "ota/probe"
+    timeout_seconds: float = Field(default=5, gt=0, le=60)
+
+
+class CommandProbe(Model):
+    """Run a command inside a service's container; healthy when it exits 0."""
+
+    type: Literal["command"]
+    service: ServiceName
+    command: Annotated[list[str], Field(min_length=1, max_length=32)]
+    timeout_seconds: float = Field(default=10, gt=0, le=300)
+
+
+Probe = Annotated[HttpProbe | TcpProbe | MqttProbe | CommandProbe, Field(discriminator="type")]
+
+
+class Health(Model):
+    """What must hold before the update is committed."""
+
+    settle_seconds: float = Field(
+        default=SETTLE_SECONDS_DEFAULT,
+        ge=0,
+        le=600,
+        description="how long services without a healthcheck must run without a restart",
+    )
+    probes: Annotated[list[Probe], Field(max_length=PROBES_MAX)] = []
+
+
+class Manifest(Model):
+    """One update."""
+
+    schema_version: Literal[1] = 1
+    fleet: Word = Field(description="the fleet that the update is for; a gateway of another one refuses it")
+    version: VersionText
+    description: Annotated[str, Field(max_length=DESCRIPTION_MAX_CHARS)] = ""
+    critical: bool = False
+    created: Annotated[str, Field(description="RFC 3339, UTC")]
+    images: Annotated[dict[ServiceName, Image], Field(max_length=IMAGES_MAX)] = {}
+    compose: File | None = Field(default=None, description="a whole new docker-compose.yml")
+    files: Annotated[list[File], Field(max_length=FILES_MAX)] = []
+    compatibility: Compatibility = Compatibility()
+    health: Health = Health()
+    timeout_minutes: float = Field(
+        default=TIMEOUT_MINUTES_DEFAULT,
+        gt=0,
+        le=TIMEOUT_MINUTES_MAX,
+        description="from the first touch of a service to commit",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        if not (self.images or self.compose or self.files):
+            raise ValueError("the update changes nothing: it has no images, no compose file and no files")
+        dests = [f.dest for f in self.all_files]
+        if len(dests) != len(set(dests)):
+            raise ValueError("two files have the same dest")
+        if self.compose and self.compose.dest != COMPOSE_FILE_NAME:
+            raise ValueError(f"compose.dest must be {COMPOSE_FILE_NAME}")
+        if any(f.dest == COMPOSE_FILE_NAME for f in self.files):
+            raise ValueError(f"{COMPOSE_FILE_NAME} is given as compose, not in files")
+        try:
+            moment = datetime.fromisoformat(self.created)
+        except ValueError:
+            raise ValueError(f"created is not RFC 3339: {self.created!r}") from None
+        if moment.utcoffset() is None:
+            raise ValueError(f"created has no time zone: {self.created!r}")
+        return self
+
+    @property
+    def all_files(self) -> list[File]:
+        """The compose file, where there is one, and then the other files."""
+        return ([self.compose] if self.compose else []) + list(self.files)
+
+    def to_bytes(self) -> bytes:
+        """The bytes that are signed: sorted keys, two spaces, UTF-8, one line feed at the end."""
+        data = self.model_dump(mode="json")
+        return (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def parse_json(raw: bytes, what: str, max_bytes: int) -> Any:
+    """Parse JSON that came from outside: size capped, no duplicate keys, no NaN, no deep nesting.
+
+    Raises:
+        ManifestError: anything but plain JSON of at most `max_bytes` bytes.
+    """
+    if len(raw) > max_bytes:
+        raise ManifestError(f"{what} has {len(raw)} bytes, the limit is {max_bytes}")
+    try:
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except RecursionError:
+        raise ManifestError(f"{what} is nested too deeply") from None
+    except ValueError as error:  # covers UnicodeDecodeError and JSONDecodeError
+        raise ManifestError(f"{what} is not valid JSON: {error}") from None
+
+
+def parse_manifest(raw: bytes) -> Manifest:
+    """Parse a manifest whose signature was checked over exactly these bytes.
+
+    Raises:
+        ManifestError: malformed, of an unknown schema version, or beyond a limit. The message names each field.
+    """
+    data = parse_json(raw, "manifest", MANIFEST_MAX_BYTES)
+    try:
+        return Manifest.model_validate(data)
+    except ValidationError as error:
+        raise ManifestError(f"manifest is not valid: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """The first five problems of a pydantic error as `field: problem`, without echoing long input."""
+    problems = [
+        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False)
+    ]
+    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+    return "; ".join(problems[:5]) + more
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice!r} stands twice")
+    return result
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
