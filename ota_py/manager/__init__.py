@@ -1,0 +1,1 @@
+"""The operator's side: configuration, publishing, the control plane's client, and the commands."""

@@ -1,0 +1,1 @@
+"""One file for each command of `ota_manager.py`; each exposes `command`."""

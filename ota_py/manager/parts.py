@@ -1,0 +1,91 @@
+"""What commands are built of: configuration, control plane, repository, registry. Each is made, and its
+libraries are imported, when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ota_py.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ota_py.manager.config import Config
+    from ota_py.manager.control_plane import ControlPlane
+    from ota_py.manager.registry import Registry
+    from ota_py.trust.repository import Repository
+    from ota_py.trust.store import Store
+
+
+class Parts:
+    """The parts named by one `ota.toml`; commands get it as `ctx.obj` (`click.pass_obj`)."""
+
+    def __init__(self, config_option: str | None = None) -> None:
+        self.config_option = config_option
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration.
+
+        Raises:
+            ConfigError: missing or wrong.
+        """
+        from ota_py.manager.config import load_config
+
+        return load_config(self.config_option)
+
+    @cached_property
+    def control_plane(self) -> ControlPlane:
+        """The control plane's API, as the operator.
+
+        Raises:
+            ConfigError: there is no token file.
+        """
+        from ota_py.manager.control_plane import ControlPlane
+        from ota_py.manager.secrets import read_secret
+
+        section = self.config.control_plane
+        return ControlPlane(section.url, read_secret(section.token_file, "the operator's token"))
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Where image tags are resolved."""
+        from ota_py.manager.registry import Registry
+
+        section = self.config.registry
+        return Registry(section.default, insecure=section.insecure)
+
+    @cached_property
+    def store(self) -> Store:
+        """The bucket or directory of the repository."""
+        from ota_py.manager.store import open_store
+
+        section = self.config.repository
+        return open_store(
+            section.store,
+            endpoint_url=section.endpoint_url,
+            region=section.region,
+            credentials_file=section.credentials_file,
+        )
+
+    @cached_property
+    def root(self) -> bytes:
+        """The bytes of the fleet's root.json.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        path = self.config.repository.root
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read the trust anchor {path}: {error.strerror}",
+                hint="`init` makes it; repository.root in ota.toml names it",
+            ) from None
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The TUF repository, verified against the fleet's root."""
+        from ota_py.trust.repository import Repository
+
+        return Repository(self.store, self.root)

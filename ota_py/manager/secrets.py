@@ -1,0 +1,112 @@
+"""Secrets: files that only the operator reads, and passphrases that never stand in an argument."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from ota_py.errors import ConfigError, ConflictError, KeyFileError, UsageError
+
+SECRET_MODE = 0o600
+
+
+def read_secret(path: Path, what: str) -> str:
+    """The first line of a secret file.
+
+    Raises:
+        ConfigError: missing, empty, or readable by others.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise ConfigError(
+                f"{what} in {path} can be read by others (mode {mode:04o}, expected 0600)",
+                hint=f"run: chmod 600 {path}",
+            )
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"cannot read {what} in {path}: {error.strerror}") from None
+    if not text:
+        raise ConfigError(f"{what} in {path} is empty")
+    return text
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a new file that only its owner reads.
+
+    Raises:
+        ConflictError: the file exists.
+        ConfigError: it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE)
+    except FileExistsError:
+        raise ConflictError(f"{path} exists; a secret is never overwritten") from None
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class Passphrases:
+    """Where the passphrases of private keys come from: a descriptor, the environment, or the terminal.
+
+    Args:
+        descriptor: open file descriptor (`--passphrase-fd`) whose first line is the passphrase of every key.
+    """
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        self._given = _read_descriptor(descriptor) if descriptor is not None else None
+
+    def getter(self, role: str) -> Callable[[], str]:
+        """What asks for the passphrase of a role's key, once it turns out to be encrypted."""
+        return lambda: self._find(role)
+
+    def given(self, role: str) -> str | None:
+        """The passphrase that was given without asking, or None."""
+        return self._given if self._given is not None else os.environ.get(_variable(role)) or None
+
+    def new(self, role: str) -> str | None:
+        """The passphrase for a new key: given, or asked for twice; empty for none.
+
+        Without a terminal and without one given, None: the key is written unencrypted.
+        """
+        given = self.given(role)
+        if given is not None or not sys.stdin.isatty():
+            return given
+        text = f"Passphrase for the {role} key (empty for none)"
+        asked: str = click.prompt(
+            text, hide_input=True, confirmation_prompt=True, default="", show_default=False, err=True
+        )
+        return asked or None
+
+    def _find(self, role: str) -> str:
+        given = self.given(role)
+        if given is not None:
+            return given
+        if not sys.stdin.isatty():
+            raise KeyFileError(
+                f"the {role} key is encrypted, and there is no terminal to ask for its passphrase",
+                hint=f"set {_variable(role)}, or give --passphrase-fd",
+            )
+        asked: str = click.prompt(f"Passphrase of the {role} key", hide_input=True, err=True)
+        return asked
+
+
+def _variable(role: str) -> str:
+    return f"OTA_{role.upper()}_PASSPHRASE"
+
+
+def _read_descriptor(descriptor: int) -> str:
+    try:
+        with os.fdopen(descriptor, encoding="utf-8", closefd=False) as file:
+            return file.readline().rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--passphrase-fd {descriptor} cannot be read: {error}") from None
