@@ -1,0 +1,283 @@
+"""Fetching on the gateway: python-tuf's client workflow, with a pinned root and a journaled floor.
+
+We write no metadata verification ourselves: expiry, rollback, mix-and-match and thresholds are
+python-tuf's (https://theupdateframework.github.io/specification/latest/#detailed-client-workflow).
+What we add is what it lacks on a box that loses power: it does not fsync its cache, so the versions
+seen are also kept in the journal and compared after each refresh.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    ExpiredMetadataError,
+    LengthOrHashMismatchError,
+    RepositoryError,
+    UnsignedMetadataError,
+)
+from tuf.api.metadata import Root, TargetFile
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+
+from ota_py import errors, names
+from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
+from ota_py.trust import layout
+from ota_py.trust.verify import (
+    SIGNATURE_FILE_MAX_BYTES,
+    VerifiedManifest,
+    check_integrity,
+    check_keys,
+    parse_root,
+    verify_manifest,
+)
+
+READ_CHUNK_BYTES = 64 * 1024
+# Sizes that a repository of some thousand updates needs; an endless metadata file is cut off here.
+LIMITS = UpdaterConfig(
+    root_max_length=512_000,
+    timestamp_max_length=16_384,
+    snapshot_max_length=2_000_000,
+    targets_max_length=5_000_000,
+    app_user_agent="ota-gateway",
+)
+
+
+class Floor(Protocol):
+    """The highest versions ever seen, kept where a power cut cannot lose them."""
+
+    def get(self, role: str) -> int:
+        """The highest version of `role` seen, or 0."""
+
+    def raise_to(self, role: str, version: int) -> None:
+        """Remember `version`; never lowers what is stored."""
+
+
+@dataclass(frozen=True)
+class AvailableUpdate:
+    """An update in the repository, as the signed targets metadata names it."""
+
+    version: str
+    critical: bool
+
+
+class TrustClient:
+    """One gateway's view of the repository.
+
+    Args:
+        root: path of the pinned `root.json` (TUF root metadata).
+        cache: private directory for metadata; may be emptied at any time without loss of safety.
+        repository_url: base URL; `metadata/` and `targets/` lie below. `http:`, `https:` or `file:`.
+        floor: see `Floor`.
+    """
+
+    def __init__(self, root: Path, cache: Path, repository_url: str, floor: Floor) -> None:
+        self._pinned = _read_root(root)
+        self._metadata_dir = cache / "metadata"
+        self._url = repository_url.rstrip("/") + "/"
+        self._floor = floor
+        self._updater: Updater | None = None
+
+    def refresh(self) -> None:
+        """Bring the metadata up to date: root, timestamp, snapshot, targets; then check the floor.
+
+        Raises:
+            RepositoryError: the repository cannot be reached or is not whole.
+            FreshnessError: expired, or older than what was seen before.
+            SignatureError, TrustError: not signed as the root demands.
+        """
+        with _translated(self._url):
+            updater = self._open(_fetcher(self._url))
+            updater.refresh()
+        self._check_floor(updater)
+        self._updater = updater
+
+    def updates(self) -> list[AvailableUpdate]:
+        """All updates of the repository, oldest version first. Refreshes on first use."""
+        found = [
+            AvailableUpdate(custom["version"], bool(custom.get("critical")))
+            for target in self._targets().values()
+            if (custom := target.custom or {}).get("version")
+        ]
+        return sorted(found, key=lambda update: names.parse_version(update.version))
+
+    def fetch_manifest(self, version: str) -> VerifiedManifest:
+        """The manifest of `version`, checked by the targets metadata and by its own signature.
+
+        Raises:
+            NotFoundError: the repository has no such update.
+            IntegrityError, SignatureError, ManifestError: it is not what was signed.
+        """
+        path = layout.manifest_path(version)
+        if path not in self._targets():
+            raise errors.NotFoundError(
+                f"the repository has no update {version}", hint="run `check` to see which it has"
+            )
+        raw = self._download(path, MANIFEST_MAX_BYTES)
+        signature = self._download(layout.signature_path(version), SIGNATURE_FILE_MAX_BYTES)
+        verified = self.verify_local(raw, signature)
+        if verified.manifest.version != version:
+            raise errors.IntegrityError(
+                f"the manifest at {path} is of version {verified.manifest.version}, expected {version}"
+            )
+        return verified
+
+    def fetch_file(self, file: File) -> bytes:
+        """The bytes of one file of a verified manifest.
+
+        Raises:
+            IntegrityError: length or hash differ from the manifest.
+            RepositoryError: it cannot be fetched.
+        """
+        return check_integrity(
+            self._download(file.target, FILE_MAX_BYTES), file.sha256, file.length, f"file {file.dest}"
+        )
+
+    def verify_local(self, raw: bytes, signature: bytes) -> VerifiedManifest:
+        """Check a manifest that came by any way (USB stick, Ansible, network) with the newest trusted root.
+
+        Raises:
+            SignatureError, ManifestError: see `ota_py.trust.verify.verify_manifest`.
+        """
+        return verify_manifest(raw, signature, self._trusted_root())
+
+    def _open(self, fetcher: FetcherInterface) -> Updater:
+        self._metadata_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Updater(
+            str(self._metadata_dir),
+            self._url + "metadata/",
+            target_base_url=self._url + "targets/",
+            fetcher=fetcher,
+            config=LIMITS,
+            bootstrap=self._pinned,
+        )
+
+    def _targets(self) -> dict[str, TargetFile]:
+        if self._updater is None:
+            self.refresh()
+        assert self._updater is not None
+        return self._updater._trusted_set.targets.targets
+
+    def _download(self, path: str, max_bytes: int) -> bytes:
+        target = self._targets().get(path)
+        if target is None:
+            raise errors.RepositoryError(f"the repository does not list {path}")
+        if target.length > max_bytes:
+            raise errors.IntegrityError(f"{path} has {target.length} bytes, the limit is {max_bytes}")
+        assert self._updater is not None
+        # Private storage that vanishes with the call: what is returned is what was hashed.
+        with _translated(self._url + path), tempfile.TemporaryDirectory(prefix="ota-") as directory:
+            name = os.path.join(directory, "target")
+            self._updater.download_target(target, name)
+            data = Path(name).read_bytes()
+        target.verify_length_and_hashes(data)
+        return data
+
+    def _trusted_root(self) -> Root:
+        """The newest root known: of this refresh, or the end of the cached chain from the pinned one."""
+        if self._updater is not None:
+            return self._updater._trusted_set.root
+        offline = self._open(_NoFetcher())
+        with contextlib.suppress(DownloadError, RepositoryError):
+            # Walks and verifies the cached chain of roots; ends where the network would be needed.
+            offline.refresh()
+        check_keys(offline._trusted_set.root)
+        return offline._trusted_set.root
+
+    def _check_floor(self, updater: Updater) -> None:
+        trusted = updater._trusted_set
+        check_keys(trusted.root)
+        seen = {
+            "root": trusted.root.version,
+            "timestamp": trusted.timestamp.version,
+            "snapshot": trusted.snapshot.version,
+            "targets": trusted.targets.version,
+        }
+        for role, got in seen.items():
+            expected = self._floor.get(role)
+            if got < expected:
+                raise errors.FreshnessError(
+                    f"{role} metadata is version {got}, expected at least {expected}",
+                    hint="the repository or a carrier serves an older state than this gateway has seen",
+                )
+        for role, got in seen.items():
+            self._floor.raise_to(role, got)
+
+
+class _FileFetcher(FetcherInterface):
+    """Reads `file:` URLs, for a repository on a USB stick or a mounted share."""
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        path = url2pathname(urlsplit(url).path)
+        try:
+            with open(path, "rb") as file:
+                while chunk := file.read(READ_CHUNK_BYTES):
+                    yield chunk
+        except FileNotFoundError:
+            raise DownloadHTTPError(f"{path} does not exist", 404) from None
+        except OSError as error:
+            raise DownloadError(f"{path}: {error.strerror}") from None
+
+
+class _NoFetcher(FetcherInterface):
+    """Finds nothing: python-tuf then goes as far as its cache reaches."""
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        raise DownloadHTTPError(f"offline: {url}", 404)
+
+
+def _fetcher(url: str) -> FetcherInterface:
+    return _FileFetcher() if url.startswith("file:") else Urllib3Fetcher(app_user_agent=LIMITS.app_user_agent)
+
+
+def _read_root(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise errors.ConfigError(
+            f"cannot read the trust root {path}: {error.strerror}",
+            hint="provisioning installs it; run the provision playbook again",
+        ) from None
+    parse_root(raw)
+    return raw
+
+
+@contextlib.contextmanager
+def _translated(url: str) -> Iterator[None]:
+    """Turn python-tuf's exceptions into ours, keeping its words."""
+    try:
+        yield
+    except ExpiredMetadataError as error:
+        raise errors.FreshnessError(
+            f"the repository's metadata has expired: {error}",
+            hint="the operator renews it; this gateway keeps what it runs and refuses new updates until then",
+        ) from None
+    except BadVersionNumberError as error:
+        raise errors.FreshnessError(
+            f"the repository is older than what this gateway has seen: {error}",
+            hint="the repository or a carrier serves an old state; this gateway keeps what it has",
+        ) from None
+    except UnsignedMetadataError as error:
+        raise errors.SignatureError(f"{url}: {error}") from None
+    except LengthOrHashMismatchError as error:
+        raise errors.IntegrityError(f"{url}: {error}") from None
+    except DownloadError as error:
+        raise errors.RepositoryError(
+            f"cannot fetch from the repository {url}: {error}",
+            hint="check the link and repository_url; nothing was changed, try again",
+        ) from None
+    except RepositoryError as error:
+        raise errors.TrustError(f"{url}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise errors.RepositoryError(f"cannot fetch from the repository {url}: {error}") from None

@@ -1,0 +1,30 @@
+"""Where things are in the repository: target paths and keys of the store."""
+
+from __future__ import annotations
+
+METADATA = "metadata/"
+TARGETS = "targets/"
+
+
+def manifest_path(version: str) -> str:
+    """Target path of an update's manifest."""
+    return f"updates/{version}/manifest.json"
+
+
+def signature_path(version: str) -> str:
+    """Target path of the manifest's detached signature."""
+    return manifest_path(version) + ".sig"
+
+
+def file_path(version: str, dest: str) -> str:
+    """Target path of one file of an update."""
+    return f"updates/{version}/files/{dest}"
+
+
+def target_key(path: str, sha256: str) -> str:
+    """Store key of a target with consistent snapshots: the hash goes before the file name.
+
+    Source: TUF specification, section 6.2 (consistent snapshots).
+    """
+    head, _, name = path.rpartition("/")
+    return f"{TARGETS}{head}/{sha256}.{name}" if head else f"{TARGETS}{sha256}.{name}"

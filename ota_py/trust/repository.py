@@ -1,0 +1,273 @@
+"""Publishing: the TUF repository that carries signed updates, kept in a `Store`.
+
+The order of writing is the point of this file: targets first, then the metadata that names them, and
+`timestamp.json` last, so that a reader sees the old consistent set or the new one, never half
+(TUF specification, section 6.2). Nothing is overwritten but `timestamp.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from securesystemslib.exceptions import Error as SecureSystemsError
+from securesystemslib.signer import Key, Signer
+from tuf.api.exceptions import RepositoryError as TufRepositoryError
+from tuf.api.metadata import (
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+from tuf.api.serialization import DeserializationError
+from tuf.api.serialization.json import JSONSerializer
+
+from ota_py import names
+from ota_py.errors import ConflictError, KeyFileError, NotFoundError, TrustError
+from ota_py.trust import layout
+from ota_py.trust.store import Store
+from ota_py.trust.verify import VerifiedManifest, check_integrity, check_keys, parse_root, verify_manifest
+
+# How long each role's signature holds. Reasons and costs: docs/adr/0004-expiry-of-metadata.md.
+EXPIRY = {
+    Root.type: timedelta(days=365),
+    Targets.type: timedelta(days=365),
+    Snapshot.type: timedelta(days=30),
+    Timestamp.type: timedelta(days=30),
+}
+
+_JSON = "application/json"
+
+S = TypeVar("S", Snapshot, Targets, Timestamp)
+
+
+def initialise(
+    store: Store, root_signer: Signer, release_key: Key, release: Signer, online: Signer, now: datetime
+) -> bytes:
+    """Create an empty repository and return the bytes of its `root.json`, the gateways' trust anchor.
+
+    Args:
+        store: where to; must not hold a repository yet.
+        root_signer: signs root.
+        release_key: public key of `release`; the role that signs targets metadata and manifests.
+        release: signs the empty targets metadata.
+        online: signs snapshot and timestamp.
+        now: with time zone; expiries count from here.
+
+    Raises:
+        ConflictError: the store holds a repository already.
+    """
+    if store.list(layout.METADATA):
+        raise ConflictError(
+            f"{store.url} holds a repository already", hint="choose another place, or go on with that one"
+        )
+    root = Root(consistent_snapshot=True, expires=_expiry(Root.type, now))
+    root.add_key(root_signer.public_key, Root.type)
+    root.add_key(release_key, Targets.type)
+    for role in (Snapshot.type, Timestamp.type):
+        root.add_key(online.public_key, role)
+    check_keys(root)
+    signed_root = _signed(root, root_signer)
+    targets = Targets(expires=_expiry(Targets.type, now))
+    store.put(f"{layout.METADATA}1.root.json", signed_root, _JSON)
+    _write_metadata(store, targets, 1, 1, release, online, now)
+    return signed_root
+
+
+class Repository:
+    """A published repository, read and verified from its store.
+
+    Args:
+        store: where it is.
+        root: bytes of the operator's `root.json`.
+
+    Raises:
+        NotFoundError: the store holds no repository.
+        TrustError: what it holds is not signed by this root.
+    """
+
+    def __init__(self, store: Store, root: bytes) -> None:
+        self.store = store
+        self.root = parse_root(root)
+        timestamp = self._load(Timestamp, "timestamp.json")
+        self._timestamp_version = timestamp.version
+        snapshot = self._load(Snapshot, f"{timestamp.snapshot_meta.version}.snapshot.json")
+        self._snapshot_version = snapshot.version
+        self._targets = self._load(Targets, f"{snapshot.meta['targets.json'].version}.targets.json")
+
+    def release_key(self) -> Key:
+        """The public key of the release (targets) role."""
+        return self._key(Targets.type)
+
+    def online_key(self) -> Key:
+        """The public key of the snapshot and timestamp roles."""
+        return self._key(Snapshot.type)
+
+    def versions(self) -> list[str]:
+        """All published versions, oldest first."""
+        found = [str(t.custom["version"]) for t in self._targets.targets.values() if t.custom]
+        return sorted(found, key=names.parse_version)
+
+    def manifest(self, version: str) -> VerifiedManifest:
+        """One published manifest, verified.
+
+        Raises:
+            NotFoundError: no such version.
+            TrustError: the store's bytes are not what was signed.
+        """
+        raw = self._target(layout.manifest_path(version))
+        signature = self._target(layout.signature_path(version))
+        return verify_manifest(raw, signature, self.root)
+
+    def publish(
+        self,
+        raw: bytes,
+        signature: bytes,
+        files: Mapping[str, bytes],
+        release: Signer,
+        online: Signer,
+        now: datetime,
+    ) -> None:
+        """Publish one signed manifest and its files; after an error it can simply be run again.
+
+        Args:
+            raw: the manifest's bytes, as signed.
+            signature: bytes of manifest.json.sig.
+            files: content by target path; exactly those that the manifest names.
+            release: signs the targets metadata.
+            online: signs snapshot and timestamp.
+            now: with time zone.
+
+        Raises:
+            ConflictError: the version is published already.
+            TrustError: the signature does not hold, or a file is not what the manifest says.
+            StoreError: the store failed; no gateway sees anything of the update.
+        """
+        verified = verify_manifest(raw, signature, self.root)
+        version = verified.manifest.version
+        if version in self.versions():
+            raise ConflictError(
+                f"update {version} is published already", hint="a version is never replaced; use a new one"
+            )
+        for file in verified.manifest.all_files:
+            check_integrity(files[file.target], file.sha256, file.length, f"file {file.dest}")
+        contents = {
+            **files,
+            layout.manifest_path(version): raw,
+            layout.signature_path(version): signature,
+        }
+        for path, data in contents.items():
+            self.store.put(layout.target_key(path, _sha256(data)), data, _content_type(path))
+            self._targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+        self._targets.targets[layout.manifest_path(version)].unrecognized_fields["custom"] = {
+            "version": version,
+            "critical": verified.manifest.critical,
+        }
+        self._targets.version = self._unused("targets")
+        self._targets.expires = _expiry(Targets.type, now)
+        self._write(self._targets, release, online, now)
+
+    def renew(self, online: Signer, now: datetime) -> None:
+        """Sign snapshot and timestamp anew, so that they do not expire; nothing else changes."""
+        self._write(self._targets, None, online, now)
+
+    def _write(self, targets: Targets, release: Signer | None, online: Signer, now: datetime) -> None:
+        self._snapshot_version = self._unused("snapshot")
+        self._timestamp_version += 1
+        _write_metadata(
+            self.store, targets, self._snapshot_version, self._timestamp_version, release, online, now
+        )
+
+    def _unused(self, role: str) -> int:
+        """A version number above every one in the store: a failed attempt's file is never overwritten."""
+        pattern = re.compile(re.escape(layout.METADATA) + rf"(\d+)\.{role}\.json")
+        taken = [
+            int(found[1]) for key in self.store.list(layout.METADATA) if (found := pattern.fullmatch(key))
+        ]
+        return max(taken, default=0) + 1
+
+    def _key(self, role: str) -> Key:
+        return self.root.keys[self.root.roles[role].keyids[0]]
+
+    def _load(self, kind: type[S], name: str) -> S:
+        try:
+            raw = self.store.get(layout.METADATA + name)
+        except NotFoundError:
+            raise NotFoundError(
+                f"{self.store.url} has no {layout.METADATA}{name}",
+                hint="is this the right store? `init` creates a repository",
+            ) from None
+        try:
+            envelope = Metadata[S].from_bytes(raw)
+            if not isinstance(envelope.signed, kind):
+                raise TrustError(f"{name} holds the role {envelope.signed.type!r}, expected {kind.type!r}")
+            self.root.verify_delegate(kind.type, envelope.signed_bytes, envelope.signatures)
+        except (DeserializationError, TufRepositoryError, ValueError) as error:
+            raise TrustError(f"{self.store.url}: {name} is not what root's keys signed: {error}") from None
+        return envelope.signed
+
+    def _target(self, path: str) -> bytes:
+        target = self._targets.targets.get(path)
+        if target is None:
+            raise NotFoundError(f"the repository {self.store.url} has no {path}")
+        sha256 = target.hashes["sha256"]
+        return check_integrity(self.store.get(layout.target_key(path, sha256)), sha256, target.length, path)
+
+
+def _write_metadata(
+    store: Store,
+    targets: Targets,
+    snapshot_version: int,
+    timestamp_version: int,
+    release: Signer | None,
+    online: Signer,
+    now: datetime,
+) -> None:
+    targets_name = f"{layout.METADATA}{targets.version}.targets.json"
+    if release:
+        store.put(targets_name, _signed(targets, release), _JSON)
+    targets_bytes = store.get(targets_name)
+    snapshot = Snapshot(
+        version=snapshot_version,
+        expires=_expiry(Snapshot.type, now),
+        meta={"targets.json": _meta(targets.version, targets_bytes)},
+    )
+    snapshot_bytes = _signed(snapshot, online)
+    store.put(f"{layout.METADATA}{snapshot_version}.snapshot.json", snapshot_bytes, _JSON)
+    timestamp = Timestamp(
+        version=timestamp_version,
+        expires=_expiry(Timestamp.type, now),
+        snapshot_meta=_meta(snapshot_version, snapshot_bytes),
+    )
+    store.put(f"{layout.METADATA}timestamp.json", _signed(timestamp, online), _JSON)
+
+
+def _signed(signed: Root | Targets | Snapshot | Timestamp, signer: Signer) -> bytes:
+    envelope: Metadata[Any] = Metadata(signed)
+    try:
+        envelope.sign(signer)
+    except (TufRepositoryError, SecureSystemsError, ValueError, OSError) as error:
+        raise KeyFileError(f"the {signed.type} metadata could not be signed: {error}") from None
+    return envelope.to_bytes(JSONSerializer())
+
+
+def _meta(version: int, data: bytes) -> MetaFile:
+    return MetaFile(version=version, length=len(data), hashes={"sha256": _sha256(data)})
+
+
+def _expiry(role: str, now: datetime) -> datetime:
+    return (now + EXPIRY[role]).replace(microsecond=0)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _content_type(path: str) -> str:
+    return _JSON if path.endswith((".json", ".sig")) else "application/octet-stream"

@@ -1,0 +1,37 @@
+"""What the repository needs of the place that keeps its bytes: a bucket or a directory."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Store(Protocol):
+    """Keys are relative paths with `/`; values are whole objects of at most some megabytes.
+
+    Attributes:
+        url: where it is, for messages.
+    """
+
+    url: str
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Write one object; a reader sees the old one or the new one, never a part.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+
+    def get(self, key: str) -> bytes:
+        """Read one object.
+
+        Raises:
+            NotFoundError: there is no such object.
+            StoreError: it could not be read.
+        """
+
+    def list(self, prefix: str) -> list[str]:
+        """The keys that start with `prefix`, sorted.
+
+        Raises:
+            StoreError: they could not be listed.
+        """

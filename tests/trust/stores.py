@@ -1,0 +1,33 @@
+"""A store for tests: a directory whose writes can be told to fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ota_py.errors import NotFoundError, StoreError
+
+
+class DirectoryOfBytes:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.url = directory.as_uri()
+        self.puts: list[str] = []
+        self.fail_after: int | None = None
+
+    def put(self, key: str, data: bytes, content_type: str) -> None:
+        if self.fail_after is not None and len(self.puts) >= self.fail_after:
+            raise StoreError(f"cannot write {key}")
+        self.puts.append(key)
+        path = self.directory / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def get(self, key: str) -> bytes:
+        try:
+            return (self.directory / key).read_bytes()
+        except FileNotFoundError:
+            raise NotFoundError(key) from None
+
+    def list(self, prefix: str) -> list[str]:
+        found = (p.relative_to(self.directory).as_posix() for p in self.directory.rglob("*") if p.is_file())
+        return sorted(key for key in found if key.startswith(prefix))

@@ -1,0 +1,90 @@
+"""Publishing: the order of writing, refusals, and what a failure half-way leaves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ota_py.errors import ConflictError, IntegrityError, NotFoundError, SignatureError, StoreError, TrustError
+from ota_py.trust.repository import Repository, initialise
+
+
+def test_timestamp_is_written_last_and_targets_first(publisher):
+    publisher.store.puts.clear()
+    file = publisher.file("1.2.0", "a.conf", b"x")
+    publisher.publish(publisher.manifest("1.2.0", files=[file]), {file.target: b"x"})
+    kinds = [key.split(".")[-2] if key.startswith("metadata") else "target" for key in publisher.store.puts]
+    assert kinds == ["target", "target", "target", "targets", "snapshot", "metadata/timestamp"]
+
+
+def test_same_version_twice_is_refused(publisher):
+    publisher.publish(publisher.manifest("1.2.0"))
+    with pytest.raises(ConflictError, match=r"update 1\.2\.0 is published already"):
+        publisher.publish(publisher.manifest("1.2.0", description="other"))
+
+
+def test_failure_at_every_write_leaves_the_old_set_and_can_be_run_again(publisher, gateway):
+    publisher.publish(publisher.manifest("1.1.0"))
+    file = publisher.file("1.2.0", "a.conf", b"x")
+    manifest = publisher.manifest("1.2.0", files=[file])
+    writes = 6
+    for allowed in range(writes):
+        publisher.store.puts.clear()
+        publisher.store.fail_after = allowed
+        with pytest.raises(StoreError):
+            publisher.publish(manifest, {file.target: b"x"})
+        assert [u.version for u in gateway.client().updates()] == ["1.1.0"], f"after {allowed} writes"
+    publisher.store.fail_after = None
+    publisher.publish(manifest, {file.target: b"x"})
+    assert [u.version for u in gateway.client().updates()] == ["1.1.0", "1.2.0"]
+
+
+def test_unsigned_manifest_is_not_published(publisher):
+    raw = publisher.manifest("1.2.0").to_bytes()
+    release, online = publisher.signers["release"], publisher.signers["online"]
+    with pytest.raises(SignatureError):
+        publisher.repository().publish(raw, b'{"signatures": []}', {}, release, online, datetime.now(UTC))
+    assert publisher.repository().versions() == []
+
+
+def test_file_that_differs_from_the_manifest_is_not_published(publisher):
+    file = publisher.file("1.2.0", "a.conf", b"x")
+    with pytest.raises(IntegrityError, match=r"file a\.conf has sha256"):
+        publisher.publish(publisher.manifest("1.2.0", files=[file]), {file.target: b"y"})
+
+
+def test_manifest_reads_back_verified(publisher):
+    publisher.publish(publisher.manifest("1.2.0"))
+    assert publisher.repository().manifest("1.2.0").manifest.version == "1.2.0"
+    with pytest.raises(NotFoundError):
+        publisher.repository().manifest("1.3.0")
+
+
+def test_initialise_never_overwrites(publisher, signers):
+    release = signers["release"]
+    with pytest.raises(ConflictError, match="holds a repository already"):
+        initialise(
+            publisher.store,
+            signers["root"],
+            release.public_key,
+            release,
+            signers["online"],
+            datetime.now(UTC),
+        )
+
+
+def test_store_of_another_fleet_is_refused(publisher, signers, tmp_path):
+    from tests.trust.stores import DirectoryOfBytes
+
+    other = DirectoryOfBytes(tmp_path / "other")
+    swapped = initialise(
+        other,
+        signers["online"],
+        signers["root"].public_key,
+        signers["root"],
+        signers["release"],
+        datetime.now(UTC),
+    )
+    with pytest.raises(TrustError, match="is not what root's keys signed"):
+        Repository(publisher.store, swapped)
