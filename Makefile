@@ -1,0 +1,32 @@
+# One way in. `make help` lists what there is; each target is a line or two of what you could type yourself.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: ## install what is missing and make .venv
+	./lab/setup.sh
+
+demo: ## the main job on a real fleet: a good update, a bad one, a pulled one
+	./lab/demo
+
+test: ## everything that CI runs, with all it needs
+	./tests/run
+
+check: ## linters and types only
+	./tests/run --checks-only
+
+docs: ## write docs/reference/ anew from the code
+	$(PYTHON) -m tools.reference
+
+bench: ## measure, as ratios against what you would use instead
+	$(PYTHON) -m bench
+
+up: ## start the lab
+	./lab/lab up
+
+down: ## stop the lab and remove what it made
+	./lab/lab down
+
+.PHONY: help setup demo test check docs bench up down
