@@ -1,0 +1,159 @@
+"""The gateway's configuration: /etc/ota/gateway.toml, written by provisioning."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ota_py import names
+from ota_py.errors import ConfigError
+from ota_py.manifest import Probe, ServiceName, VersionText, Word, describe
+
+DEFAULT_PATH = Path("/etc/ota/gateway.toml")
+PATH_VARIABLE = "OTA_GATEWAY_CONFIG"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm"}
+
+
+class Section(BaseModel):
+    """Base of all parts: an unknown or mistyped setting is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiConfig(Section):
+    """The control plane; without this section the gateway is reached by push or USB only."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    token_file: Path = Path("/etc/ota/token")
+    poll_seconds: float = Field(default=60, gt=0, le=86400)
+    ca_file: Path | None = None
+
+
+class MqttConfig(Section):
+    """The broker that wakes the agent."""
+
+    host: str
+    port: int = Field(default=8883, ge=1, le=65535)
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class DatabaseConfig(Section):
+    """A database that belongs to the version: dumped before an update, restored by a rollback."""
+
+    type: Literal["postgresql", "mysql", "sqlite", "volume"]
+    service: ServiceName | None = Field(default=None, description="the Compose service that holds it")
+    user: str | None = None
+    name: str | None = Field(default=None, description="database name; for a volume its key in the Compose file")
+    path: Path | None = Field(default=None, description="sqlite: path in the container, else on the host")
+
+    @model_validator(mode="after")
+    def _complete(self) -> DatabaseConfig:
+        needed = {
+            "postgresql": ("service", "user", "name"),
+            "mysql": ("service", "user", "name"),
+            "sqlite": ("path",),
+            "volume": ("name",),
+        }[self.type]
+        missing = [field for field in needed if getattr(self, field) is None]
+        if missing:
+            raise ValueError(f"a database of type {self.type} needs {' and '.join(missing)}")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What people call it: `postgresql gateway`."""
+        return f"{self.type} {self.name or self.path}"
+
+
+class Config(Section):
+    """One gateway's configuration. Paths of its state are properties."""
+
+    gateway_id: Annotated[str, Field(pattern=names.GATEWAY_ID)]
+    fleet: Word
+    project_dir: Path = Path("/opt/restaurant-gateway")
+    state_dir: Path = Path("/var/lib/ota")
+    root: Path = Path("/etc/ota/root.json")
+    repository_url: Annotated[str, Field(pattern=r"^(https?|file)://")]
+    hardware: Word | None = None
+    groups: list[Word] = []
+    timeout_minutes: float = Field(default=30, gt=0, description="cap of a transaction, from first touch")
+    fetch_minutes: float = Field(default=240, gt=0, description="cap of everything before the first touch")
+    keep_backups: int = Field(default=3, ge=1)
+    initial_version: VersionText = Field(description="what runs before the first update of ours")
+    settle_seconds: float | None = Field(default=None, ge=0, description="overrides the manifest's")
+    probe_seconds: float = Field(default=30, gt=0, description="how long probes may fail once containers are up")
+    api: ApiConfig | None = None
+    mqtt: MqttConfig | None = None
+    variables: dict[str, str | int | float | bool | list[str]] = {}
+    databases: list[DatabaseConfig] = []
+    probes: list[Probe] = []
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal's SQLite file."""
+        return self.state_dir / "journal.db"
+
+    @property
+    def lock_path(self) -> Path:
+        """The file whose lock makes transactions exclusive."""
+        return self.state_dir / "lock"
+
+    @property
+    def trust_dir(self) -> Path:
+        """Cache of repository metadata."""
+        return self.state_dir / "trust"
+
+    @property
+    def backups_dir(self) -> Path:
+        """One directory for each backup."""
+        return self.state_dir / "backups"
+
+    @property
+    def updates_dir(self) -> Path:
+        """Private verified copies, one directory for each version."""
+        return self.state_dir / "updates"
+
+    @property
+    def architecture(self) -> str:
+        """This machine's architecture in the words of image registries."""
+        return ARCHITECTURES.get(platform.machine(), platform.machine())
+
+    def template_variables(self, version: str) -> dict[str, object]:
+        """What a template of an update may use."""
+        return {
+            **self.variables,
+            "gateway_id": self.gateway_id,
+            "fleet": self.fleet,
+            "hardware": self.hardware or "",
+            "groups": list(self.groups),
+            "version": version,
+        }
+
+
+def load(path: Path | None = None) -> Config:
+    """Read the configuration from `path`, else $OTA_GATEWAY_CONFIG, else /etc/ota/gateway.toml.
+
+    Raises:
+        ConfigError: missing, unreadable, or with a setting that is wrong; the message names each.
+    """
+    chosen = path or Path(os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
+    try:
+        data = tomllib.loads(chosen.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the gateway's configuration {chosen}: {error.strerror}",
+            hint=f"provision this gateway, or name the file with --config or ${PATH_VARIABLE}",
+        ) from None
+    except ValueError as error:  # covers TOMLDecodeError and UnicodeDecodeError
+        raise ConfigError(f"{chosen} is not valid TOML: {error}") from None
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{chosen}: {describe(error)}", hint="correct the settings named") from None

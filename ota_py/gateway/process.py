@@ -1,0 +1,102 @@
+"""The gateway's only spawner of processes."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ota_py.errors import DeadlineError, NotFoundError
+from ota_py.gateway import points
+
+_PR_SET_PDEATHSIG = 1
+_KILL_WAIT_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A process that ended: its exit status and what it printed."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def problem(self) -> str:
+        """The end of what it said on standard error, on one line."""
+        lines = [line.strip() for line in self.stderr.decode(errors="replace").splitlines() if line.strip()]
+        return "; ".join(lines[-5:])[-1000:] or f"exit status {self.status}"
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_seconds: float,
+    stdin: IO[bytes] | bytes | None = None,
+    stdout: IO[bytes] | None = None,
+    cwd: Path | None = None,
+) -> Completed:
+    """Run a program to its end. It dies with us, and with all that it started when time is up.
+
+    Args:
+        argv: program and arguments; never a shell line.
+        stdin: bytes or an open file to read from; nothing when None.
+        stdout: an open file to write to; None collects the output.
+
+    Raises:
+        NotFoundError: the program does not exist.
+        DeadlineError: it ran longer than `timeout_seconds`.
+    """
+    name = f"process.{os.path.basename(argv[0])}"
+    with points.around(name), _spawned(argv, stdin, stdout, cwd) as process:
+        try:
+            given = stdin if isinstance(stdin, bytes) else None
+            output, errors = process.communicate(given, timeout=max(timeout_seconds, 0.01))
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise DeadlineError(f"`{' '.join(argv[:4])}` did not end within {timeout_seconds:.0f} s") from None
+        except BaseException:
+            _end(process)
+            raise
+    return Completed(process.returncode, output or b"", errors or b"")
+
+
+def _spawned(
+    argv: Sequence[str], stdin: IO[bytes] | bytes | None, stdout: IO[bytes] | None, cwd: Path | None
+) -> subprocess.Popen[bytes]:
+    source: IO[bytes] | int = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=source if isinstance(stdin, bytes) or stdin is None else stdin,
+            stdout=stdout if stdout is not None else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(),
+        )
+    except FileNotFoundError:
+        raise NotFoundError(f"the program {argv[0]} is not installed") from None
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """What a child does first, so that a killed engine leaves nothing at work behind recovery's back."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return prepare
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_KILL_WAIT_SECONDS)
