@@ -1,0 +1,2 @@
+#!/bin/sh
+exec mosquitto -c /etc/mosquitto/mosquitto.conf

@@ -1,0 +1,2 @@
+#!/bin/sh
+pidof mosquitto_pub >/dev/null
