@@ -50,7 +50,9 @@ class DatabaseConfig(Section):
     type: Literal["postgresql", "mysql", "sqlite", "volume"]
     service: ServiceName | None = Field(default=None, description="the Compose service that holds it")
     user: str | None = None
-    name: str | None = Field(default=None, description="database name; for a volume its key in the Compose file")
+    name: str | None = Field(
+        default=None, description="database name; for a volume its key in the Compose file"
+    )
     path: Path | None = Field(default=None, description="sqlite: path in the container, else on the host")
 
     @model_validator(mode="after")
@@ -88,7 +90,9 @@ class Config(Section):
     keep_backups: int = Field(default=3, ge=1)
     initial_version: VersionText = Field(description="what runs before the first update of ours")
     settle_seconds: float | None = Field(default=None, ge=0, description="overrides the manifest's")
-    probe_seconds: float = Field(default=30, gt=0, description="how long probes may fail once containers are up")
+    probe_seconds: float = Field(
+        default=30, gt=0, description="how long probes may fail once containers are up"
+    )
     api: ApiConfig | None = None
     mqtt: MqttConfig | None = None
     variables: dict[str, str | int | float | bool | list[str]] = {}

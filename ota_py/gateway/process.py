@@ -60,7 +60,9 @@ def run(
             output, errors = process.communicate(given, timeout=max(timeout_seconds, 0.01))
         except subprocess.TimeoutExpired:
             _end(process)
-            raise DeadlineError(f"`{' '.join(argv[:4])}` did not end within {timeout_seconds:.0f} s") from None
+            raise DeadlineError(
+                f"`{' '.join(argv[:4])}` did not end within {timeout_seconds:.0f} s"
+            ) from None
         except BaseException:
             _end(process)
             raise

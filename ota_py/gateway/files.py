@@ -1,0 +1,176 @@
+"""Files that survive a power cut: written aside, synced, renamed, and their directory synced."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_py.errors import NoSpaceError, OtaError, PolicyError
+from ota_py.gateway import points
+
+DRAFT_SUFFIX = ".ota-new"
+_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Permission bits and owner of a file."""
+
+    mode: int
+    uid: int
+    gid: int
+
+    @classmethod
+    def of(cls, path: Path) -> Attributes:
+        """The attributes of an existing file."""
+        status = path.stat()
+        return cls(status.st_mode & 0o7777, status.st_uid, status.st_gid)
+
+
+def write(path: Path, data: bytes, attributes: Attributes) -> None:
+    """Replace `path` by `data`: a reader, or a power cut, sees the old bytes or the new ones.
+
+    Raises:
+        NoSpaceError: the disk is full; the old file is as it was.
+    """
+    make_directory(path.parent)
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    with translated(path), points.around("file.write"):
+        try:
+            with open(draft, "wb") as file:
+                file.write(data)
+            _dress(draft, attributes)
+            sync(draft)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+    rename(draft, path)
+
+
+def copy(source: Path, path: Path, attributes: Attributes) -> None:
+    """Replace `path` by a copy of `source`, of any size, with the guarantees of `write`."""
+    make_directory(path.parent)
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    with translated(path), points.around("file.copy"):
+        try:
+            shutil.copyfile(source, draft)
+            _dress(draft, attributes)
+            sync(draft)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+    rename(draft, path)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename, and make the new name durable."""
+    with points.around("file.rename"):
+        os.replace(source, target)
+    sync(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file where it exists, and make that durable."""
+    with points.around("file.remove"):
+        path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, each durable in the one above it."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    with translated(path), points.around("file.mkdir"):
+        path.mkdir(exist_ok=True)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's bytes, or a directory's names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with points.around("file.sync"):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex; reads it in pieces."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def inside(directory: Path, relative: str) -> Path:
+    """The path of `relative` below `directory`, with no symbolic link on the way.
+
+    Raises:
+        PolicyError: a link on the way would lead a write elsewhere, or a directory is in its place.
+    """
+    path = directory
+    for part in Path(relative).parts:
+        path = path / part
+        if path.is_symlink():
+            raise PolicyError(
+                f"{path} is a symbolic link; an update writes plain files only",
+                hint="replace the link on this gateway by the file itself",
+            )
+    if path.is_dir():
+        raise PolicyError(f"{path} is a directory, the update has a file of that name")
+    return path
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes free for us on the file system of `path`, or of its nearest existing parent."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def require_space(path: Path, needed: int, what: str) -> None:
+    """Refuse early what would not fit.
+
+    Raises:
+        NoSpaceError: naming the place, what is needed and what is free.
+    """
+    free = free_bytes(path)
+    if free < needed:
+        raise NoSpaceError(
+            f"{what} needs {_mib(needed)} MiB at {path}, {_mib(free)} MiB are free",
+            hint="free some space on this gateway, for example with `docker image prune`, and try again",
+        )
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the system's errors about `path` into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpaceError(
+                f"no space left to write {path}", hint="free some space and try again"
+            ) from None
+        raise OtaError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _dress(path: Path, attributes: Attributes) -> None:
+    # The owner first: changing it clears set-id bits.
+    if (os.geteuid(), os.getegid()) != (attributes.uid, attributes.gid):
+        os.chown(path, attributes.uid, attributes.gid)
+    os.chmod(path, attributes.mode)
+
+
+def _mib(count: int) -> str:
+    return f"{count / 1024**2:,.0f}"

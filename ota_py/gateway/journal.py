@@ -1,0 +1,355 @@
+"""The journal: what this gateway was about to do, what it did, and what it runs.
+
+Intent is written before a step and the result after it, each in one durable SQLite transaction
+together with the report that tells of it. Recovery reads nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from ota_py.gateway import outbox, points, schema, states
+from ota_py.gateway.config import Config
+from ota_py.gateway.states import State
+from ota_py.gateway.timing import Clock, stamp
+
+INSTALLED = "installed_version"
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One attempt to change what this gateway runs.
+
+    Attributes:
+        kind: `update`, or `rollback` for an operator's return to a backup.
+        version: what it leads to; for a rollback the version of the backup.
+        state: the last step that is done; `intent`: the step under way, if any.
+        attempts: how often recovery or rollback has begun, counted across restarts.
+        plan: what later steps and recovery need, see `ota_py.gateway.plan.Plan`.
+        clock: time spent against the limit of the present phase.
+    """
+
+    id: str
+    kind: str
+    version: str
+    from_version: str
+    rollout: int | None
+    state: State
+    intent: State | None
+    created_at: str
+    finished_at: str | None
+    attempts: int
+    reason: str
+    error: dict[str, Any] | None
+    downtime_seconds: float | None
+    plan: dict[str, Any]
+    clock: Clock
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return not states.is_terminal(self.state)
+
+    @property
+    def touched(self) -> bool:
+        """Whether services may have been touched."""
+        return states.touched(self.state, self.intent)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a transaction: a state, or a part of the way back."""
+
+    name: str
+    begun_at: str
+    done_at: str | None
+    seconds: float | None
+
+
+class Journal:
+    """The journal of one gateway; also keeps the outbox, the floor and what is known to be bad.
+
+    Raises:
+        JournalError: the file is damaged, lost or of another version; nothing is guessed.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.gateway_id = config.gateway_id
+        self._path = config.journal_path
+        self._initial_version = config.initial_version
+        self._connection = schema.connect(self._path, config.backups_dir)
+        self._begun: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        """The rows of a query."""
+        with schema.translated(self._path):
+            return self._connection.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def write(self, name: str) -> Iterator[sqlite3.Connection]:
+        """One durable SQLite transaction: all of the block or nothing of it."""
+        with schema.translated(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                points.reach(f"journal.{name}.before")
+                self._connection.execute("COMMIT")
+                points.reach(f"journal.{name}.after")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    # -- what runs, and what must not run again -----------------------------------------------------
+
+    @property
+    def installed_version(self) -> str:
+        """The version of the last transaction that ended, else the one that provisioning named."""
+        rows = self.read("SELECT value FROM facts WHERE key = ?", (INSTALLED,))
+        return str(rows[0]["value"]) if rows else self._initial_version
+
+    def known_bad(self) -> dict[str, str]:
+        """Versions that were rolled back here, with the reason."""
+        return {row["version"]: row["reason"] for row in self.read("SELECT * FROM known_bad ORDER BY at")}
+
+    # -- transactions -------------------------------------------------------------------------------
+
+    def open_transaction(self) -> Transaction | None:
+        """The transaction that has not ended, if any; there is at most one."""
+        last = self.last_transaction()
+        return last if last and last.is_open else None
+
+    def last_transaction(self) -> Transaction | None:
+        """The newest transaction, open or ended."""
+        return _first(self.read("SELECT * FROM transactions ORDER BY number DESC LIMIT 1"))
+
+    def committed_transaction(self, version: str) -> Transaction | None:
+        """The newest update that was committed to `version`."""
+        query = (
+            "SELECT * FROM transactions WHERE kind = 'update' AND state = ? AND version = ? "
+            "ORDER BY number DESC LIMIT 1"
+        )
+        return _first(self.read(query, (State.COMMITTED, version)))
+
+    def transaction(self, transaction_id: str) -> Transaction:
+        """The transaction of that id, as it is stored now."""
+        found = _first(self.read("SELECT * FROM transactions WHERE id = ?", (transaction_id,)))
+        if found is None:
+            raise KeyError(transaction_id)
+        return found
+
+    def steps(self, transaction_id: str) -> list[Step]:
+        """The steps of a transaction in the order in which they began."""
+        query = "SELECT * FROM steps WHERE transaction_id = ? ORDER BY number"
+        rows = self.read(query, (transaction_id,))
+        return [Step(row["name"], row["begun_at"], row["done_at"], row["seconds"]) for row in rows]
+
+    def begin(
+        self, kind: str, version: str, rollout: int | None, plan: dict[str, Any], clock: Clock
+    ) -> Transaction:
+        """Open a transaction in the state RECEIVED."""
+        new = str(uuid.uuid4())
+        with self.write("begin") as connection:
+            connection.execute(
+                "INSERT INTO transactions (id, kind, version, from_version, rollout, state, created_at, plan, "
+                "clock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    new,
+                    kind,
+                    version,
+                    self.installed_version,
+                    rollout,
+                    State.RECEIVED,
+                    stamp(),
+                    json.dumps(plan),
+                    _dump(clock),
+                ),
+            )
+            self._step_done(connection, new, State.RECEIVED)
+            self._report(connection, new, {})
+        return self.transaction(new)
+
+    def intend(self, transaction: Transaction, state: State, clock: Clock | None = None) -> Transaction:
+        """Write down the step that is about to be taken, and the clock, a new one or the present one."""
+        states.check(transaction.state, state)
+        with self.write(f"intend.{state}") as connection:
+            connection.execute(
+                "UPDATE transactions SET intent = ?, clock = ? WHERE id = ?",
+                (state, _dump(clock or transaction.clock.stored()), transaction.id),
+            )
+            self._step_begun(connection, transaction.id, state)
+        return self.transaction(transaction.id)
+
+    def advance(
+        self,
+        transaction: Transaction,
+        state: State,
+        *,
+        reason: str = "",
+        error: dict[str, Any] | None = None,
+        downtime_seconds: float | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> Transaction:
+        """Write down that `state` is reached, with all that follows from it, and queue its report."""
+        states.check(transaction.state, state)
+        with self.write(f"advance.{state}") as connection:
+            connection.execute(
+                "UPDATE transactions SET state = ?, intent = NULL, clock = ?, reason = ?, error = ?, "
+                "downtime_seconds = coalesce(?, downtime_seconds), finished_at = ? WHERE id = ?",
+                (
+                    state,
+                    _dump(transaction.clock.stored()),
+                    reason or transaction.reason,
+                    json.dumps(error or transaction.error),
+                    downtime_seconds,
+                    stamp() if states.is_terminal(state) else None,
+                    transaction.id,
+                ),
+            )
+            self._step_done(connection, transaction.id, state)
+            self._settle(connection, transaction, state, reason)
+            self._report(connection, transaction.id, details or {})
+        return self.transaction(transaction.id)
+
+    def note(self, transaction: Transaction, *, clock: Clock | None = None, **plan: Any) -> Transaction:
+        """Store more of the plan; the clock is stored with it."""
+        merged = {**transaction.plan, **plan}
+        with self.write("note") as connection:
+            connection.execute(
+                "UPDATE transactions SET plan = ?, clock = ? WHERE id = ?",
+                (json.dumps(merged), _dump(clock or transaction.clock.stored()), transaction.id),
+            )
+        return self.transaction(transaction.id)
+
+    def count_attempt(self, transaction: Transaction, clock: Clock) -> Transaction:
+        """Count another try of the way back, before it begins, with a clock of its own."""
+        with self.write("attempt") as connection:
+            connection.execute(
+                "UPDATE transactions SET attempts = attempts + 1, clock = ? WHERE id = ?",
+                (_dump(clock), transaction.id),
+            )
+        return self.transaction(transaction.id)
+
+    @contextlib.contextmanager
+    def part(self, transaction: Transaction, name: str) -> Iterator[bool]:
+        """A part of the way back that is done once: gives whether it is still to be done."""
+        done = any(step.name == name and step.done_at for step in self.steps(transaction.id))
+        if done:
+            yield False
+            return
+        with self.write(f"part.{name}.begin") as connection:
+            self._step_begun(connection, transaction.id, name)
+        yield True
+        with self.write(f"part.{name}.end") as connection:
+            self._step_done(connection, transaction.id, name)
+
+    # -- within a SQLite transaction ------------------------------------------------------------------
+
+    def _step_begun(self, connection: sqlite3.Connection, transaction_id: str, name: str) -> None:
+        self._begun[name] = time.monotonic()
+        connection.execute(
+            "INSERT INTO steps (transaction_id, name, begun_at) VALUES (?, ?, ?)",
+            (transaction_id, name, stamp()),
+        )
+
+    def _step_done(self, connection: sqlite3.Connection, transaction_id: str, name: str) -> None:
+        now = stamp()
+        seconds = round(time.monotonic() - self._begun.pop(name, time.monotonic()), 3)
+        changed = connection.execute(
+            "UPDATE steps SET done_at = ?, seconds = ? WHERE number = (SELECT max(number) FROM steps "
+            "WHERE transaction_id = ? AND name = ? AND done_at IS NULL)",
+            (now, seconds, transaction_id, name),
+        ).rowcount
+        if not changed:
+            connection.execute(
+                "INSERT INTO steps (transaction_id, name, begun_at, done_at, seconds) VALUES (?, ?, ?, ?, 0)",
+                (transaction_id, name, now, now),
+            )
+
+    def _settle(
+        self, connection: sqlite3.Connection, transaction: Transaction, state: State, reason: str
+    ) -> None:
+        """What the gateway runs from now on, and what it will not try again."""
+        if state is State.COMMITTED:
+            self._set_installed(connection, transaction.version)
+            connection.execute("DELETE FROM known_bad WHERE version = ?", (transaction.version,))
+        elif state is State.ROLLED_BACK:
+            is_update = transaction.kind == "update"
+            bad = transaction.version if is_update else transaction.from_version
+            self._set_installed(connection, transaction.from_version if is_update else transaction.version)
+            connection.execute(
+                "INSERT OR REPLACE INTO known_bad VALUES (?, ?, ?, ?)",
+                (bad, transaction.id, reason or transaction.reason, stamp()),
+            )
+
+    def _set_installed(self, connection: sqlite3.Connection, version: str) -> None:
+        connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (INSTALLED, version))
+
+    def _report(self, connection: sqlite3.Connection, transaction_id: str, details: dict[str, Any]) -> None:
+        row = connection.execute("SELECT * FROM transactions WHERE id = ?", (transaction_id,)).fetchone()
+        now = _transaction(row)
+        kind = "alarm" if now.state is State.BROKEN else "transition"
+        outbox.enqueue(
+            connection,
+            self.gateway_id,
+            kind,
+            transaction=now,
+            version=now.version,
+            state=now.state,
+            reason=now.reason,
+            details=details,
+        )
+
+
+class JournalFloor:
+    """The highest metadata versions ever seen; implements `ota_py.trust.client.Floor`."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def get(self, role: str) -> int:
+        """The highest version of `role` seen, or 0."""
+        rows = self._journal.read("SELECT version FROM floor WHERE role = ?", (role,))
+        return int(rows[0]["version"]) if rows else 0
+
+    def raise_to(self, role: str, version: int) -> None:
+        """Remember `version`; never lowers what is stored, and writes only what is new."""
+        if version <= self.get(role):
+            return
+        with self._journal.write("floor") as connection:
+            connection.execute(
+                "INSERT INTO floor VALUES (?, ?) ON CONFLICT (role) DO UPDATE "
+                "SET version = max(version, excluded.version)",
+                (role, version),
+            )
+
+
+def _dump(clock: Clock) -> str:
+    return json.dumps(asdict(clock))
+
+
+def _first(rows: list[sqlite3.Row]) -> Transaction | None:
+    return _transaction(rows[0]) if rows else None
+
+
+def _transaction(row: sqlite3.Row) -> Transaction:
+    values = {key: row[key] for key in row.keys() if key != "number"}  # noqa: SIM118 - a Row is no dict
+    values["state"] = State(row["state"])
+    values["intent"] = State(row["intent"]) if row["intent"] else None
+    values["error"] = json.loads(row["error"]) if row["error"] else None
+    values["plan"] = json.loads(row["plan"])
+    values["clock"] = Clock(**json.loads(row["clock"]))
+    return Transaction(**values)
