@@ -1,0 +1,1 @@
+"""Programs that developers of the project run: generated references."""
