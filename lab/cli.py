@@ -69,7 +69,8 @@ def status(as_json: bool) -> None:
 
 def _as_text(found: dict[str, Any]) -> str:
     lines = [f"lab {found['name']}"]
-    lines += [f"  {role:<12} {item['address']:<22} {item['state']}" for role, item in found["services"].items()]
+    for role, item in found["services"].items():
+        lines.append(f"  {role:<12} {item['address']:<22} {item['state']}")
     for gateway, item in found["gateways"].items():
         lines.append(f"  {gateway:<12} {item['address']:<22} {item['state']}")
         for service in item["services"]:

@@ -50,7 +50,8 @@ def lab_filter(config: LabConfig, *labels: str) -> dict[str, list[str]]:
 
 def find(config: LabConfig, client: DockerClient, role: str) -> Container | None:
     """Return a lab's container by role, or None."""
-    return next(iter(client.containers.list(all=True, filters=lab_filter(config, f"{LABEL_ROLE}={role}"))), None)
+    found = client.containers.list(all=True, filters=lab_filter(config, f"{LABEL_ROLE}={role}"))
+    return found[0] if found else None
 
 
 def ensure_network(config: LabConfig, client: DockerClient) -> None:
@@ -66,7 +67,7 @@ def ensure_network(config: LabConfig, client: DockerClient) -> None:
     if found:
         subnet = found[0].attrs["IPAM"]["Config"][0]["Subnet"]
         if subnet != str(config.subnet):
-            raise LabError(f"lab {config.name!r} runs on {subnet}; set OTA_LAB_SUBNET={subnet} or run lab/lab down")
+            raise LabError(f"lab {config.name!r} has {subnet}: set OTA_LAB_SUBNET to it, or run lab/lab down")
         return
     pool = docker.types.IPAMPool(subnet=str(config.subnet), gateway=config.bridge_address)
     try:

@@ -30,11 +30,11 @@ PARALLEL = 4
 
 # What a nested engine needs. `--privileged` would ask for every capability of the kernel,
 # and fails on a machine whose bounding set lacks one.
-CAPABILITIES = """
-    AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE
-    NET_ADMIN NET_BROADCAST SYS_ADMIN SYS_BOOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO
-    SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM
-""".split()
+CAPABILITIES = [
+    *("AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "DAC_READ_SEARCH", "IPC_LOCK", "IPC_OWNER", "LEASE"),
+    *("LINUX_IMMUTABLE", "NET_ADMIN", "NET_BROADCAST", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_NICE"),
+    *("SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_TIME", "SYS_TTY_CONFIG", "SYSLOG", "WAKE_ALARM"),
+]
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
@@ -86,6 +86,8 @@ def _files(config: LabConfig, state: dict[str, Any], gateway: str) -> dict[str, 
         # Away from the lab's own network and from each other.
         "bip": "10.199.0.1/24",
         "default-address-pools": [{"base": "10.200.0.0/16", "size": 24}],
+        # Nobody answers there: what a service asks for stays in the lab.
+        "dns": ["10.199.0.1"],
         "cgroup-parent": _cgroup_parent(config, gateway),
         "log-opts": {"max-size": "1m", "max-file": "2"},
     }
@@ -175,7 +177,7 @@ def _compose(container: Container, gateway: str, *arguments: str) -> None:
     command = ["docker", "compose", "--project-directory", PROJECT_DIR, *arguments]
     status, output = run_in(container, command)
     if status:
-        raise LabError(f"{gateway}: docker compose {arguments[0]} failed with status {status}:\n{output[-2000:]}")
+        raise LabError(f"{gateway}: `docker compose {arguments[0]}` failed ({status}):\n{output[-2000:]}")
 
 
 def _wait_for_engine(container: Container, gateway: str) -> None:
@@ -196,7 +198,9 @@ def remove_cgroups(config: LabConfig) -> None:
     """Remove the control groups that nested engines of a killed gateway leave behind."""
     relative = _cgroup_parent(config).lstrip("/")
     for top in [CGROUP_ROOT / relative, *CGROUP_ROOT.glob(f"*/{relative}")]:
-        folders = sorted((item for item in top.rglob("*") if item.is_dir()), reverse=True) if top.is_dir() else []
+        if not top.is_dir():
+            continue
+        folders = sorted((item for item in top.rglob("*") if item.is_dir()), reverse=True)
         for folder in [*folders, top]:
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -41,7 +41,7 @@ BRIDGE_VERSIONS: dict[str, str] = {
     "1.5.0": CRASHES_LATER,
 }
 
-_EXITS = b"#!/bin/sh\necho \"$0 $(cat /version): cannot start, on purpose\" >&2\nexit 1\n"
+_EXITS = b'#!/bin/sh\necho "$0 $(cat /version): cannot start, on purpose" >&2\nexit 1\n'
 _UNHEALTHY = b"#!/bin/sh\necho 'unhealthy, on purpose' >&2\nexit 1\n"
 # Healthy for three seconds after the first start of a container, then a crash loop.
 _CRASHES_LATER = b"""#!/bin/sh

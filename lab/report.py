@@ -65,7 +65,11 @@ def environment(config: LabConfig, state: dict[str, Any]) -> dict[str, Any]:
             "ca_path": str(broker.directory(config) / "tls" / "ca.crt"),
             "users": state["mqtt_users"],
         },
-        "ssh": {"user": "root", "key_path": str(ssh_key(config)), "known_hosts_path": str(known_hosts(config))},
+        "ssh": {
+            "user": "root",
+            "key_path": str(ssh_key(config)),
+            "known_hosts_path": str(known_hosts(config)),
+        },
         "inventory": str(inventory(config)),
         "project_dir": gateways.PROJECT_DIR,
         "gateways": [
@@ -105,7 +109,8 @@ def write_inventory(config: LabConfig, state: dict[str, Any]) -> None:
 
 def status(config: LabConfig, client: DockerClient) -> dict[str, Any]:
     """Return what runs: the servers, the gateways, and the services on them."""
-    found = {item.labels[LABEL_ROLE]: item for item in client.containers.list(all=True, filters=lab_filter(config))}
+    everything = client.containers.list(all=True, filters=lab_filter(config))
+    found = {item.labels[LABEL_ROLE]: item for item in everything}
     listed = {
         role: {"address": f"{host}:{port}", "state": found[role].status if role in found else "missing"}
         for role, (host, port) in services.endpoints(config).items()

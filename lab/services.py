@@ -33,8 +33,7 @@ http: {{addr: ":{REGISTRY_PORT}"}}
 def specifications(config: LabConfig, image: str, state: dict[str, Any]) -> list[Spec]:
     """Return the containers of the lab's servers."""
     bucket_volume = {config.container("s3"): "/data"}
-    # No caching of listings: what one server writes, the other must see at once.
-    fresh = ["--dir-cache-time", "0s", "--poll-interval", "0s", "--vfs-cache-mode", "off"]
+    keys = f"{state['s3_access_key']},{state['s3_secret_key']}"
     return [
         Spec(
             role="registry",
@@ -48,15 +47,14 @@ def specifications(config: LabConfig, image: str, state: dict[str, Any]) -> list
             role="s3",
             image=image,
             address=config.host(11),
-            command=["rclone", "serve", "s3", "--addr", f":{S3_PORT}", *fresh,
-                     "--auth-key", f"{state['s3_access_key']},{state['s3_secret_key']}", "/data"],
+            command=_rclone("s3", S3_PORT, "--auth-key", keys, "/data"),
             volumes=bucket_volume,
-        ),  # fmt: skip
+        ),
         Spec(
             role="cdn",
             image=image,
             address=config.host(12),
-            command=["rclone", "serve", "http", "--addr", f":{CDN_PORT}", *fresh, "--read-only", f"/data/{BUCKET}"],
+            command=_rclone("http", CDN_PORT, "--read-only", f"/data/{BUCKET}"),
             volumes=bucket_volume,
         ),
         Spec(
@@ -68,6 +66,12 @@ def specifications(config: LabConfig, image: str, state: dict[str, Any]) -> list
             volumes={config.container("mqtt"): "/var/lib/mosquitto"},
         ),
     ]
+
+
+def _rclone(protocol: str, port: int, *arguments: str) -> list[str]:
+    """Return a server's command. No caching: what one server writes, the other must see at once."""
+    fresh = ["--dir-cache-time", "0s", "--poll-interval", "0s", "--vfs-cache-mode", "off"]
+    return ["rclone", "serve", protocol, "--addr", f":{port}", *fresh, *arguments]
 
 
 def ensure(config: LabConfig, client: DockerClient, image: str, state: dict[str, Any]) -> None:
@@ -115,5 +119,7 @@ def _wait_for(condition: Callable[[], bool], role: str, config: LabConfig) -> No
     deadline = time.monotonic() + READY_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise LabError(f"{role} did not answer in {READY_SECONDS:.0f} s; see: lab/lab logs {role} ({config.name})")
+            raise LabError(
+                f"{config.name}: {role} did not answer in {READY_SECONDS:.0f} s; see: lab/lab logs {role}"
+            )
         time.sleep(0.1)

@@ -6,7 +6,7 @@ sql() { echo "$2" | postgres --single -D "$PGDATA" "$1" >/dev/null; }
 
 # The marker comes last, so that a start cut short begins again.
 if [ ! -e "$PGDATA/.initialized" ]; then
-    rm -rf "$PGDATA"/* "$PGDATA"/.[!.]*
+    rm -rf "${PGDATA:?}"/* "$PGDATA"/.[!.]*
     printf '%s' "$POSTGRES_PASSWORD" >/tmp/password
     initdb -D "$PGDATA" -U "$POSTGRES_USER" --pwfile=/tmp/password --auth-local=trust \
         --auth-host=scram-sha-256 --no-locale --encoding=UTF8 --wal-segsize=1 --no-sync >/dev/null

@@ -4,6 +4,7 @@ trap 'exit 0' TERM INT
 topic_in='sensors/#'
 topic_out=outbound/telemetry
 broker=mqtt-broker
+# shellcheck disable=SC1091
 . /etc/bridge/bridge.conf
 echo "mqtt-bridge $(cat /version): $topic_in -> $topic_out on $broker"
 until mosquitto_pub -h "$broker" -t health/mqtt-bridge -m hello 2>/dev/null; do

@@ -1,3 +1,4 @@
+#!/bin/bash
 # Makes a root file system in /collected: programs with their libraries, and whole trees.
 # Arguments: layer, programs, trees (lists in one word each).
 set -euo pipefail
