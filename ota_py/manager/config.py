@@ -149,8 +149,12 @@ class ServerSection(Section):
         default=Path("control-plane.secret"), description="signs the admin's sessions (0600)"
     )
     allowed_hosts: list[str] = Field(
-        default=["*"], description="host names that the control plane answers to"
+        default=[], description="host names that it answers to, besides this machine and control_plane.url's"
     )
+    trusted_origins: list[str] = Field(
+        default=[], description="`https://...` origins of a TLS proxy in front of the admin"
+    )
+    https: bool = Field(default=False, description="the admin is reached by HTTPS only")
     mqtt: MqttSection | None = None
 
 

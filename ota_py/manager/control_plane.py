@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from ota_py.errors import ConflictError, ControlPlaneError, NotFoundError, UsageError
+from ota_py.manager.http_errors import reason
 
 Json = dict[str, Any]
 
@@ -223,7 +224,7 @@ class ControlPlane:
                 return answer.json() if answer.content else None
         except requests.RequestException as error:
             raise ControlPlaneError(
-                f"the control plane at {self.url} cannot be reached: {_reason(error)}",
+                f"the control plane at {self.url} cannot be reached: {reason(error)}",
                 hint="is `ota_manager.py serve` running there, and is control_plane.url right?",
             ) from None
         self._refuse(answer)
@@ -263,13 +264,3 @@ def _error_body(answer: requests.Response) -> dict[str, str]:
         return {key: str(error.get(key) or "") for key in ("message", "hint")}
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}
-
-
-def _reason(error: requests.RequestException) -> str:
-    """The innermost cause: `Connection refused` rather than five nested class names."""
-    if isinstance(error, requests.Timeout):
-        return "it did not answer in time"
-    cause: BaseException = error
-    while nested := cause.__cause__ or cause.__context__:
-        cause = nested
-    return getattr(cause, "strerror", None) or str(cause)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -36,8 +38,9 @@ def read_secret(path: Path, what: str) -> str:
     return text
 
 
-def write_secret(path: Path, text: str) -> None:
-    """Write a new file that only its owner reads.
+@contextmanager
+def new_secret(path: Path) -> Iterator[TextIO]:
+    """Open a new file that only its owner reads; it is removed again when the block fails.
 
     Raises:
         ConflictError: the file exists.
@@ -49,10 +52,20 @@ def write_secret(path: Path, text: str) -> None:
         raise ConflictError(f"{path} exists; a secret is never overwritten") from None
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a secret of one line; see `new_secret`."""
+    with new_secret(path) as file:
         file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 class Passphrases:

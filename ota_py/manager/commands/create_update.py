@@ -1,0 +1,143 @@
+"""`create-update`: sign and publish an update."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ota_py.cli import json_option
+from ota_py.manager.options import passphrase_option
+from ota_py.manager.parts import Parts
+
+if TYPE_CHECKING:
+    from ota_py.manager.publish import Prepared, Request
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("create-update")
+@click.option("--version", required=True, help="Semantic version, newer than every published one.")
+@click.option("--description", default="", help="What the update brings, for people.")
+@click.option("--images", metavar="JSON", default="{}", help="Compose service to image, as a JSON object.")
+@click.option("--critical", is_flag=True, help="Mark the update as one not to be put off.")
+@click.option("--compose", type=FILE, help="A whole new Compose file; all its images are pinned.")
+@click.option("--file", "files", metavar="SRC:DEST", multiple=True, help="A file; DEST is on the gateway.")
+@click.option(
+    "--template", "templates", metavar="SRC:DEST", multiple=True, help="A file that gateways render (Jinja2)."
+)
+@click.option("--min-version", metavar="VERSION", help="Oldest version that can be updated.")
+@click.option(
+    "--architecture",
+    "architectures",
+    type=click.Choice(["amd64", "arm64", "arm"]),
+    multiple=True,
+    help="Only gateways of this architecture [default: those that all images have].",
+)
+@click.option("--hardware", multiple=True, help="Only gateways of this hardware.")
+@click.option("--group", "groups", multiple=True, help="Only gateways of this group.")
+@click.option("--health", metavar="FILE|JSON", help="Probes: a JSON list, or a file that holds one.")
+@click.option("--settle-seconds", type=float, help="How long services must run without a restart.")
+@click.option("--timeout-minutes", type=float, help="From the first touch of a service to commit.")
+@click.option("--allow-downgrade", is_flag=True, help="May replace a newer version.")
+@click.option("--dry-run", is_flag=True, help="Check everything, show the manifest, change nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask when there are warnings.")
+@passphrase_option
+@json_option
+@click.pass_obj
+def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> None:
+    """Sign an update, publish it, and register it as STAGED. No gateway installs it before a rollout.
+
+    Tags are resolved to digests now: what is pushed under a tag later changes nothing. Options that can be
+    given several times: --file, --template, --architecture, --hardware, --group.
+
+    \b
+    Examples:
+      ota_manager.py create-update --version 1.2.0 --description "Add humidity sensor support" \\
+        --images '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}' --critical
+      ota_manager.py create-update --version 1.3.0 --compose docker-compose.yml \\
+        --template bridge.conf.j2:config/bridge.conf --min-version 1.2.0
+      ota_manager.py create-update --version 1.3.1 --images '{"api": "healthguard/api:1.3.1"}' \\
+        --health '[{"type": "http", "url": "http://127.0.0.1:8080/health"}]' --dry-run
+    """
+    from datetime import UTC, datetime
+
+    from ota_py.cli import echo_json
+    from ota_py.manager.keys import online_signer, release_signer
+    from ota_py.manager.publish import Places, prepare, publish
+    from ota_py.manager.secrets import Passphrases
+
+    as_json = options["as_json"]
+    request = _request(parts, options)
+    places = Places(parts.repository, parts.control_plane, parts.registry)
+    prepared = prepare(request, places, datetime.now(UTC), _say)
+    if options["dry_run"]:
+        echo_json(prepared.manifest.model_dump(mode="json"))
+        return
+    _warn(prepared, ask=not (options["yes"] or as_json))
+    passphrases = Passphrases(passphrase_fd)
+    release = release_signer(parts.config.keys, parts.repository, passphrases)
+    online = online_signer(parts.config.keys, parts.repository, passphrases)
+    update = publish(prepared, places, release, online, datetime.now(UTC), _say)
+    if as_json:
+        echo_json({"update": update, "warnings": prepared.warnings})
+    else:
+        _summary(prepared)
+
+
+def _request(parts: Parts, options: dict[str, Any]) -> Request:
+    from ota_py.manager.contents import parse_source
+    from ota_py.manager.publish import Request
+    from ota_py.manager.request_options import parse_compatibility, parse_health, parse_images
+
+    return Request(
+        fleet=parts.config.fleet,
+        version=options["version"],
+        description=options["description"],
+        critical=options["critical"],
+        images=parse_images(options["images"]),
+        compose=options["compose"],
+        files=(
+            *(parse_source(text) for text in options["files"]),
+            *(parse_source(text, template=True) for text in options["templates"]),
+        ),
+        known_compose=parts.config.defaults.compose,
+        compatibility=parse_compatibility(
+            min_version=options["min_version"],
+            architectures=list(options["architectures"]),
+            hardware=list(options["hardware"]),
+            groups=list(options["groups"]),
+            allow_downgrade=options["allow_downgrade"],
+        ),
+        health=parse_health(options["health"], options["settle_seconds"]),
+        timeout_minutes=options["timeout_minutes"],
+    )
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _warn(prepared: Prepared, *, ask: bool) -> None:
+    import sys
+
+    for warning in prepared.warnings:
+        click.secho("warning: ", fg="yellow", nl=False, err=True)
+        click.echo(warning, err=True)
+    if prepared.warnings and ask and sys.stdin.isatty():
+        click.confirm("Publish the update?", abort=True, err=True)
+
+
+def _summary(prepared: Prepared) -> None:
+    manifest = prepared.manifest
+    for service, image in prepared.images.items():
+        size = f"{image.size / 1e6:.1f} MB"
+        click.echo(f"  {service}: {image.reference} {size} ({', '.join(image.architectures)})")
+    for file in manifest.all_files:
+        click.echo(
+            f"  {file.dest}: {file.length} bytes{', rendered on the gateway' if file.template else ''}"
+        )
+    critical = " (critical)" if manifest.critical else ""
+    click.echo(f"Update {manifest.version}{critical} is STAGED. Bring it to gateways with:")
+    click.echo(f"  ota_manager.py rollout --version {manifest.version} --gateways ID,ID,...")

@@ -1,0 +1,121 @@
+"""`gateways`: list gateways, register them, and give them new tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ota_py.cli import echo_json, json_option
+from ota_py.manager.parts import Parts
+
+FILE = click.Path(path_type=Path)
+HEADER = ("id", "delivery", "version", "state", "online", "last seen", "groups", "hardware", "address")
+
+token_file_option = click.option(
+    "--token-file", type=FILE, help="Write the gateway's token to this new file (0600)."
+)
+
+
+@click.group("gateways", invoke_without_command=True)
+@click.option("--state", help="Only gateways in this state, such as IDLE or BROKEN.")
+@click.option("--group", help="Only gateways of this group.")
+@click.option("--version", help="Only gateways that run this version.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, *, as_json: bool, **filters: str | None) -> None:
+    """List the gateways, or manage them with a command below.
+
+    \b
+    Examples:
+      ota_manager.py gateways
+      ota_manager.py gateways --group boston --version 1.1.0 --json
+      ota_manager.py gateways add boston_001 --delivery push --address 10.0.0.11 \\
+        --group boston --token-file tokens/boston_001
+    """
+    if ctx.invoked_subcommand:
+        return
+    from ota_py.manager.table import echo_table
+
+    parts: Parts = ctx.obj
+    gateways = parts.control_plane.gateways(**filters)
+    if as_json:
+        echo_json({"gateways": gateways})
+        return
+    rows = [[gateway[name.replace(" ", "_")] for name in HEADER] for gateway in gateways]
+    echo_table(HEADER, rows, "There are no such gateways; `ota_manager.py gateways add --help` shows how to.")
+
+
+@command.command("add")
+@click.argument("gateway", metavar="ID")
+@click.option(
+    "--delivery",
+    type=click.Choice(["push", "pull"]),
+    required=True,
+    help="push: the controller comes by SSH. pull: the gateway's agent fetches.",
+)
+@click.option("--address", default="", help="Where SSH reaches it.")
+@click.option("--group", "groups", multiple=True, help="A group; can be given several times.")
+@click.option("--hardware", default="", help="Kind of hardware.")
+@token_file_option
+@json_option
+@click.pass_obj
+def add(
+    parts: Parts,
+    /,
+    *,
+    gateway: str,
+    token_file: Path | None,
+    as_json: bool,
+    groups: tuple[str, ...],
+    **fields: Any,
+) -> None:
+    """Register a gateway at the control plane. Its token is shown once, or written to --token-file.
+
+    \b
+    Example:
+      ota_manager.py gateways add boston_001 --delivery push --address 10.0.0.11 \\
+        --group boston --hardware x86-box --token-file tokens/boston_001
+    """
+    from ota_py.names import check_gateway_id
+
+    check_gateway_id(gateway)
+    answer = _with_token(
+        token_file, lambda: parts.control_plane.add_gateway(gateway, groups=groups, **fields)
+    )
+    _show(answer, token_file, as_json, f"Gateway {gateway} is registered.")
+
+
+@command.command("token")
+@click.argument("gateway", metavar="ID")
+@token_file_option
+@json_option
+@click.pass_obj
+def token(parts: Parts, /, *, gateway: str, token_file: Path | None, as_json: bool) -> None:
+    """Give a gateway a new token; the one before is revoked at once."""
+    answer = _with_token(token_file, lambda: parts.control_plane.rotate_gateway_token(gateway))
+    _show(answer, token_file, as_json, f"Gateway {gateway} has a new token; the old one is revoked.")
+
+
+def _with_token(token_file: Path | None, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Ask for a token and write it. The file is made first: a token that cannot be kept is never asked for."""
+    if token_file is None:
+        return ask()
+    from ota_py.manager.secrets import new_secret
+
+    with new_secret(token_file) as file:
+        answer = ask()
+        file.write(answer.pop("token") + "\n")
+    return answer | {"token_file": str(token_file)}
+
+
+def _show(answer: dict[str, Any], token_file: Path | None, as_json: bool, done: str) -> None:
+    if as_json:
+        echo_json(answer)
+        return
+    click.echo(done)
+    click.echo(
+        f"Its token is in {token_file}." if token_file else f"Its token, shown only now: {answer['token']}"
+    )

@@ -1,0 +1,79 @@
+"""`serve`: run the control plane."""
+
+from __future__ import annotations
+
+import click
+
+from ota_py.manager.parts import Parts
+
+APPLICATION = "ota_py.server.wsgi:application"
+WORKER_STOP_SECONDS = 10
+
+
+@click.command("serve")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen [default: server.listen in ota.toml].")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option("--access-log", is_flag=True, help="Log each request.")
+@click.pass_obj
+def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bool) -> None:
+    """Bring the database up to date and run the control plane until Ctrl-C or SIGTERM.
+
+    \b
+    Examples:
+      ota_manager.py serve
+      ota_manager.py serve --listen 0.0.0.0:8000 --workers 2
+    """
+    from ota_py.errors import UsageError
+    from ota_py.manager.server_settings import server_settings
+    from ota_py.server.setup import migrate
+
+    host, _, port = (listen or parts.config.server.listen).rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"--listen {listen!r} is not HOST:PORT", hint="for example --listen 0.0.0.0:8000")
+    _check_free(host, int(port))
+    settings = server_settings(parts.config)
+    migrate(settings)
+    url = parts.config.control_plane.url
+    click.echo(f"Control plane on {host}:{port}, database {settings.database.split('@')[-1]}")
+    click.echo(f"Admin: {url}/admin/   API: {url}/api/v1/   Stop: Ctrl-C")
+    _run(host, int(port), workers, access_log)
+    click.echo("The control plane has stopped.")
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say that the address is taken before anything starts; granian's workers would only log it."""
+    import socket
+
+    from ota_py.errors import ConflictError, UsageError
+
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    except OSError as error:
+        raise ConflictError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            hint="stop what listens there, or choose another address with --listen",
+        ) from None
+
+
+def _run(host: str, port: int, workers: int, access_log: bool) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    Granian(
+        APPLICATION,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        log_access=access_log,
+        log_level=LogLevels.info if access_log else LogLevels.warning,
+        respawn_failed_workers=True,
+        workers_kill_timeout=WORKER_STOP_SECONDS,
+        process_name="ota-control-plane",
+    ).serve()

@@ -1,0 +1,255 @@
+"""The way of an update from the operator to the repository. Read `prepare` and `publish` from top to bottom.
+
+`prepare` asks and checks, and changes nothing anywhere. `publish` signs, writes the repository, whose last
+write makes the update visible, and registers it as STAGED. When it fails half-way, no gateway can install
+anything of it, and the same command run again finishes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+from securesystemslib.signer import Signer
+
+from ota_py.errors import ConflictError, UsageError
+from ota_py.manager.compose_file import ComposeFile, parse_compose
+from ota_py.manager.contents import Content, Source, compose_source, read_content
+from ota_py.manager.control_plane import ControlPlane, Json
+from ota_py.manager.platforms import check_architectures
+from ota_py.manager.published import check_version, published_file
+from ota_py.manager.registry import Registry, ResolvedImage
+from ota_py.manager.slow_stop import slow_stop_warning
+from ota_py.manifest import Compatibility, Health, Image, Manifest, describe
+from ota_py.trust.repository import Repository
+from ota_py.trust.signers import sign_manifest
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the operator asks for.
+
+    Attributes:
+        images: image name by Compose service.
+        compose: a whole new Compose file, or None.
+        files: files and templates.
+        known_compose: the fleet's Compose file, to check service names where the update brings none.
+        compatibility: as asked; no architectures means those that all images have.
+    """
+
+    fleet: str
+    version: str
+    description: str = ""
+    critical: bool = False
+    images: Mapping[str, str] = field(default_factory=dict)
+    compose: Path | None = None
+    files: tuple[Source, ...] = ()
+    known_compose: Path | None = None
+    compatibility: Compatibility = field(default_factory=Compatibility)
+    health: Health = field(default_factory=Health)
+    timeout_minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where an update goes."""
+
+    repository: Repository
+    control_plane: ControlPlane
+    registry: Registry
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An update that is ready to be signed.
+
+    Attributes:
+        manifest: what will be signed.
+        files: content by target path.
+        images: what the registry said, by service.
+        warnings: what the operator should know before going on.
+        published: an earlier attempt published exactly this; only the control plane does not know it yet.
+    """
+
+    manifest: Manifest
+    files: dict[str, bytes]
+    images: dict[str, ResolvedImage]
+    warnings: list[str]
+    published: bool
+
+
+def prepare(request: Request, places: Places, now: datetime, say: Say) -> Prepared:
+    """Resolve, read and check everything of an update; nothing is changed anywhere.
+
+    Raises:
+        ConflictError: the version exists already.
+        UsageError: a version that is not newer, an unknown service, or a file that cannot be used.
+        NotFoundError: the registry does not have an image.
+        CarrierError: the registry, the store or the control plane cannot be reached.
+    """
+    published = check_version(
+        request.version,
+        places.repository,
+        places.control_plane,
+        allow_older=request.compatibility.allow_downgrade,
+    )
+    compose = _read_compose(request)
+    known = _known_compose(request, compose, places.repository)
+    wanted = _wanted_images(request, known)
+    images = _resolve(wanted, places.registry, say)
+    contents = [_read(request.version, source) for source in request.files]
+    created = _earlier(places, request.version).created if published else _timestamp(now)
+    manifest = _manifest(request, images, compose, contents, created)
+    if published and manifest != _earlier(places, request.version):
+        raise ConflictError(
+            f"update {request.version} is published with other content than asked for now",
+            hint="a version is never replaced: use a newer one",
+        )
+    return Prepared(
+        manifest=manifest,
+        files={
+            content.entry.target: content.data for content in [*contents, *([compose] if compose else [])]
+        },
+        images=images,
+        warnings=_warnings(request, images, known),
+        published=published,
+    )
+
+
+def publish(
+    prepared: Prepared, places: Places, release: Signer, online: Signer, now: datetime, say: Say
+) -> Json:
+    """Sign and publish a prepared update, register it as STAGED, and return the control plane's record.
+
+    Raises:
+        KeyFileError: a key refused to sign; nothing was written.
+        StoreError: no gateway sees anything of the update; run it again.
+        ControlPlaneError: published, but not registered, so no rollout can use it; run it again.
+    """
+    version = prepared.manifest.version
+    if prepared.published:
+        say(f"{version} is in {places.repository.store.url} from an earlier attempt")
+    else:
+        raw = prepared.manifest.to_bytes()
+        signature = sign_manifest(raw, [release])
+        say(f"signed with the release key {release.public_key.keyid[:16]}")
+        places.repository.publish(raw, signature, prepared.files, release, online, now)
+        say(f"published to {places.repository.store.url}")
+    update = places.control_plane.register_update(_record(places, version))
+    say("registered at the control plane as STAGED")
+    return update
+
+
+def _earlier(places: Places, version: str) -> Manifest:
+    return places.repository.manifest(version).manifest
+
+
+def _read_compose(request: Request) -> Content | None:
+    return _read(request.version, compose_source(request.compose)) if request.compose else None
+
+
+def _known_compose(request: Request, compose: Content | None, repository: Repository) -> ComposeFile | None:
+    """What service names are checked against: the update's Compose file, the fleet's, or the last one."""
+    if compose:
+        return parse_compose(compose.data, str(request.compose))
+    if request.known_compose:
+        content = _read(request.version, compose_source(request.known_compose))
+        return parse_compose(content.data, str(request.known_compose))
+    for version in reversed(repository.versions()):
+        manifest = repository.manifest(version).manifest
+        if manifest.compose:
+            return parse_compose(
+                published_file(repository, manifest.compose), f"the Compose file of {version}"
+            )
+    return None
+
+
+def _wanted_images(request: Request, known: ComposeFile | None) -> dict[str, str]:
+    """Images as asked for, and with a new Compose file those that it names: no service runs by tag alone."""
+    if known:
+        known.check_services(request.images)
+    if known and request.compose:
+        return known.images(without=request.images) | dict(request.images)
+    return dict(request.images)
+
+
+def _resolve(wanted: Mapping[str, str], registry: Registry, say: Say) -> dict[str, ResolvedImage]:
+    references = {service: registry.parse(text) for service, text in sorted(wanted.items())}
+    images = {}
+    for service, reference in references.items():
+        images[service] = registry.resolve(reference)
+        say(f"resolved {reference} to {images[service].digest[:19]}")
+    return images
+
+
+def _read(version: str, source: Source) -> Content:
+    try:
+        return read_content(version, source)
+    except ValidationError as error:
+        raise UsageError(f"{source.path}: {describe(error)}") from None
+
+
+def _manifest(
+    request: Request,
+    images: Mapping[str, ResolvedImage],
+    compose: Content | None,
+    contents: list[Content],
+    created: str,
+) -> Manifest:
+    architectures = check_architectures(request.compatibility.architectures, images)
+    timeout = {"timeout_minutes": request.timeout_minutes} if request.timeout_minutes is not None else {}
+    try:
+        return Manifest(
+            fleet=request.fleet,
+            version=request.version,
+            description=request.description,
+            critical=request.critical,
+            created=created,
+            images={
+                service: Image(reference=found.reference.name, digest=found.digest, size=found.size)
+                for service, found in images.items()
+            },
+            compose=compose.entry if compose else None,
+            files=[content.entry for content in contents],
+            compatibility=request.compatibility.model_copy(update={"architectures": architectures}),
+            health=request.health,
+            **timeout,  # type: ignore[arg-type]
+        )
+    except ValidationError as error:
+        raise UsageError(f"the update cannot be made: {describe(error)}") from None
+
+
+def _warnings(request: Request, images: Mapping[str, ResolvedImage], known: ComposeFile | None) -> list[str]:
+    services = known.services if known else {}
+    slow = [slow_stop_warning(name, found.command, services.get(name, {})) for name, found in images.items()]
+    unchecked = (
+        "the names of the services were not checked: give --compose, or set defaults.compose in ota.toml"
+        if images and not known
+        else None
+    )
+    return [warning for warning in [unchecked, *slow] if warning]
+
+
+def _record(places: Places, version: str) -> Json:
+    """What the control plane keeps of a published update."""
+    verified = places.repository.manifest(version)
+    manifest = verified.manifest
+    return {
+        "version": manifest.version,
+        "description": manifest.description,
+        "critical": manifest.critical,
+        "manifest_sha256": hashlib.sha256(verified.raw).hexdigest(),
+        "key_ids": list(verified.key_ids),
+        "images": {service: image.model_dump(mode="json") for service, image in manifest.images.items()},
+        "created": manifest.created,
+    }
+
+
+def _timestamp(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,58 @@
+"""What is published already, and what may be published next."""
+
+from __future__ import annotations
+
+from ota_py import names
+from ota_py.errors import ConflictError, NotFoundError, UsageError
+from ota_py.manager.control_plane import ControlPlane
+from ota_py.manifest import File
+from ota_py.trust import layout
+from ota_py.trust.repository import Repository
+from ota_py.trust.verify import check_integrity
+
+
+def published_file(repository: Repository, file: File) -> bytes:
+    """The bytes of a file that a published manifest names.
+
+    Raises:
+        NotFoundError: it is not in the store.
+        IntegrityError: it is not what was signed.
+    """
+    data = repository.store.get(layout.target_key(file.target, file.sha256))
+    return check_integrity(data, file.sha256, file.length, f"file {file.dest}")
+
+
+def check_version(
+    text: str, repository: Repository, control_plane: ControlPlane, *, allow_older: bool
+) -> bool:
+    """Whether an earlier attempt published this version without registering it.
+
+    Raises:
+        UsageError: not a semantic version, or not newer than every published one.
+        ConflictError: it exists.
+    """
+    version = names.parse_version(text)
+    published = repository.versions()
+    if _registered(control_plane, text):
+        raise ConflictError(
+            f"update {text} exists already",
+            hint=f"a version is never replaced: use a newer one, such as {version.bump_patch()}",
+        )
+    if text in published:
+        return True
+    newest = published[-1] if published else None
+    if newest and version <= names.parse_version(newest) and not allow_older:
+        raise UsageError(
+            f"version {text} is not newer than {newest}, which is published",
+            hint=f"use a newer one, such as {names.parse_version(newest).bump_patch()}; "
+            "--allow-downgrade is for an update that shall replace newer versions",
+        )
+    return False
+
+
+def _registered(control_plane: ControlPlane, version: str) -> bool:
+    try:
+        control_plane.update(version)
+    except NotFoundError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""HTTP to image registries: authentication and errors of the distribution API.
+
+Specification: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md and, for tokens,
+https://distribution.github.io/distribution/spec/auth/token/.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Collection
+from typing import NoReturn
+
+import requests
+from requests.utils import parse_dict_header
+
+from ota_py.errors import NotFoundError, RegistryError
+from ota_py.manager.config import DOCKER_HUB
+from ota_py.manager.http_errors import reason
+from ota_py.manager.references import Reference
+
+DOCKER_HUB_API = "registry-1.docker.io"
+TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, to answer
+ANSWER_MAX_BYTES = 4 * 1024 * 1024  # the specification's limit for manifests
+
+
+class RegistrySession:
+    """Kept-alive connections to registries.
+
+    Args:
+        insecure: registries (`host:port`) to be reached by plain HTTP.
+    """
+
+    def __init__(self, insecure: Collection[str] = ()) -> None:
+        self._insecure = frozenset(insecure)
+        self._session = requests.Session()
+        self._authorizations: dict[tuple[str, str], str] = {}
+
+    def get(self, image: Reference, kind: str, name: str, accept: str = "*/*") -> requests.Response:
+        """GET `/v2/<path>/<kind>/<name>` of an image's registry, with its credentials where it asks for them.
+
+        Args:
+            image: names the registry and the path, and is what errors name.
+            kind: `manifests` or `blobs`.
+            name: a tag or a digest.
+            accept: media types.
+
+        Raises:
+            NotFoundError: the registry does not have it.
+            RegistryError: unreachable, denied, too many requests, or another refusal.
+        """
+        answer = self._ask(image, kind, name, accept)
+        if answer.status_code == 401:
+            challenge = answer.headers.get("WWW-Authenticate", "")
+            self._authorizations[image.registry, image.path] = self._authorize(image, challenge)
+            answer = self._ask(image, kind, name, accept)
+        if not answer.ok:
+            _refuse(image, answer)
+        if len(answer.content) > ANSWER_MAX_BYTES:
+            raise RegistryError(
+                f"{image.registry} answered {len(answer.content)} bytes about {image}, too many"
+            )
+        return answer
+
+    def _ask(self, image: Reference, kind: str, name: str, accept: str) -> requests.Response:
+        headers = {"Accept": accept}
+        if authorization := self._authorizations.get((image.registry, image.path)):
+            headers["Authorization"] = authorization
+        scheme = "http" if image.registry in self._insecure else "https"
+        host = DOCKER_HUB_API if image.registry == DOCKER_HUB else image.registry
+        return self._send(image, f"{scheme}://{host}/v2/{image.path}/{kind}/{name}", headers=headers)
+
+    def _authorize(self, image: Reference, challenge: str) -> str:
+        scheme, _, parameters = challenge.partition(" ")
+        login = _login(image.registry)
+        if scheme.lower() == "basic" and login:
+            return "Basic " + b64encode(":".join(login).encode()).decode()
+        if scheme.lower() != "bearer":
+            raise _denied(image, "it asks for a user name and a password")
+        given = parse_dict_header(parameters)  # type: ignore[no-untyped-call]
+        query = {"service": given.get("service", ""), "scope": f"repository:{image.path}:pull"}
+        answer = self._send(image, given.get("realm") or "", params=query, auth=login)
+        if not answer.ok:
+            raise _denied(image, f"its token service answered {answer.status_code}")
+        token = answer.json()
+        return f"Bearer {token.get('token') or token.get('access_token')}"
+
+    def _send(
+        self,
+        image: Reference,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        params: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> requests.Response:
+        try:
+            return self._session.get(url, headers=headers, params=params, auth=auth, timeout=TIMEOUT_SECONDS)
+        except requests.exceptions.SSLError as error:
+            raise RegistryError(
+                f"the registry {image.registry} has no valid TLS certificate: {error.args[0].reason}",
+                hint=f'if it speaks plain HTTP, add "{image.registry}" to registry.insecure in ota.toml; '
+                "for a private CA set REQUESTS_CA_BUNDLE",
+            ) from None
+        except requests.RequestException as error:
+            raise RegistryError(
+                f"the registry {image.registry} cannot be reached to resolve {image}: {reason(error)}",
+                hint="check the registry's name, that it runs, and registry.default and registry.insecure",
+            ) from None
+
+
+def _refuse(image: Reference, answer: requests.Response) -> NoReturn:
+    if answer.status_code == 404:
+        raise NotFoundError(
+            f"the registry {image.registry} does not have the image {image}",
+            hint="push the image first, or correct its name, tag or registry",
+        )
+    if answer.status_code == 429:
+        wait = answer.headers.get("Retry-After", "")
+        after = f" in {wait} seconds" if wait.isdecimal() else " later"
+        raise RegistryError(
+            f"the registry {image.registry} has had too many requests (429) to resolve {image}",
+            hint=f"run the command again{after}; logged-in users often have a higher limit",
+        )
+    if answer.status_code in (401, 403):
+        raise _denied(image, f"it answered {answer.status_code}")
+    raise RegistryError(f"the registry {image.registry} answered {answer.status_code} about {image}")
+
+
+def _denied(image: Reference, why: str) -> RegistryError:
+    return RegistryError(
+        f"the registry {image.registry} denied access to {image}: {why}",
+        hint=f"run `docker login {image.registry}` with an account that may pull it; "
+        "some registries also deny what does not exist",
+    )
+
+
+def _login(registry: str) -> tuple[str, str] | None:
+    """The user name and password that `docker login` stored, in its file or by a credential helper."""
+    from docker import auth
+    from docker.errors import DockerException
+
+    try:
+        found = auth.load_config().resolve_authconfig(registry)  # type: ignore[no-untyped-call]
+    except DockerException as error:
+        raise RegistryError(f"the stored login of {registry} cannot be read: {error}") from None
+    if not found or not found.get("username"):
+        return None
+    return found["username"], found["password"]
