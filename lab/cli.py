@@ -21,6 +21,7 @@ Examples:
   lab/lab publish-images              every version of the story, good and bad
   lab/lab ssh boston_001              a shell; or: lab/lab ssh boston_001 docker ps
   lab/lab logs mqtt
+  lab/lab reset boston_001            as on its first day
   OTA_LAB_NAME=tests OTA_LAB_SUBNET=172.30.78.0/24 lab/lab up    a second lab beside it
   lab/lab down
 """
@@ -53,6 +54,15 @@ def down(everything: bool) -> None:
 
     for line in fleet.down(LabConfig.from_environment(), everything=everything):
         click.echo(line)
+
+
+@cli.command()
+@click.argument("gateways", nargs=-1)
+def reset(gateways: tuple[str, ...]) -> None:
+    """Make gateways anew, with version 1.0.0 and fresh data; all of them if none is named."""
+    from lab import fleet
+
+    fleet.reset(LabConfig.from_environment(), list(gateways))
 
 
 @cli.command()
@@ -136,6 +146,12 @@ def main() -> None:
         cli(prog_name="lab/lab")
     except LabError as error:
         click.echo(f"lab: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        # By name: importing the engine's errors would slow every command down.
+        if type(error).__module__ != "docker.errors":
+            raise
+        click.echo(f"lab: the Docker engine refused: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         click.echo("lab: interrupted; run the same command again to go on", err=True)

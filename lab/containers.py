@@ -96,7 +96,8 @@ def ensure(
         if container.labels.get(LABEL_SPEC) == spec.fingerprint and container.status != "created":
             container.start()
             return False
-        remove(client, container, list(spec.volumes))
+        # A gateway begins anew; a server keeps what was stored in it.
+        remove(client, container, list(spec.volumes) if spec.gateway else [])
     _create(config, client, spec, files or {})
     return True
 

@@ -61,6 +61,20 @@ def up(config: LabConfig, count: int | None) -> dict[str, Any]:
     return report.environment(config, record)
 
 
+def reset(config: LabConfig, names: list[str]) -> None:
+    """Make gateways anew, as on their first day; all of them where none is named.
+
+    Raises:
+        LabError: a name is not a gateway of this lab.
+    """
+    client = engine.require()
+    wanted = names or list(state.load_running(config)["gateways"])
+    found = {name: gateways.gateway_container(config, client, name) for name in wanted}
+    for name, container in found.items():
+        containers.remove(client, container, [config.container(name)])
+    up(config, None)
+
+
 def _chosen(config: LabConfig, record: dict[str, Any], count: int | None) -> list[str]:
     number = count or len(record.get("gateways", [])) or DEFAULT_GATEWAYS
     if not 1 <= number <= MAX_GATEWAYS:

@@ -29,6 +29,25 @@ storage:
 http: {{addr: ":{REGISTRY_PORT}"}}
 """
 
+# The S3 server answers no request without a signature, so gateways read the same files here.
+CDN_CONFIGURATION = f"""\
+daemon off;
+worker_processes 1;
+pid /run/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  sendfile on;
+  default_type application/octet-stream;
+  server {{
+    listen {CDN_PORT};
+    root /data/{BUCKET};
+    location / {{ limit_except GET {{ deny all; }} }}
+  }}
+}}
+"""
+
 
 def specifications(config: LabConfig, image: str, state: dict[str, Any]) -> list[Spec]:
     """Return the containers of the lab's servers."""
@@ -47,14 +66,15 @@ def specifications(config: LabConfig, image: str, state: dict[str, Any]) -> list
             role="s3",
             image=image,
             address=config.host(11),
-            command=_rclone("s3", S3_PORT, "--auth-key", keys, "/data"),
+            command=["rclone", "serve", "s3", "--addr", f":{S3_PORT}", "--auth-key", keys, "/data"],
             volumes=bucket_volume,
         ),
         Spec(
             role="cdn",
             image=image,
             address=config.host(12),
-            command=_rclone("http", CDN_PORT, "--read-only", f"/data/{BUCKET}"),
+            command=["nginx", "-c", "/etc/lab-cdn.conf"],
+            binds=[f"{config.state_dir / 'cdn.conf'}:/etc/lab-cdn.conf:ro"],
             volumes=bucket_volume,
         ),
         Spec(
@@ -68,12 +88,6 @@ def specifications(config: LabConfig, image: str, state: dict[str, Any]) -> list
     ]
 
 
-def _rclone(protocol: str, port: int, *arguments: str) -> list[str]:
-    """Return a server's command. No caching: what one server writes, the other must see at once."""
-    fresh = ["--dir-cache-time", "0s", "--poll-interval", "0s", "--vfs-cache-mode", "off"]
-    return ["rclone", "serve", protocol, "--addr", f":{port}", *fresh, *arguments]
-
-
 def ensure(config: LabConfig, client: DockerClient, image: str, state: dict[str, Any]) -> None:
     """Start the servers and wait until each answers.
 
@@ -81,6 +95,7 @@ def ensure(config: LabConfig, client: DockerClient, image: str, state: dict[str,
         LabError: one of them does not come up.
     """
     write_file(config.state_dir / "registry.yml", REGISTRY_CONFIGURATION)
+    write_file(config.state_dir / "cdn.conf", CDN_CONFIGURATION)
     users_changed = broker.write_files(config, state["mqtt_users"])
     for spec in specifications(config, image, state):
         containers.ensure(config, client, spec)
