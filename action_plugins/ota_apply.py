@@ -1,0 +1,9 @@
+"""ota_apply: bring an update to a gateway."""
+
+from __future__ import annotations
+
+from ota_py.manager.gateway_action import UpdateAction
+
+
+class ActionModule(UpdateAction):
+    """The whole transaction, to its end."""

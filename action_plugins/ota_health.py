@@ -1,0 +1,12 @@
+"""ota_health: check the health of a gateway's services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ota_py.manager.gateway_action import GatewayAction
+
+
+class ActionModule(GatewayAction):
+    def command(self, options: dict[str, Any]) -> list[str]:
+        return ["health-check"]

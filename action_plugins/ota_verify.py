@@ -1,0 +1,9 @@
+"""ota_verify: verify an update on a gateway."""
+
+from __future__ import annotations
+
+from ota_py.manager.gateway_action import UpdateAction
+
+
+class ActionModule(UpdateAction):
+    until = "VERIFIED"
