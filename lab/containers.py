@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import tarfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -139,7 +140,7 @@ def _archive(files: Mapping[str, tuple[bytes, int]]) -> bytes:
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for path, (content, mode) in files.items():
             entry = tarfile.TarInfo(path.lstrip("/"))
-            entry.size, entry.mode = len(content), mode
+            entry.size, entry.mode, entry.mtime = len(content), mode, int(time.time())
             archive.addfile(entry, io.BytesIO(content))
     return stream.getvalue()
 

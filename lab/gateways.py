@@ -201,6 +201,6 @@ def remove_cgroups(config: LabConfig) -> None:
         if not top.is_dir():
             continue
         folders = sorted((item for item in top.rglob("*") if item.is_dir()), reverse=True)
-        for folder in [*folders, top]:
+        for folder in [*folders, top, top.parent]:
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lab import broker, containers
@@ -102,7 +101,7 @@ def ensure(config: LabConfig, client: DockerClient, image: str, state: dict[str,
     if users_changed:
         reload_broker(config, client)
     for role, (host, port) in endpoints(config).items():
-        _wait_for(lambda address=(host, port): _answers(*address), role, config)
+        _wait_for(role, host, port)
 
 
 def endpoints(config: LabConfig) -> dict[str, tuple[str, int]]:
@@ -130,11 +129,9 @@ def _answers(host: str, port: int) -> bool:
     return True
 
 
-def _wait_for(condition: Callable[[], bool], role: str, config: LabConfig) -> None:
+def _wait_for(role: str, host: str, port: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not condition():
+    while not _answers(host, port):
         if time.monotonic() > deadline:
-            raise LabError(
-                f"{config.name}: {role} did not answer in {READY_SECONDS:.0f} s; see: lab/lab logs {role}"
-            )
+            raise LabError(f"{role} did not answer in {READY_SECONDS:.0f} s; see: lab/lab logs {role}")
         time.sleep(0.1)
