@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ota_py.manager.config import Config
+from ota_py.manager.config import Config, MqttSection
 from ota_py.server.environment import LOCAL_HOSTS, MqttSettings, ServerSettings
 
 
@@ -12,18 +12,21 @@ def server_settings(config: Config) -> ServerSettings:
     """What `serve` and `init` give to the control plane."""
     server = config.server
     own_host = urlsplit(config.control_plane.url).hostname or ""
-    mqtt = server.mqtt and MqttSettings(
-        host=server.mqtt.host,
-        port=server.mqtt.port,
-        username=server.mqtt.username or "",
-        password_file=server.mqtt.password_file,
-        ca_file=server.mqtt.ca_file,
-    )
     return ServerSettings(
         database=server.database,
         secret_key_file=server.secret_key_file,
         allowed_hosts=tuple(dict.fromkeys([*LOCAL_HOSTS, own_host, *server.allowed_hosts])),
         trusted_origins=tuple(server.trusted_origins),
         https=server.https,
-        mqtt=mqtt,
+        mqtt=_mqtt(server.mqtt) if server.mqtt else None,
+    )
+
+
+def _mqtt(section: MqttSection) -> MqttSettings:
+    return MqttSettings(
+        host=section.host,
+        port=section.port,
+        username=section.username or "",
+        password_file=section.password_file,
+        ca_file=section.ca_file,
     )

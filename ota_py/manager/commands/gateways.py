@@ -88,6 +88,28 @@ def add(
     _show(answer, token_file, as_json, f"Gateway {gateway} is registered.")
 
 
+@command.command("change")
+@click.argument("gateway", metavar="ID")
+@click.option("--delivery", type=click.Choice(["push", "pull"]), help="How updates reach it.")
+@click.option("--address", help="Where SSH reaches it.")
+@click.option("--group", "groups", multiple=True, help="All its groups from now on.")
+@click.option("--hardware", help="Kind of hardware.")
+@json_option
+@click.pass_obj
+def change(parts: Parts, /, *, gateway: str, as_json: bool, **fields: Any) -> None:
+    """Change a gateway; what is not given stays as it is."""
+    from ota_py.errors import UsageError
+
+    given = {name: value for name, value in fields.items() if value not in (None, ())}
+    if not given:
+        raise UsageError("nothing to change was given", hint="see `gateways change --help`")
+    answer = parts.control_plane.change_gateway(gateway, **given)
+    if as_json:
+        echo_json(answer)
+        return
+    click.echo(f"Gateway {gateway} is changed: {', '.join(given)}.")
+
+
 @command.command("token")
 @click.argument("gateway", metavar="ID")
 @token_file_option
@@ -100,7 +122,7 @@ def token(parts: Parts, /, *, gateway: str, token_file: Path | None, as_json: bo
 
 
 def _with_token(token_file: Path | None, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Ask for a token and write it. The file is made first: a token that cannot be kept is never asked for."""
+    """Ask for a token and write it; the file is made first, so that no token is lost."""
     if token_file is None:
         return ask()
     from ota_py.manager.secrets import new_secret

@@ -8,6 +8,8 @@ from ota_py.manager.parts import Parts
 
 APPLICATION = "ota_py.server.wsgi:application"
 WORKER_STOP_SECONDS = 10
+# Python runs one at a time; the others wait for the database or a slow reader. Each keeps a connection.
+THREADS_PER_WORKER = 4
 
 
 @click.command("serve")
@@ -71,9 +73,9 @@ def _run(host: str, port: int, workers: int, access_log: bool) -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
+        blocking_threads=THREADS_PER_WORKER,
         log_access=access_log,
         log_level=LogLevels.info if access_log else LogLevels.warning,
         respawn_failed_workers=True,
         workers_kill_timeout=WORKER_STOP_SECONDS,
-        process_name="ota-control-plane",
     ).serve()

@@ -1,0 +1,113 @@
+"""`init`: set up a new fleet."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from ota_py.cli import echo_json, json_option
+from ota_py.manager.options import passphrase_option
+from ota_py.manager.parts import Parts
+
+PASSWORD_VARIABLE = "OTA_ADMIN_PASSWORD"
+
+
+@click.command("init")
+@click.option("--fleet", required=True, help="The fleet's name; gateways refuse updates of another one.")
+@click.option(
+    "--store",
+    default="file:repository",
+    show_default=True,
+    help="Where updates are published: s3://BUCKET/PREFIX or file:DIRECTORY.",
+)
+@click.option("--endpoint-url", help="The S3 server, where it is not AWS.")
+@click.option("--region", help="The S3 region.")
+@click.option("--credentials-file", help="AWS credentials (0600) [default: the usual AWS environment].")
+@click.option("--public-url", required=True, help="How gateways reach the store: http(s):// or file:///.")
+@click.option("--registry", help="Registry of image names that have none [default: docker.io].")
+@click.option("--insecure-registry", multiple=True, help="A registry to be reached by plain HTTP.")
+@click.option(
+    "--control-plane-url", default="http://127.0.0.1:8000", show_default=True, help="Base URL of the API."
+)
+@click.option(
+    "--listen", default="127.0.0.1:8000", show_default=True, help="HOST:PORT for `serve` to listen on."
+)
+@click.option("--database", help="sqlite:///FILE or postgresql://USER@HOST/NAME.")
+@click.option("--mqtt-host", help="Broker that wakes gateways.")
+@click.option("--mqtt-port", type=int, help="Its port [default: 8883].")
+@click.option("--mqtt-username", help="The control plane's user there.")
+@click.option("--mqtt-password-file", help="That user's password (0600).")
+@click.option("--mqtt-ca-file", help="CA of the broker's certificate.")
+@click.option("--inventory", help="Ansible inventory of the gateways [default: inventory].")
+@click.option("--compose", help="The fleet's Compose file, to check names of services.")
+@click.option("--admin", default="admin", show_default=True, help="User name of the admin's account.")
+@passphrase_option
+@json_option
+@click.pass_obj
+def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | None, **options: Any) -> None:
+    """Make the keys, an empty repository, the control plane's database, and ota.toml.
+
+    Nothing is ever overwritten: when anything of it exists, init names it and does nothing. When init fails
+    half-way, it removes what it made. The private keys are encrypted when a passphrase is given: typed when
+    asked, in OTA_ROOT_PASSPHRASE, OTA_RELEASE_PASSPHRASE and OTA_ONLINE_PASSPHRASE, or by --passphrase-fd.
+    The admin's password comes from OTA_ADMIN_PASSWORD, or is made up and written to `admin-password`.
+
+    \b
+    Examples:
+      ota_manager.py init --fleet healthguard --public-url http://updates.example.com/ota
+      ota_manager.py --config /etc/ota/ota.toml init --fleet healthguard \\
+        --store s3://ota/repo --endpoint-url http://10.0.0.3:9000 --public-url http://10.0.0.3:8080 \\
+        --registry 10.0.0.2:5000 --insecure-registry 10.0.0.2:5000 \\
+        --control-plane-url http://10.0.0.1:8000 --listen 0.0.0.0:8000
+    """
+    import tomllib
+
+    from ota_py.manager.config import config_path, parse_config
+    from ota_py.manager.initial_config import render_config
+    from ota_py.manager.initialise import initialise
+    from ota_py.manager.secrets import Passphrases
+
+    text = render_config(options.pop("fleet"), _tables(options))
+    parts.config = parse_config(tomllib.loads(text), config_path(parts.config_option))
+    password = os.environ.get(PASSWORD_VARIABLE) or None
+    made = initialise(parts.config, text, parts.store, Passphrases(passphrase_fd), admin, password)
+    if as_json:
+        echo_json(made)
+        return
+    for name, place in made.items():
+        click.echo(f"  {name.replace('_', ' ') + ':':16} {place}")
+    click.echo(
+        "Ready. Next: `ota_manager.py serve` runs the control plane, and `ota_manager.py gateways add`"
+    )
+    click.echo("registers gateways. Keep keys/root.pem offline: it is needed only to replace other keys.")
+
+
+def _tables(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        "repository": {
+            "store": options["store"],
+            "endpoint_url": options["endpoint_url"],
+            "region": options["region"],
+            "credentials_file": options["credentials_file"],
+            "public_url": options["public_url"],
+            "root": "root.json",
+        },
+        "keys": {role: f"file:keys/{role}.pem" for role in ("root", "release", "online")},
+        "registry": {"default": options["registry"], "insecure": list(options["insecure_registry"])},
+        "control_plane": {"url": options["control_plane_url"], "token_file": "operator-token"},
+        "server": {
+            "listen": options["listen"],
+            "database": options["database"] or "sqlite:///control-plane.sqlite3",
+        },
+        "server.mqtt": {
+            "host": options["mqtt_host"],
+            "port": options["mqtt_port"],
+            "username": options["mqtt_username"],
+            "password_file": options["mqtt_password_file"],
+            "ca_file": options["mqtt_ca_file"],
+        },
+        "ansible": {"inventory": options["inventory"] or "inventory"},
+        "defaults": {"compose": options["compose"]},
+    }

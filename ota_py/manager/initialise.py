@@ -1,0 +1,176 @@
+"""`init`: everything that a new fleet needs, or nothing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+from securesystemslib.signer import Key, Signer
+
+from ota_py.errors import ConfigError, ConflictError
+from ota_py.manager.config import Config, Role
+from ota_py.manager.secrets import Passphrases, new_secret, write_secret
+from ota_py.manager.server_settings import server_settings
+from ota_py.server import setup
+from ota_py.trust import layout, repository
+from ota_py.trust.signers import FILE_SCHEME, generate_rsa, load_signer
+from ota_py.trust.store import Store
+
+ADMIN_PASSWORD_FILE = "admin-password"
+ADMIN_PASSWORD_BYTES = 15
+OPERATOR_TOKEN_NAME = "operator"
+SQLITE = "sqlite:///"
+# SQLite writes these beside its database.
+SQLITE_SUFFIXES = ("-wal", "-shm", "-journal")
+
+
+def initialise(
+    config: Config, text: str, store: Store, passphrases: Passphrases, admin: str, password: str | None
+) -> dict[str, str]:
+    """Make keys, control plane, repository and configuration; when it fails, what it made is removed again.
+
+    Args:
+        config: the configuration to be written.
+        text: its text.
+        store: where the repository goes.
+        passphrases: for the new keys.
+        admin: user name of the admin's account.
+        password: its password; None makes one and writes it to a file.
+
+    Returns:
+        Where what was made is, by its name.
+
+    Raises:
+        ConflictError: something exists already; it is named, and nothing is touched.
+        StoreError: the store cannot be used.
+    """
+    refuse_existing(config, store)
+    with _all_or_nothing(_files(config)):
+        config.path.parent.mkdir(parents=True, exist_ok=True)
+        signers = {role: _make_key(config, role, passphrases) for role in get_args(Role)}
+        _make_control_plane(config, admin, password)
+        root = repository.initialise(
+            store,
+            signers["root"],
+            signers["release"].public_key,
+            signers["release"],
+            signers["online"],
+            datetime.now(UTC),
+        )
+        _write(config.repository.root, root)
+        _write(config.path, text.encode())
+    return _made(config, store, password)
+
+
+def refuse_existing(config: Config, store: Store) -> None:
+    """Nothing of what `init` would write is there yet.
+
+    Raises:
+        ConflictError: naming everything that is.
+    """
+    found = [str(path) for path in _files(config) if path.exists()]
+    if store.list(layout.METADATA):
+        found.append(f"a repository in {store.url}")
+    if found:
+        raise ConflictError(
+            f"init never overwrites, and these exist: {', '.join(found)}",
+            hint="use them as they are, or name other places; see `init --help`",
+        )
+
+
+def _files(config: Config) -> list[Path]:
+    """Every file that `init` writes."""
+    keys = [_key_path(config, role) for role in get_args(Role)]
+    database = _sqlite_file(config)
+    return [
+        config.path,
+        config.repository.root,
+        *keys,
+        *(_public_path(path) for path in keys),
+        config.control_plane.token_file,
+        _admin_password_path(config),
+        config.server.secret_key_file,
+        *([database] if database else []),
+    ]
+
+
+def _sqlite_file(config: Config) -> Path | None:
+    url = config.server.database
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
+
+
+def _key_path(config: Config, role: Role) -> Path:
+    uri: str = getattr(config.keys, role)
+    if not uri.startswith(FILE_SCHEME):
+        raise ConfigError(f"init makes keys in files, not at {uri}")
+    return Path(uri.removeprefix(FILE_SCHEME))
+
+
+def _public_path(path: Path) -> Path:
+    return path.with_suffix(".pub")
+
+
+def _admin_password_path(config: Config) -> Path:
+    return config.path.parent / ADMIN_PASSWORD_FILE
+
+
+def _make_key(config: Config, role: Role, passphrases: Passphrases) -> Signer:
+    path = _key_path(config, role)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    passphrase = passphrases.new(role)
+    public: Key = generate_rsa(path, passphrase)
+    _write(_public_path(path), public.keyval["public"].encode())
+    return load_signer(f"{FILE_SCHEME}{path}", public, lambda: passphrase or "")
+
+
+def _make_control_plane(config: Config, admin: str, password: str | None) -> None:
+    if database := _sqlite_file(config):
+        # Made here so that only its owner can read it; SQLite gives the files beside it the same mode.
+        with new_secret(database):
+            pass
+    setup.migrate(server_settings(config))
+    write_secret(config.control_plane.token_file, setup.create_operator_token(OPERATOR_TOKEN_NAME))
+    if password is None:
+        password = secrets.token_urlsafe(ADMIN_PASSWORD_BYTES)
+        write_secret(_admin_password_path(config), password)
+    setup.ensure_admin(admin, password)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def _all_or_nothing(files: list[Path]) -> Iterator[None]:
+    """Remove the files and their new directories when the block fails or is interrupted."""
+    directories = {path.parent for path in files if not path.parent.exists()}
+    try:
+        yield
+    except BaseException:
+        for path in files:
+            for name in (path, *(Path(f"{path}{suffix}") for suffix in SQLITE_SUFFIXES)):
+                name.unlink(missing_ok=True)
+        for directory in directories:
+            with suppress(OSError):  # never made, or not empty: somebody else uses it
+                directory.rmdir()
+        raise
+
+
+def _made(config: Config, store: Store, password: str | None) -> dict[str, str]:
+    return {
+        "configuration": str(config.path),
+        "keys": str(_key_path(config, "release").parent),
+        "root": str(config.repository.root),
+        "repository": store.url,
+        "database": config.server.database.rpartition("@")[2],
+        "operator_token": str(config.control_plane.token_file),
+        "admin_password": "as given" if password is not None else str(_admin_password_path(config)),
+    }
