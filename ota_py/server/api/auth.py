@@ -1,0 +1,83 @@
+"""Who may call what: bearer tokens and their roles."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from ninja.security import HttpBearer
+
+from ota_py.server.rollouts.poll import Poll, look_up
+from ota_py.server.tokens.models import Role
+from ota_py.server.tokens.services import find_token
+
+
+class Caller(NamedTuple):
+    """The holder of a valid token."""
+
+    name: str
+    role: str
+    token: int
+
+    @property
+    def label(self) -> str:
+        """How events name the caller: token names need not be unique, so with the token's number."""
+        return f"{self.name}#{self.token}"
+
+
+class Bearer(HttpBearer):
+    """Lets in valid tokens of the given roles; a gateway's token only on that gateway's own paths."""
+
+    def __init__(self, *roles: str) -> None:
+        super().__init__()
+        self.roles = roles
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
+        """The caller, or None (401) for a token that is not valid; a wrong role raises (403)."""
+        found = find_token(token)
+        if found is None:
+            return None
+        check_allowed(request, self.roles, found.role, found.gateway_id)
+        return Caller(found.name, found.role, found.pk)
+
+
+class PollBearer(HttpBearer):
+    """The gateway's own token, recognised together with its assignment by one query."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Poll | None:
+        """The poll, or None (401)."""
+        poll = look_up(token)
+        if poll is not None:
+            check_allowed(request, (Role.GATEWAY,), poll.role, poll.gateway)
+        return poll
+
+
+def check_allowed(request: HttpRequest, roles: tuple[str, ...], role: str, gateway: str | None) -> None:
+    """Check a token's role, and for a gateway's token that the path is its own.
+
+    Raises:
+        PermissionDenied: it is not.
+    """
+    if role not in roles:
+        raise PermissionDenied(f"a token of role {role} may not do this; it needs {' or '.join(roles)}")
+    if role == Role.GATEWAY and _path(request).get("gateway_id") != gateway:
+        raise PermissionDenied(f"this token belongs to gateway {gateway}, and the path to another one")
+
+
+def caller(request: HttpRequest) -> Caller:
+    """The caller that `Bearer` let in."""
+    found = getattr(request, "auth", None)
+    if not isinstance(found, Caller):
+        raise PermissionDenied("this needs a token")
+    return found
+
+
+def _path(request: HttpRequest) -> dict[str, Any]:
+    return request.resolver_match.kwargs if request.resolver_match else {}
+
+
+OPERATOR = Bearer(Role.OPERATOR)
+READER = Bearer(Role.OPERATOR, Role.READER)
+REPORTER = Bearer(Role.GATEWAY, Role.OPERATOR)
+POLLER = PollBearer()

@@ -1,0 +1,87 @@
+"""Every failure of the API as `{"error": {"code", "message", "hint"}}` with its status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from ota_py.errors import ConflictError, NotFoundError, OtaError
+
+STATUS = {NotFoundError: 404, ConflictError: 409}
+PROBLEMS_SHOWN = 5
+TOKEN_HINT = "send a valid token as `Authorization: Bearer TOKEN`"
+logger = logging.getLogger(__name__)
+
+
+def add_handlers(api: NinjaAPI) -> None:
+    """Register the handlers of all failures."""
+    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+        OtaError: _ota_error,
+        ValidationError: _validation,
+        AuthenticationError: _authentication,
+        PermissionDenied: _forbidden,
+        RequestDataTooBig: _too_big,
+        HttpError: _http_error,
+        OperationalError: _database,
+        Exception: _unexpected,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
+
+
+def answer(status: int, code: str, message: str, hint: str = "") -> HttpResponse:
+    """One error."""
+    return JsonResponse({"error": {"code": code, "message": message, "hint": hint}}, status=status)
+
+
+def _ota_error(request: HttpRequest, error: OtaError) -> HttpResponse:
+    status = next((status for cls, status in STATUS.items() if isinstance(error, cls)), 400)
+    return answer(status, error.code, error.message, error.hint)
+
+
+def _validation(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    # Locations are ("body", "payload", field...): the first two name our own parameters.
+    problems = [
+        f"{'.'.join(str(part) for part in item['loc'][2:] or item['loc'])}: {item['msg']}"
+        for item in error.errors
+    ]
+    more = f" (and {len(problems) - PROBLEMS_SHOWN} more)" if len(problems) > PROBLEMS_SHOWN else ""
+    return answer(422, "usage", f"the request is not valid: {'; '.join(problems[:PROBLEMS_SHOWN])}{more}")
+
+
+def _authentication(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    response = answer(401, "unauthenticated", "the token is missing, unknown or revoked", TOKEN_HINT)
+    response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    return answer(403, "forbidden", str(error))
+
+
+def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return answer(413, "too_big", "the request has more than 1 MiB", "send it in parts")
+
+
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return answer(error.status_code, "usage", error.message)
+
+
+def _database(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    logger.error("database: %s", error)
+    response = answer(503, "unavailable", "the control plane's database does not answer", "try again")
+    response["Retry-After"] = "5"
+    return response
+
+
+def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
+    # The log has the trace; the caller learns nothing of the inside.
+    logger.error("unexpected error in %s %s", request.method, request.path, exc_info=error)
+    return answer(500, "internal", "the control plane failed; its log says why")

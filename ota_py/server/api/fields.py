@@ -1,0 +1,31 @@
+"""Types of single fields: what each may look like. Everything here ends in a database or an inventory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer
+
+from ota_py import names
+from ota_py.manifest import VersionText
+from ota_py.server.clock import rfc3339
+from ota_py.server.fleet.models import ADDRESS
+
+BIGINT_MAX = 2**63 - 1
+
+GatewayId = Annotated[str, Field(pattern=names.GATEWAY_ID)]
+Word = Annotated[str, Field(pattern=names.GROUP)]
+OptionalWord = Annotated[str, Field(pattern=rf"{names.GROUP}|^$")]
+Address = Annotated[str, Field(pattern=rf"{ADDRESS}|^$")]
+RolloutId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
+BatchNumber = Annotated[int, Field(ge=0, le=1_000_000)]
+Reason = Annotated[str, Field(max_length=2000)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Version = VersionText
+# A gateway that was never updated may report a version of its own making.
+ReportedVersion = Annotated[str, Field(max_length=names.VERSION_MAX_CHARS)]
+Groups = Annotated[list[Word], Field(max_length=64), AfterValidator(lambda groups: sorted(set(groups)))]
+# Written as RFC 3339 with Z, in whole seconds.
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+MomentIn = AwareDatetime

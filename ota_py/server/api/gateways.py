@@ -1,0 +1,101 @@
+"""`/gateways`: what operators do with gateways, and the two paths that gateways call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from ota_py.errors import UsageError
+from ota_py.server.api import render
+from ota_py.server.api.auth import OPERATOR, POLLER, READER, REPORTER
+from ota_py.server.api.fields import GatewayId, ReportedVersion, Word
+from ota_py.server.api.schemas import (
+    AssignmentOut,
+    GatewayCreated,
+    GatewayIn,
+    GatewayList,
+    GatewayOut,
+    GatewayPatch,
+    ReportIn,
+    ReportsIn,
+    ReportsOut,
+    TokenOut,
+)
+from ota_py.server.events.ingest import Report, ingest
+from ota_py.server.fleet import services
+from ota_py.server.fleet.models import Gateway, GatewayState
+from ota_py.server.fleet.presence import last_seen
+from ota_py.server.rollouts.poll import Poll
+
+router = Router(tags=["gateways"])
+
+
+@router.get("/{gateway_id}/assignment", auth=POLLER, response={200: AssignmentOut, 204: None})
+def assignment(request: HttpRequest, gateway_id: str) -> Any:
+    """What this gateway should install now; 204 for nothing."""
+    poll: Poll = request.auth  # type: ignore[attr-defined]
+    last_seen.touch(gateway_id)
+    if poll.version is None:
+        return HttpResponse(status=204)
+    return {"version": poll.version, "rollout": poll.rollout, "critical": bool(poll.critical)}
+
+
+@router.post("/{gateway_id}/reports", auth=REPORTER, response=ReportsOut)
+def reports(request: HttpRequest, gateway_id: GatewayId, payload: ReportsIn) -> Any:
+    """Deliver reports; each is counted once by its id, however often it is sent."""
+    strangers = sorted({report.gateway for report in payload.reports} - {gateway_id})
+    if strangers:
+        raise UsageError(f"reports of {', '.join(strangers[:5])} were sent as those of {gateway_id}")
+    accepted, duplicates = ingest(gateway_id, (_report(report) for report in payload.reports))
+    return {"accepted": accepted, "duplicates": duplicates}
+
+
+@router.get("", auth=READER, response=GatewayList)
+def list_gateways(
+    request: HttpRequest,
+    state: GatewayState | None = None,
+    group: Word | None = None,
+    version: ReportedVersion | None = None,
+) -> Any:
+    """Gateways by id: all, or those of a state, group or version."""
+    found = Gateway.objects.all()
+    if state is not None:
+        found = found.filter(state=state)
+    if version is not None:
+        found = found.filter(version=version)
+    # In Python, because SQLite has no containment lookup for JSON.
+    rows = [gateway for gateway in found if group is None or group in gateway.groups]
+    return {"gateways": [render.gateway(gateway) for gateway in rows]}
+
+
+@router.post("", auth=OPERATOR, response={201: GatewayCreated})
+def add_gateway(request: HttpRequest, payload: GatewayIn) -> Any:
+    """Register a gateway. Its token is shown once, here."""
+    gateway, token = services.register_gateway(**payload.dict())
+    return 201, {"gateway": render.gateway(gateway), "token": token}
+
+
+@router.get("/{gateway_id}", auth=READER, response=GatewayOut)
+def get_gateway(request: HttpRequest, gateway_id: GatewayId) -> Any:
+    """One gateway."""
+    return render.gateway(services.get_gateway(gateway_id))
+
+
+@router.patch("/{gateway_id}", auth=OPERATOR, response=GatewayOut)
+def change_gateway(request: HttpRequest, gateway_id: GatewayId, payload: GatewayPatch) -> Any:
+    """Change delivery, address, groups or hardware."""
+    changes = {name: value for name, value in payload.dict(exclude_unset=True).items() if value is not None}
+    return render.gateway(services.change_gateway(gateway_id, changes))
+
+
+@router.post("/{gateway_id}/token", auth=OPERATOR, response=TokenOut)
+def rotate_token(request: HttpRequest, gateway_id: GatewayId) -> Any:
+    """A new token; all earlier ones of the gateway are revoked."""
+    return {"token": services.rotate_token(gateway_id)}
+
+
+def _report(given: ReportIn) -> Report:
+    values = given.dict(exclude={"gateway"})
+    return Report(**{**values, "transaction": str(given.transaction or "")})

@@ -1,0 +1,35 @@
+"""Request bodies: strict JSON, and nothing that a database cannot store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja.errors import HttpError
+from ninja.parser import Parser
+from pydantic_core import from_json
+
+# A container's log may hold NUL; PostgreSQL's text and jsonb may not.
+NUL = "\x00"
+
+
+class StrictParser(Parser):
+    """JSON without NaN, lone surrogates or trailing data; NUL characters are dropped."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        """The body as data; HttpError 400 if it is not JSON."""
+        try:
+            data = from_json(request.body, allow_inf_nan=False)
+        except ValueError as error:
+            raise HttpError(400, f"the body is not valid JSON: {error}") from None
+        return _without_nul(data) if b"\\u0000" in request.body else data
+
+
+def _without_nul(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.replace(NUL, "")
+    if isinstance(data, list):
+        return [_without_nul(item) for item in data]
+    if isinstance(data, dict):
+        return {_without_nul(key): _without_nul(value) for key, value in data.items()}
+    return data

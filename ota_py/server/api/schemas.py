@@ -1,0 +1,209 @@
+"""What the API takes and gives: gateways, updates, reports, events."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field, field_validator
+
+from ota_py.manifest import DESCRIPTION_MAX_CHARS, IMAGES_MAX, Image, ServiceName
+from ota_py.server.api.fields import (
+    BIGINT_MAX,
+    Address,
+    GatewayId,
+    Groups,
+    Moment,
+    MomentIn,
+    OptionalWord,
+    ReportedVersion,
+    Sha256,
+    Version,
+)
+
+REPORTS_MAX = 1000
+Delivery = Literal["push", "pull"]
+
+
+class Request(Schema):
+    """Base of request bodies: a field that nobody knows is an error, so that a typing mistake shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Schema):
+    """What went wrong."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class Failure(Schema):
+    """The body of every answer that is not a success."""
+
+    error: Problem
+
+
+class HealthOut(Schema):
+    """The control plane is up and its database answers."""
+
+    status: str
+    version: str
+
+
+class AssignmentOut(Schema):
+    """What the gateway should look for. It carries no authority."""
+
+    version: str
+    rollout: int
+    critical: bool
+
+
+class GatewayIn(Request):
+    """A new gateway."""
+
+    id: GatewayId
+    delivery: Delivery = "pull"
+    address: Address = ""
+    groups: Groups = []
+    hardware: OptionalWord = ""
+
+
+class GatewayPatch(Request):
+    """Fields of a gateway to change."""
+
+    delivery: Delivery | None = None
+    address: Address | None = None
+    groups: Groups | None = None
+    hardware: OptionalWord | None = None
+
+
+class GatewayOut(Schema):
+    """A gateway."""
+
+    id: str
+    delivery: str
+    address: str
+    groups: list[str]
+    hardware: str
+    architecture: str
+    version: str
+    digests: dict[str, str]
+    agent_version: str
+    disk_free_bytes: int | None
+    online: bool
+    last_seen: Moment | None
+    state: str
+    created_at: Moment
+
+
+class GatewayList(Schema):
+    """Gateways by id."""
+
+    gateways: list[GatewayOut]
+
+
+class TokenOut(Schema):
+    """A new token; it is not kept and cannot be shown again."""
+
+    token: str
+
+
+class GatewayCreated(TokenOut):
+    """The gateway and its token."""
+
+    gateway: GatewayOut
+
+
+class UpdateIn(Request):
+    """A published update."""
+
+    version: Version
+    description: Annotated[str, Field(max_length=DESCRIPTION_MAX_CHARS)] = ""
+    critical: bool = False
+    manifest_sha256: Sha256
+    key_ids: Annotated[list[Sha256], Field(max_length=64)] = []
+    images: Annotated[dict[ServiceName, Image], Field(max_length=IMAGES_MAX)] = {}
+    created: MomentIn
+
+
+class UpdateOut(Schema):
+    """An update."""
+
+    version: str
+    description: str
+    critical: bool
+    state: str
+    manifest_sha256: str
+    key_ids: list[str]
+    images: dict[str, Any]
+    created: Moment
+    registered_at: Moment
+    released_at: Moment | None
+    withdrawn_at: Moment | None
+
+
+class UpdateList(Schema):
+    """Updates, the newest version first."""
+
+    updates: list[UpdateOut]
+
+
+class ReportIn(Schema):
+    """One report of a gateway's outbox. Fields of a newer engine are kept out, and are no error."""
+
+    id: UUID
+    seq: Annotated[int, Field(ge=0, le=BIGINT_MAX)]
+    at: MomentIn
+    kind: Literal["transition", "skipped", "status", "alarm"]
+    gateway: GatewayId
+    transaction: UUID | None = None
+    rollout: Annotated[int, Field(ge=1, le=BIGINT_MAX)] | None = None
+    version: ReportedVersion = ""
+    from_version: ReportedVersion = ""
+    state: Annotated[str, Field(max_length=16)] = ""
+    reason: Annotated[str, Field(max_length=20_000)] = ""
+    details: dict[str, Any] = {}
+
+    @field_validator("version", "from_version", "state", "reason", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+
+class ReportsIn(Request):
+    """Reports in any order."""
+
+    reports: Annotated[list[ReportIn], Field(max_length=REPORTS_MAX)]
+
+
+class ReportsOut(Schema):
+    """Which reports were new, and which were known. Both may leave the outbox."""
+
+    accepted: list[str]
+    duplicates: list[str]
+
+
+class EventOut(Schema):
+    """One thing that happened."""
+
+    id: int
+    at: Moment
+    recorded_at: Moment
+    kind: str
+    gateway: str | None
+    rollout: int | None
+    transaction: str | None
+    version: str
+    from_version: str
+    state: str
+    reason: str
+    details: dict[str, Any]
+
+
+class EventList(Schema):
+    """Events, the newest first."""
+
+    events: list[EventOut]

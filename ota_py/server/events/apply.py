@@ -1,0 +1,126 @@
+"""What a report changes: the gateway's record, and its row in a rollout. No database access."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ota_py import names
+from ota_py.server.events.models import Kind
+from ota_py.server.events.order import Place, is_newer
+from ota_py.server.fleet.models import Gateway, GatewayState
+from ota_py.server.rollouts.models import RolloutGateway
+from ota_py.server.rollouts.states import REPORTED, SETTLED, GatewayResult
+
+if TYPE_CHECKING:
+    from ota_py.server.events.ingest import Report
+
+# A refusal to even begin. `skipped` without one of these means that the gateway is on the version already.
+REFUSALS = frozenset({"known_bad", "incompatible", "policy", "no_space"})
+
+
+def apply_to_gateway(gateway: Gateway, report: Report) -> None:
+    """Take version, digests and state from the report if it is the newest one about them."""
+    known = Place(gateway.report_transaction, gateway.report_seq, gateway.report_at)
+    place = _place(report)
+    if report.kind not in (Kind.TRANSITION, Kind.STATUS) or not is_newer(place, known):
+        return
+    gateway.report_transaction, gateway.report_seq, gateway.report_at = place
+    if report.kind == Kind.STATUS:
+        _apply_status(gateway, report)
+    elif report.state in REPORTED:
+        _apply_transition(gateway, report)
+
+
+def apply_to_result(row: RolloutGateway, report: Report) -> None:
+    """Take the rollout's result from the report if it is the newest one about it."""
+    state = _result(report)
+    if state is None or report.version != row.rollout.update_record_id:
+        return
+    place = _place(report)
+    known = Place(row.transaction, row.report_seq, row.report_at)
+    same_transaction = place.transaction == row.transaction
+    if not is_newer(place, known):
+        if same_transaction and row.started_at:
+            row.started_at = min(row.started_at, report.at)
+        return
+    row.transaction, row.report_seq, row.report_at = place
+    row.state, row.reason = state, report.reason
+    row.step = report.state[:16]
+    row.from_version = report.from_version or row.from_version
+    row.started_at = row.started_at if same_transaction and row.started_at else report.at
+    row.finished_at = report.at if state in SETTLED else None
+
+
+def _result(report: Report) -> GatewayResult | None:
+    if report.kind == Kind.SKIPPED:
+        return GatewayResult.FAILED if _error_code(report) in REFUSALS else GatewayResult.SKIPPED
+    return REPORTED.get(report.state) if report.kind == Kind.TRANSITION else None
+
+
+def _error_code(report: Report) -> str:
+    error = report.details.get("error")
+    code = error.get("code") if isinstance(error, dict) else report.details.get("code")
+    return str(code)
+
+
+def _apply_transition(gateway: Gateway, report: Report) -> None:
+    result = REPORTED[report.state]
+    if report.state == "BROKEN":
+        gateway.state = GatewayState.BROKEN
+    else:
+        gateway.state = GatewayState.IDLE if result in SETTLED else GatewayState.UPDATING
+    if report.state == "COMMITTED":
+        gateway.version = report.version
+    elif report.state != "BROKEN" and report.from_version:
+        gateway.version = report.from_version
+    _take(gateway, "digests", report.details.get("digests"), _digests)
+
+
+def _apply_status(gateway: Gateway, report: Report) -> None:
+    said = report.details
+    _take(gateway, "version", said.get("version"), _version)
+    _take(gateway, "digests", said.get("digests"), _digests)
+    _take(gateway, "agent_version", said.get("agent_version"), _version)
+    _take(gateway, "architecture", said.get("architecture"), _word)
+    _take(gateway, "disk_free_bytes", said.get("disk_free_bytes"), _size)
+    # Groups and hardware decide what a gateway is sent, so the operator's record of them stands.
+    if not gateway.hardware:
+        _take(gateway, "hardware", said.get("hardware"), _word)
+    transaction_state = said.get("transaction_state")
+    if transaction_state == "BROKEN":
+        gateway.state = GatewayState.BROKEN
+    elif REPORTED.get(str(transaction_state)) == GatewayResult.UPDATING:
+        gateway.state = GatewayState.UPDATING
+    else:
+        gateway.state = GatewayState.IDLE
+
+
+def _take(gateway: Gateway, name: str, value: Any, check: Callable[[Any], bool]) -> None:
+    """Set the field if the value is usable: one odd value must not keep the rest of a report out."""
+    if check(value):
+        setattr(gateway, name, value)
+
+
+def _place(report: Report) -> Place:
+    return Place(report.transaction, report.seq, report.at)
+
+
+def _version(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= names.VERSION_MAX_CHARS
+
+
+def _word(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 32 and bool(re.fullmatch(names.GROUP, value))
+
+
+def _size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _digests(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        re.fullmatch(names.SERVICE, service) and isinstance(digest, str) and len(digest) <= 300
+        for service, digest in value.items()
+    )

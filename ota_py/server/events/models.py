@@ -1,0 +1,53 @@
+"""One table of what happened."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from ota_py.server.fleet.models import Gateway
+from ota_py.server.rollouts.models import Rollout
+
+
+class Kind(models.TextChoices):
+    """Who says what: the first four are reports of gateways, the others acts of the control plane."""
+
+    TRANSITION = "transition"
+    SKIPPED = "skipped"
+    STATUS = "status"
+    ALARM = "alarm"
+    GATEWAY = "gateway"
+    UPDATE = "update"
+    ROLLOUT = "rollout"
+    DEFERRED = "deferred"
+    HINT_FAILED = "hint_failed"
+
+
+class Event(models.Model):
+    """One thing that happened. A gateway's report carries its own id, which makes it counted once."""
+
+    kind = models.CharField(max_length=11, choices=Kind, db_index=True)
+    at = models.DateTimeField(help_text="By the clock of the one who says so.")
+    recorded_at = models.DateTimeField(auto_now_add=True)
+    gateway = models.ForeignKey(
+        Gateway, null=True, blank=True, on_delete=models.CASCADE, related_name="events"
+    )
+    rollout = models.ForeignKey(
+        Rollout, null=True, blank=True, on_delete=models.CASCADE, related_name="events"
+    )
+    report_id = models.UUIDField(null=True, blank=True)
+    seq = models.BigIntegerField(null=True, blank=True)
+    transaction = models.CharField(max_length=36, blank=True)
+    version = models.CharField(max_length=64, blank=True)
+    from_version = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=16, blank=True, db_index=True)
+    reason = models.TextField(blank=True)
+    details = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        """Newest first; a report's id counts within its gateway, so that none can take another's."""
+
+        ordering = ("-id",)
+        constraints = (models.UniqueConstraint(fields=("gateway", "report_id"), name="report_counted_once"),)
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.kind, self.state, self.version, self.reason)))[:120]

@@ -1,0 +1,14 @@
+"""Recording what the control plane itself did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from ota_py.server.events.models import Event, Kind
+
+
+def record(kind: Kind, reason: str, **fields: Any) -> Event:
+    """Keep one event that happened now; `fields` are those of the model."""
+    return Event.objects.create(kind=kind, at=timezone.now(), reason=reason, **fields)

@@ -1,0 +1,1 @@
+"""The gateways, and whether they are there."""

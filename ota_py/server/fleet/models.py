@@ -1,0 +1,57 @@
+"""The gateway as the control plane knows it."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+
+from ota_py import names
+
+# Addresses end up in Ansible's inventory, which is a template: nothing but a host name or an IP address.
+ADDRESS = r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252})$"
+
+
+class Delivery(models.TextChoices):
+    """Who starts a transaction: the controller over SSH, or the gateway's agent."""
+
+    PUSH = "push"
+    PULL = "pull"
+
+
+class GatewayState(models.TextChoices):
+    """What the gateway's engine is doing, from its last report."""
+
+    UNKNOWN = "UNKNOWN"
+    IDLE = "IDLE"
+    UPDATING = "UPDATING"
+    BROKEN = "BROKEN"
+
+
+class Gateway(models.Model):
+    """One edge device. What it runs is known from its own reports alone."""
+
+    id = models.CharField(primary_key=True, max_length=63, validators=[RegexValidator(names.GATEWAY_ID)])
+    delivery = models.CharField(max_length=4, choices=Delivery, default=Delivery.PULL)
+    address = models.CharField(max_length=253, blank=True, validators=[RegexValidator(ADDRESS)])
+    groups = models.JSONField(default=list, blank=True)
+    hardware = models.CharField(max_length=63, blank=True, validators=[RegexValidator(names.GROUP)])
+    architecture = models.CharField(max_length=32, blank=True)
+    version = models.CharField(max_length=names.VERSION_MAX_CHARS, blank=True, db_index=True)
+    digests = models.JSONField(default=dict, blank=True)
+    agent_version = models.CharField(max_length=names.VERSION_MAX_CHARS, blank=True)
+    disk_free_bytes = models.BigIntegerField(null=True, blank=True)
+    state = models.CharField(max_length=8, choices=GatewayState, default=GatewayState.UNKNOWN, db_index=True)
+    last_seen = models.DateTimeField(null=True, blank=True, db_index=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Place of the newest report that version, digests and state were taken from (see events/order.py).
+    report_seq = models.BigIntegerField(default=0, editable=False)
+    report_at = models.DateTimeField(null=True, editable=False)
+    report_transaction = models.CharField(max_length=36, blank=True, editable=False)
+
+    class Meta:
+        """Sorted as people read them."""
+
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.id

@@ -1,0 +1,113 @@
+"""Hints by MQTT: they make a gateway look at once instead of at its next poll, and carry no authority.
+
+A hint that cannot be sent costs time, never an update: the poll delivers. So nothing here raises into a
+request or holds it up for longer than `SEND_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from functools import cache
+
+import paho.mqtt.client as mqtt
+from django.conf import settings
+from paho.mqtt.enums import CallbackAPIVersion
+
+from ota_py.errors import ConfigError
+from ota_py.server.environment import MqttSettings, read_secret
+
+# For all hints of one batch, connecting included.
+SEND_SECONDS = 3.0
+KEEPALIVE_SECONDS = 60
+IN_FLIGHT_MAX = 1000
+QUEUED_MAX = 20_000
+QOS_AT_LEAST_ONCE = 1
+logger = logging.getLogger(__name__)
+
+
+class HintPublisher:
+    """One connection to the broker, kept by a thread that reconnects by itself.
+
+    Raises:
+        ConfigError: the password or CA file cannot be read.
+    """
+
+    def __init__(self, broker: MqttSettings) -> None:
+        client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        if broker.username:
+            password = (
+                read_secret(broker.password_file, "MQTT password file") if broker.password_file else None
+            )
+            client.username_pw_set(broker.username, password)
+        if broker.ca_file:
+            try:
+                client.tls_set(ca_certs=str(broker.ca_file))
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"cannot use the MQTT CA file {broker.ca_file}: {error}") from None
+        client.max_inflight_messages_set(IN_FLIGHT_MAX)
+        client.max_queued_messages_set(QUEUED_MAX)
+        client.reconnect_delay_set(min_delay=1, max_delay=60)
+        client.on_connect_fail = lambda *_: logger.warning(
+            "the MQTT broker %s cannot be reached", broker.host
+        )
+        client.connect_async(broker.host, broker.port, KEEPALIVE_SECONDS)
+        client.loop_start()
+        self._client = client
+
+    def publish(self, gateways: Iterable[str], version: str, rollout: int) -> list[str]:
+        """Send each gateway its hint; return those whose hint the broker did not take in time.
+
+        Such a hint stays queued and is sent when the broker is back.
+        """
+        payload = json.dumps({"version": version, "rollout": rollout})
+        sent = {
+            gateway: self._client.publish(f"ota/{gateway}/hint", payload, QOS_AT_LEAST_ONCE)
+            for gateway in gateways
+        }
+        deadline = time.monotonic() + SEND_SECONDS
+        return [gateway for gateway, message in sent.items() if not _taken(message, deadline)]
+
+    def close(self) -> None:
+        """Disconnect and end the thread."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+_making = threading.Lock()
+
+
+def send_hints(gateways: list[str], version: str, rollout: int) -> list[str]:
+    """Hint the gateways over this process's connection; return those that were not reached.
+
+    Without a broker in the settings nobody expects a hint, and nothing is reported as failed.
+    """
+    broker: MqttSettings | None = settings.SERVER.mqtt
+    if broker is None or not gateways:
+        return []
+    try:
+        with _making:
+            publisher = _publisher(broker)
+        return publisher.publish(gateways, version, rollout)
+    except (ConfigError, ValueError, OSError) as error:
+        logger.warning("hints were not sent: %s", error)
+        return gateways
+
+
+@cache
+def _publisher(broker: MqttSettings) -> HintPublisher:
+    return HintPublisher(broker)
+
+
+def _taken(message: mqtt.MQTTMessageInfo, deadline: float) -> bool:
+    try:
+        # paho raises at once for a message that was published before the connection stood, although it is
+        # queued and will be sent: so ask again until the deadline.
+        while not message.is_published() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return message.is_published()
+    except (RuntimeError, ValueError):
+        return False

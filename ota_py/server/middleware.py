@@ -1,0 +1,64 @@
+"""Django's middleware for pages: requests to the API pass by it.
+
+The API knows its caller by a bearer token, so sessions and CSRF do not concern it, and their cost would be
+paid by every poll of every gateway. Everything else, whatever is added later, is covered by default.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.security import SecurityMiddleware
+from django.utils.deprecation import MiddlewareMixin
+
+API_PREFIX = "/api/"
+
+
+class _PagesOnly(MiddlewareMixin):
+    """Mixin: hand requests to the API straight on."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if request.path_info.startswith(API_PREFIX):
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class Security(_PagesOnly, SecurityMiddleware):
+    """Security headers."""
+
+
+class Session(_PagesOnly, SessionMiddleware):
+    """Sessions of the admin."""
+
+
+class Common(_PagesOnly, CommonMiddleware):
+    """Host check and trailing slashes."""
+
+
+class Csrf(_PagesOnly, CsrfViewMiddleware):
+    """CSRF protection of the admin's forms."""
+
+    def process_view(self, request: HttpRequest, *args: Any) -> Any:
+        """Check the token of a page's form; views of the API read no cookie."""
+        if request.path_info.startswith(API_PREFIX):
+            return None
+        return super().process_view(request, *args)
+
+
+class Authentication(_PagesOnly, AuthenticationMiddleware):
+    """The signed-in user."""
+
+
+class Messages(_PagesOnly, MessageMiddleware):
+    """One-time messages after a form."""
+
+
+class FrameOptions(_PagesOnly, XFrameOptionsMiddleware):
+    """No page in another site's frame."""

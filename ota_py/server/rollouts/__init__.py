@@ -1,0 +1,1 @@
+"""Rollouts: batches, gates and what became of each gateway."""

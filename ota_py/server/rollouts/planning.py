@@ -1,0 +1,159 @@
+"""Creating rollouts: who takes part, in which batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from ota_py.errors import ConflictError, NotFoundError, UsageError
+from ota_py.server.events.models import Kind
+from ota_py.server.events.services import record
+from ota_py.server.fleet.models import Gateway
+from ota_py.server.rollouts.models import Rollout, RolloutGateway
+from ota_py.server.rollouts.plan import GATEWAYS_MAX, allowed_failures, batch_sizes, check_serial
+from ota_py.server.rollouts.states import ACTIVE
+from ota_py.server.updates.models import Update
+from ota_py.server.updates.services import check_not_withdrawn, get_update
+
+INSERT_ROWS = 1000
+# SQLite's default limit of variables in one statement is 32,766.
+QUERY_IDS = 10_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an operator asks for.
+
+    Attributes:
+        gateways: id and delivery (empty: the gateway's own) in the order of the rollout.
+        serial: batch sizes, see plan.py.
+        stagger_minutes: between two batches.
+        max_failures: a count or a percentage.
+    """
+
+    version: str
+    gateways: Sequence[tuple[str, str]]
+    serial: Sequence[int | str]
+    stagger_minutes: float
+    max_failures: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request would become.
+
+    Attributes:
+        update: the update.
+        members: gateway, delivery and batch number, in order.
+        sizes: gateways in each batch.
+        allowed: how many may fail.
+    """
+
+    update: Update
+    members: list[tuple[Gateway, str, int]]
+    sizes: list[int]
+    allowed: int
+
+
+def make_plan(request: Request) -> Plan:
+    """Check a request against the records, and cut it into batches. Writes nothing.
+
+    Raises:
+        UsageError: values out of range, no gateways, or one named twice.
+        NotFoundError: an update or gateways that are not registered; all are named.
+        ConflictError: a withdrawn update, or gateways that another active rollout has.
+    """
+    ids = [gateway_id for gateway_id, _ in request.gateways]
+    _check_ids(ids)
+    check_serial(request.serial)
+    allowed = allowed_failures(request.max_failures, len(ids))
+    update = get_update(request.version)
+    check_not_withdrawn(update)
+    known = _known_gateways(ids)
+    _check_free(ids)
+    sizes = batch_sizes(len(ids), request.serial)
+    batches = (number for number, size in enumerate(sizes) for _ in range(size))
+    members = [
+        (known[gateway_id], delivery or known[gateway_id].delivery, batch)
+        for (gateway_id, delivery), batch in zip(request.gateways, batches, strict=True)
+    ]
+    return Plan(update, members, sizes, allowed)
+
+
+@transaction.atomic
+def create_rollout(request: Request, created_by: str) -> Rollout:
+    """Record a PENDING rollout.
+
+    Raises:
+        UsageError, NotFoundError, ConflictError: as `make_plan`.
+    """
+    # Locked until the rollout is written, so that two rollouts cannot both find a gateway free.
+    _lock([gateway_id for gateway_id, _ in request.gateways])
+    plan = make_plan(request)
+    rollout = Rollout.objects.create(
+        update_record=plan.update,
+        stagger_minutes=request.stagger_minutes,
+        max_failures=request.max_failures,
+        batch_sizes=plan.sizes,
+        created_by=created_by,
+    )
+    rows = [
+        RolloutGateway(
+            rollout=rollout,
+            gateway=gateway,
+            batch=batch,
+            position=position,
+            delivery=delivery,
+            from_version=gateway.version,
+        )
+        for position, (gateway, delivery, batch) in enumerate(plan.members)
+    ]
+    RolloutGateway.objects.bulk_create(rows, batch_size=INSERT_ROWS)
+    record(Kind.ROLLOUT, f"created by {created_by}", rollout=rollout, version=plan.update.version)
+    return rollout
+
+
+def _check_ids(ids: list[str]) -> None:
+    if not ids:
+        raise UsageError("the rollout names no gateways")
+    if len(ids) > GATEWAYS_MAX:
+        raise UsageError(f"the rollout names {len(ids)} gateways, the limit is {GATEWAYS_MAX}")
+    if twice := [gateway_id for gateway_id, times in Counter(ids).items() if times > 1]:
+        raise UsageError(f"gateways named more than once: {', '.join(twice)}")
+
+
+def _known_gateways(ids: list[str]) -> dict[str, Gateway]:
+    known: dict[str, Gateway] = {}
+    for part in _parts(ids):
+        known |= Gateway.objects.in_bulk(part)
+    if missing := [gateway_id for gateway_id in ids if gateway_id not in known]:
+        raise NotFoundError(
+            f"gateways not registered: {', '.join(missing)}",
+            hint="ota_manager.py gateways lists those that are",
+        )
+    return known
+
+
+def _check_free(ids: list[str]) -> None:
+    taken: list[tuple[str, int]] = []
+    for part in _parts(ids):
+        rows = RolloutGateway.objects.filter(gateway__in=part, rollout__state__in=ACTIVE)
+        taken += rows.order_by("gateway").values_list("gateway_id", "rollout_id")
+    if taken:
+        named = ", ".join(f"{gateway_id} (rollout {rollout_id})" for gateway_id, rollout_id in taken)
+        raise ConflictError(
+            f"gateways in another active rollout: {named}", hint="finish or abort that rollout first"
+        )
+
+
+def _lock(ids: list[str]) -> None:
+    for part in _parts(sorted(ids)):
+        # In the order of ids: requests that share gateways wait for each other, and never in a ring.
+        list(Gateway.objects.select_for_update().filter(pk__in=part).order_by("pk").values_list("pk"))
+
+
+def _parts(ids: list[str]) -> Iterator[list[str]]:
+    return (ids[start : start + QUERY_IDS] for start in range(0, len(ids), QUERY_IDS))

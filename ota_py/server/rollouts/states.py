@@ -1,0 +1,74 @@
+"""The states of a rollout and of a gateway in it, and which may follow which. Pure tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import models
+
+
+class RolloutState(models.TextChoices):
+    """Where a rollout is."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    ABORTED = "ABORTED"
+
+
+class GatewayResult(models.TextChoices):
+    """Where one gateway is in a rollout."""
+
+    PENDING = "PENDING"
+    ASSIGNED = "ASSIGNED"
+    UPDATING = "UPDATING"
+    SUCCEEDED = "SUCCEEDED"
+    ROLLED_BACK = "ROLLED_BACK"
+    FAILED = "FAILED"
+    DEFERRED = "DEFERRED"
+    SKIPPED = "SKIPPED"
+
+
+@dataclass(frozen=True)
+class Act:
+    """A verb on a rollout: the states it is allowed in, and the state it leads to."""
+
+    verb: str
+    sources: frozenset[str]
+    target: str
+
+
+_R = RolloutState
+START = Act("start", frozenset({_R.PENDING, _R.PAUSED}), _R.RUNNING)
+PAUSE = Act("pause", frozenset({_R.RUNNING}), _R.PAUSED)
+ABORT = Act("abort", frozenset({_R.PENDING, _R.RUNNING, _R.PAUSED}), _R.ABORTED)
+FINISH = Act("finish", frozenset({_R.RUNNING}), _R.COMPLETED)
+ACTIVE = frozenset({_R.PENDING, _R.RUNNING, _R.PAUSED})
+
+_G = GatewayResult
+FAILURES = frozenset({_G.ROLLED_BACK, _G.FAILED})
+SETTLED = FAILURES | {_G.SUCCEEDED, _G.SKIPPED}
+# Dispatched, and nothing final heard yet.
+UNDERWAY = frozenset({_G.ASSIGNED, _G.UPDATING})
+# A gate waits for these; a DEFERRED gateway is not waited for, it is swept up at the end.
+AWAITED = UNDERWAY | {_G.PENDING}
+
+# What the controller may do to a gateway of a rollout: verb -> the states it is allowed in.
+ASSIGNABLE = frozenset({_G.PENDING, _G.DEFERRED})
+DEFERRABLE = UNDERWAY
+SWEEPABLE = frozenset({_G.DEFERRED})
+
+# What a gateway's report of its engine's state means here. Reports are facts: they apply in every state,
+# in the order in which the gateway wrote them.
+REPORTED: dict[str, GatewayResult] = {
+    **dict.fromkeys(
+        ("RECEIVED", "VERIFIED", "BACKED_UP", "PULLED", "STOPPED", "APPLIED", "STARTED", "HEALTHY"),
+        _G.UPDATING,
+    ),
+    "ROLLING_BACK": _G.UPDATING,
+    "COMMITTED": _G.SUCCEEDED,
+    "ROLLED_BACK": _G.ROLLED_BACK,
+    "FAILED": _G.FAILED,
+    "BROKEN": _G.FAILED,
+}

@@ -1,0 +1,1 @@
+"""Commands for `init` and for operators without it."""

@@ -1,0 +1,66 @@
+"""Making, revoking and recognising tokens; the admin's first user."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from ota_py.errors import UsageError
+from ota_py.server.fleet.models import Gateway
+from ota_py.server.tokens.models import ApiToken, Role
+
+TOKEN_BYTES = 32
+# Lets secret scanners recognise a leaked one.
+TOKEN_PREFIX = "ota_"
+
+
+def digest(token: str) -> str:
+    """What is kept of a token: its SHA-256 in hex."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def create_token(name: str, role: str, gateway: Gateway | None = None) -> str:
+    """Create a token and return it; only its hash is kept.
+
+    Raises:
+        UsageError: the role is unknown, or does not fit the gateway.
+    """
+    if role not in Role.values:
+        raise UsageError(f"role {role!r} is unknown", hint=f"use one of {', '.join(Role.values)}")
+    if (role == Role.GATEWAY) != (gateway is not None):
+        raise UsageError("a gateway's token, and no other, names its gateway")
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    ApiToken.objects.create(name=name, role=role, gateway=gateway, digest=digest(token))
+    return token
+
+
+def revoke_tokens(gateway: Gateway) -> int:
+    """Revoke all tokens of the gateway; return how many were valid."""
+    return gateway.tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
+
+
+def find_token(token: str) -> ApiToken | None:
+    """The valid token's record, or None."""
+    return ApiToken.objects.filter(digest=digest(token), revoked_at=None).first()
+
+
+def ensure_superuser(username: str, password: str) -> bool:
+    """Create a superuser unless a user of that name exists; tell whether it was created.
+
+    Raises:
+        UsageError: the password is too weak.
+    """
+    users = get_user_model().objects
+    if users.filter(username=username).exists():
+        return False
+    try:
+        validate_password(password)
+    except ValidationError as error:
+        raise UsageError(f"the admin's password is too weak: {' '.join(error.messages)}") from None
+    users.create_superuser(username=username, password=password)
+    return True

@@ -1,0 +1,40 @@
+"""The update as the control plane knows it: a record, not the signed manifest."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+
+from ota_py import manifest, names
+
+
+class UpdateState(models.TextChoices):
+    """STAGED until its first rollout starts, then RELEASED; WITHDRAWN for good."""
+
+    STAGED = "STAGED"
+    RELEASED = "RELEASED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Update(models.Model):
+    """One released version. Gateways believe the repository's signature, never this row."""
+
+    version = models.CharField(primary_key=True, max_length=names.VERSION_MAX_CHARS)
+    description = models.TextField(max_length=manifest.DESCRIPTION_MAX_CHARS, blank=True)
+    critical = models.BooleanField(default=False)
+    state = models.CharField(max_length=9, choices=UpdateState, default=UpdateState.STAGED, db_index=True)
+    manifest_sha256 = models.CharField(max_length=64, validators=[RegexValidator(r"^[0-9a-f]{64}$")])
+    key_ids = models.JSONField(default=list)
+    images = models.JSONField(default=dict)
+    created = models.DateTimeField(help_text="When the manifest was made.")
+    registered_at = models.DateTimeField(auto_now_add=True)
+    released_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """Newest first."""
+
+        ordering = ("-created",)
+
+    def __str__(self) -> str:
+        return self.version

@@ -1,0 +1,88 @@
+"""Registering, releasing and withdrawing updates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from ota_py import names
+from ota_py.errors import ConflictError, NotFoundError
+from ota_py.server.events.models import Kind
+from ota_py.server.events.services import record
+from ota_py.server.updates.models import Update, UpdateState
+
+
+def register_update(**values: Any) -> tuple[Update, bool]:
+    """Register a published update as STAGED; return it and whether it is new.
+
+    Raises:
+        ConflictError: the version is registered with another manifest.
+    """
+    try:
+        with transaction.atomic():
+            update, created = Update.objects.get_or_create(version=values["version"], defaults=values)
+            if created:
+                record(Kind.UPDATE, "registered", version=update.version)
+    except IntegrityError:
+        update, created = Update.objects.get(pk=values["version"]), False
+    if update.manifest_sha256 != values["manifest_sha256"]:
+        raise ConflictError(
+            f"update {update.version} is registered with another manifest (sha256 {update.manifest_sha256})",
+            hint="a version is never changed: create a new one",
+        )
+    return update, created
+
+
+def get_update(version: str) -> Update:
+    """The update.
+
+    Raises:
+        NotFoundError: no update of this version is registered.
+    """
+    try:
+        return Update.objects.get(pk=version)
+    except Update.DoesNotExist:
+        raise NotFoundError(
+            f"update {version[:80]} is not registered", hint="create it with ota_manager.py create-update"
+        ) from None
+
+
+def newest_first() -> list[Update]:
+    """All updates by semantic version."""
+    return sorted(Update.objects.all(), key=lambda update: names.parse_version(update.version), reverse=True)
+
+
+def release(update: Update) -> None:
+    """STAGED to RELEASED, when the first rollout of it starts.
+
+    Raises:
+        ConflictError: it was withdrawn.
+    """
+    released = Update.objects.filter(pk=update.pk, state=UpdateState.STAGED).update(
+        state=UpdateState.RELEASED, released_at=timezone.now()
+    )
+    if released:
+        record(Kind.UPDATE, "released", version=update.version)
+    check_not_withdrawn(get_update(update.version))
+
+
+def check_not_withdrawn(update: Update) -> None:
+    """Refuse a withdrawn update.
+
+    Raises:
+        ConflictError: it was withdrawn.
+    """
+    if update.state == UpdateState.WITHDRAWN:
+        raise ConflictError(f"update {update.version} was withdrawn", hint="roll out another version")
+
+
+def mark_withdrawn(version: str) -> bool:
+    """Any state to WITHDRAWN; tell whether it was not so before."""
+    get_update(version)
+    changed = Update.objects.filter(pk=version).exclude(state=UpdateState.WITHDRAWN)
+    if not changed.update(state=UpdateState.WITHDRAWN, withdrawn_at=timezone.now()):
+        return False
+    record(Kind.UPDATE, "withdrawn", version=version)
+    return True
