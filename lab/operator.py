@@ -1,0 +1,179 @@
+"""An operator's workplace for the lab: what a person would type, typed by demo, tests and benchmarks.
+
+Everything goes through the project's own commands, in a directory of its own with an `ota.toml`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lab import report, state
+from lab.config import LabConfig
+from lab.errors import LabError
+from lab.processes import start_process, stop_process
+
+ROOT = Path(__file__).parents[1]
+FLEET = "healthguard"
+ADMIN = "admin"
+PROCESS = "control-plane"
+START_SECONDS = 30.0
+
+
+class Operator:
+    """A person with the keys, beside a running lab.
+
+    Args:
+        config: the lab.
+    """
+
+    def __init__(self, config: LabConfig) -> None:
+        self.config = config
+        self.env: dict[str, Any] = report.environment(config, state.load_running(config))
+        self.directory = config.state_dir / "operator"
+
+    @property
+    def gateways(self) -> list[str]:
+        """Ids of the lab's gateways."""
+        return [gateway["id"] for gateway in self.env["gateways"]]
+
+    @cached_property
+    def admin_password(self) -> str:
+        """The admin's password, as `init` wrote it."""
+        return (self.directory / "admin-password").read_text().strip()
+
+    def init(self) -> None:
+        """Keys, repository, control plane's database and `ota.toml`, unless they are there."""
+        if (self.directory / "ota.toml").exists():
+            return
+        state.private_dir(self.directory)
+        s3, mqtt = self.env["s3"], self.env["mqtt"]
+        credentials = (
+            f"[default]\naws_access_key_id = {s3['access_key']}\naws_secret_access_key = {s3['secret_key']}\n"
+        )
+        state.write_file(self.directory / "s3-credentials", credentials)
+        state.write_file(self.directory / "mqtt-password", mqtt["users"]["control-plane"] + "\n")
+        state.write_file(self.directory / "passphrase", secrets.token_urlsafe(24) + "\n")
+        arguments = {
+            "--fleet": FLEET,
+            "--store": f"s3://{s3['bucket']}",
+            "--endpoint-url": s3["endpoint"],
+            "--region": s3["region"],
+            "--credentials-file": "s3-credentials",
+            "--public-url": self.env["repository"]["public_url"],
+            "--registry": self.env["registry"]["address"],
+            "--insecure-registry": self.env["registry"]["address"],
+            "--control-plane-url": self.env["control_plane"]["url"],
+            "--listen": f"{self.env['control_plane']['host']}:{self.env['control_plane']['port']}",
+            "--mqtt-host": mqtt["host"],
+            "--mqtt-port": str(mqtt["port"]),
+            "--mqtt-username": "control-plane",
+            "--mqtt-password-file": "mqtt-password",
+            "--mqtt-ca-file": mqtt["ca_path"],
+            "--inventory": self.env["inventory"],
+            "--admin": ADMIN,
+        }
+        self.manager("init", *(word for pair in arguments.items() for word in pair))
+
+    def serve(self) -> None:
+        """Start the control plane unless it runs, and wait until it answers."""
+        start_process(
+            Path(self.env["run_dir"]),
+            PROCESS,
+            self.manager_argv("serve"),
+            env=self.environment(),
+            cwd=self.directory,
+        )
+        url = self.env["control_plane"]["url"] + "/api/v1/health"
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=2).close()
+                return
+            except (urllib.error.URLError, OSError) as error:
+                if time.monotonic() > deadline:
+                    log = Path(self.env["run_dir"]) / f"{PROCESS}.log"
+                    raise LabError(
+                        f"the control plane does not answer at {url}: {error}; see {log}"
+                    ) from None
+                time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop the control plane."""
+        stop_process(Path(self.env["run_dir"]), PROCESS)
+
+    def reset(self) -> None:
+        """Forget the workplace; the bucket is the lab's."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def manager_argv(self, *arguments: str) -> list[str]:
+        """The command line of one `ota_manager.py` command."""
+        return [sys.executable, str(ROOT / "ota_manager.py"), *arguments]
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the operator's commands: passphrases, and nothing else that is secret."""
+        passphrase = (self.directory / "passphrase").read_text().strip()
+        roles = {f"OTA_{role}_PASSPHRASE": passphrase for role in ("ROOT", "RELEASE", "ONLINE")}
+        virtual = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return {**os.environ, **roles, "PATH": virtual, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        check: bool = True,
+        capture: bool = True,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the workplace.
+
+        Raises:
+            LabError: it failed and `check` is true; with what it printed.
+        """
+        done = subprocess.run(
+            list(argv),
+            cwd=cwd or self.directory,
+            env={**self.environment(), **(env or {})},
+            text=True,
+            capture_output=capture,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if check and done.returncode:
+            shown = f"\n{done.stdout}\n{done.stderr}" if capture else ""
+            raise LabError(f"exit {done.returncode}: {shlex.join(argv)}{shown}")
+        return done
+
+    def manager(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `ota_manager.py`; see `run`."""
+        return self.run(self.manager_argv(*arguments), check=check)
+
+    def manager_json(self, *arguments: str) -> Any:
+        """Run `ota_manager.py ... --json` and parse what it prints."""
+        return json.loads(self.manager(*arguments, "--json").stdout)
+
+    def on_gateway(self, gateway: str, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command on a gateway, over SSH as the controller would."""
+        ssh = ["ssh", "-i", self.env["ssh"]["key_path"], "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+        ssh += ["-o", f"UserKnownHostsFile={self.env['ssh']['known_hosts_path']}", "-o", "LogLevel=ERROR"]
+        address = self.config.gateway_address(gateway)
+        return self.run([*ssh, f"root@{address}", shlex.join(argv)], check=check, cwd=ROOT)
+
+    def client_json(self, gateway: str, *arguments: str, check: bool = True) -> Any:
+        """Run `ota_client.py ... --json` on a gateway, as the person on site would; parse its answer."""
+        line = f"cd /opt/restaurant-gateway/ota && python3 ota_client.py {shlex.join(arguments)} --json"
+        return json.loads(self.on_gateway(gateway, "sh", "-c", line, check=check).stdout)
