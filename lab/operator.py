@@ -173,6 +173,23 @@ class Operator:
         address = self.config.gateway_address(gateway)
         return self.run([*ssh, f"root@{address}", shlex.join(argv)], check=check, cwd=ROOT)
 
+    def container(self, gateway: str) -> str:
+        """The container that plays a gateway: for what SSH cannot do."""
+        return str(next(item["container"] for item in self.env["gateways"] if item["id"] == gateway))
+
+    def close_ssh(self, gateway: str) -> None:
+        """Make a gateway unreachable by SSH, as behind a NAT; a restart of its container opens it again."""
+        rule = ["iptables", "-I", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]
+        self.run(["docker", "exec", self.container(gateway), *rule], cwd=ROOT)
+
+    def api(self, path: str) -> Any:
+        """GET from the control plane's API with the operator's token."""
+        token = (self.directory / "operator-token").read_text().strip()
+        url = f"{self.env['control_plane']['url']}/api/v1/{path}"
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
     def client_json(self, gateway: str, *arguments: str, check: bool = True) -> Any:
         """Run `ota_client.py ... --json` on a gateway, as the person on site would; parse its answer."""
         line = f"cd /opt/restaurant-gateway/ota && python3 ota_client.py {shlex.join(arguments)} --json"

@@ -1,0 +1,72 @@
+"""Parts of the lab that need no engine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lab.config import LabConfig
+from lab.errors import LabError
+from lab.images import BEHAVIOURS, BRIDGE_VERSIONS, SERVICES, ImageFactory
+from lab.oci import Registry, digest, layer_of_files
+from lab.processes import process_id, start_process, stop_process
+
+
+@pytest.fixture
+def factory() -> ImageFactory:
+    names = {name for layers in SERVICES.values() for name in layers}
+    layers = {name: layer_of_files({f"/{name}": (b"x", 0o644)}) for name in names}
+    return ImageFactory(Registry("127.0.0.1:1"), layers)
+
+
+def test_the_same_image_has_the_same_digest(factory: ImageFactory) -> None:
+    manifests = [factory.build("mqtt-bridge", "1.0.0").manifest_bytes() for _ in range(2)]
+    assert manifests[0] == manifests[1]
+
+
+def test_every_version_of_the_story_is_another_image(factory: ImageFactory) -> None:
+    digests = {
+        digest(factory.build("mqtt-bridge", version, behaviour).manifest_bytes())
+        for version, behaviour in BRIDGE_VERSIONS.items()
+    }
+    assert len(digests) == len(BRIDGE_VERSIONS)
+    assert set(BRIDGE_VERSIONS.values()) == set(BEHAVIOURS)
+
+
+def test_an_unknown_service_is_named(factory: ImageFactory) -> None:
+    with pytest.raises(LabError, match="unknown service 'nothing': choose one of database, "):
+        factory.build("nothing", "1.0.0")
+
+
+def test_a_process_is_started_once_and_stopped(tmp_path: Path) -> None:
+    pid = start_process(tmp_path, "sleeper", ["sleep", "60"])
+    assert start_process(tmp_path, "sleeper", ["sleep", "60"]) == pid
+    assert process_id(tmp_path, "sleeper") == pid
+    assert stop_process(tmp_path, "sleeper")
+    assert process_id(tmp_path, "sleeper") is None
+
+
+def test_a_reused_pid_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "other.pid").write_text(f'{{"pid": {os.getpid()}, "started": "1"}}')
+    assert not stop_process(tmp_path, "other")
+    assert not (tmp_path / "other.pid").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "subnet", "message"),
+    [
+        ("Lab!", "172.30.77.0/24", "OTA_LAB_NAME='Lab!'"),
+        ("lab", "8.8.8.0/24", "use a private network"),
+        ("lab", "172.30.77.0/28", "of /24 or larger"),
+        ("lab", "172.30.77.1/24", "has host bits set"),
+    ],
+)
+def test_names_and_subnets_are_checked(
+    monkeypatch: pytest.MonkeyPatch, name: str, subnet: str, message: str
+) -> None:
+    monkeypatch.setenv("OTA_LAB_NAME", name)
+    monkeypatch.setenv("OTA_LAB_SUBNET", subnet)
+    with pytest.raises(LabError, match=message):
+        LabConfig.from_environment()
