@@ -18,6 +18,8 @@ COMMANDS = {
     "list-updates": "List the updates.",
     "verify": "Check a published update as a gateway would.",
     "gateways": "List and add gateways.",
+    "withdraw": "Take an update out of use.",
+    "renew": "Sign the repository's freshness anew.",
     "rollout": "Bring an update to gateways, in batches.",
     "status": "Show rollouts and what became of them.",
 }

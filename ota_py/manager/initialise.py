@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,23 +12,23 @@ from securesystemslib.signer import Key, Signer
 
 from ota_py.errors import ConfigError, ConflictError
 from ota_py.manager.config import Config, Role
-from ota_py.manager.secrets import Passphrases, new_secret, write_secret
-from ota_py.manager.server_settings import server_settings
-from ota_py.server import setup
+from ota_py.manager.secrets import Passphrases
 from ota_py.trust import layout, repository
 from ota_py.trust.signers import FILE_SCHEME, generate_rsa, load_signer
 from ota_py.trust.store import Store
 
 ADMIN_PASSWORD_FILE = "admin-password"
-ADMIN_PASSWORD_BYTES = 15
-OPERATOR_TOKEN_NAME = "operator"
 SQLITE = "sqlite:///"
 # SQLite writes these beside its database.
 SQLITE_SUFFIXES = ("-wal", "-shm", "-journal")
 
 
 def initialise(
-    config: Config, text: str, store: Store, passphrases: Passphrases, admin: str, password: str | None
+    config: Config,
+    text: str,
+    store: Store,
+    passphrases: Passphrases,
+    make_control_plane: Callable[[Config], None],
 ) -> dict[str, str]:
     """Make keys, control plane, repository and configuration; when it fails, what it made is removed again.
 
@@ -38,8 +37,7 @@ def initialise(
         text: its text.
         store: where the repository goes.
         passphrases: for the new keys.
-        admin: user name of the admin's account.
-        password: its password; None makes one and writes it to a file.
+        make_control_plane: makes the database, the operator's token and the admin's account.
 
     Returns:
         Where what was made is, by its name.
@@ -52,7 +50,7 @@ def initialise(
     with _all_or_nothing(_files(config)):
         config.path.parent.mkdir(parents=True, exist_ok=True)
         signers = {role: _make_key(config, role, passphrases) for role in get_args(Role)}
-        _make_control_plane(config, admin, password)
+        make_control_plane(config)
         root = repository.initialise(
             store,
             signers["root"],
@@ -63,7 +61,7 @@ def initialise(
         )
         _write(config.repository.root, root)
         _write(config.path, text.encode())
-    return _made(config, store, password)
+    return _made(config, store)
 
 
 def refuse_existing(config: Config, store: Store) -> None:
@@ -85,20 +83,21 @@ def refuse_existing(config: Config, store: Store) -> None:
 def _files(config: Config) -> list[Path]:
     """Every file that `init` writes."""
     keys = [_key_path(config, role) for role in get_args(Role)]
-    database = _sqlite_file(config)
+    database = sqlite_file(config)
     return [
         config.path,
         config.repository.root,
         *keys,
         *(_public_path(path) for path in keys),
         config.control_plane.token_file,
-        _admin_password_path(config),
+        admin_password_path(config),
         config.server.secret_key_file,
         *([database] if database else []),
     ]
 
 
-def _sqlite_file(config: Config) -> Path | None:
+def sqlite_file(config: Config) -> Path | None:
+    """The control plane's database, where it is a file."""
     url = config.server.database
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
@@ -114,7 +113,8 @@ def _public_path(path: Path) -> Path:
     return path.with_suffix(".pub")
 
 
-def _admin_password_path(config: Config) -> Path:
+def admin_password_path(config: Config) -> Path:
+    """Where a password is written that `init` made up."""
     return config.path.parent / ADMIN_PASSWORD_FILE
 
 
@@ -125,19 +125,6 @@ def _make_key(config: Config, role: Role, passphrases: Passphrases) -> Signer:
     public: Key = generate_rsa(path, passphrase)
     _write(_public_path(path), public.keyval["public"].encode())
     return load_signer(f"{FILE_SCHEME}{path}", public, lambda: passphrase or "")
-
-
-def _make_control_plane(config: Config, admin: str, password: str | None) -> None:
-    if database := _sqlite_file(config):
-        # Made here so that only its owner can read it; SQLite gives the files beside it the same mode.
-        with new_secret(database):
-            pass
-    setup.migrate(server_settings(config))
-    write_secret(config.control_plane.token_file, setup.create_operator_token(OPERATOR_TOKEN_NAME))
-    if password is None:
-        password = secrets.token_urlsafe(ADMIN_PASSWORD_BYTES)
-        write_secret(_admin_password_path(config), password)
-    setup.ensure_admin(admin, password)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -164,7 +151,7 @@ def _all_or_nothing(files: list[Path]) -> Iterator[None]:
         raise
 
 
-def _made(config: Config, store: Store, password: str | None) -> dict[str, str]:
+def _made(config: Config, store: Store) -> dict[str, str]:
     return {
         "configuration": str(config.path),
         "keys": str(_key_path(config, "release").parent),
@@ -172,5 +159,5 @@ def _made(config: Config, store: Store, password: str | None) -> dict[str, str]:
         "repository": store.url,
         "database": config.server.database.rpartition("@")[2],
         "operator_token": str(config.control_plane.token_file),
-        "admin_password": "as given" if password is not None else str(_admin_password_path(config)),
+        **({"admin_password": str(password)} if (password := admin_password_path(config)).exists() else {}),
     }

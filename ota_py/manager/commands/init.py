@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +12,12 @@ from ota_py.cli import echo_json, json_option
 from ota_py.manager.options import passphrase_option
 from ota_py.manager.parts import Parts
 
+if TYPE_CHECKING:
+    from ota_py.manager.config import Config
+
 PASSWORD_VARIABLE = "OTA_ADMIN_PASSWORD"
+PASSWORD_BYTES = 15
+OPERATOR_TOKEN_NAME = "operator"
 
 
 @click.command("init")
@@ -71,8 +77,8 @@ def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | 
 
     text = render_config(options.pop("fleet"), _tables(options))
     parts.config = parse_config(tomllib.loads(text), config_path(parts.config_option))
-    password = os.environ.get(PASSWORD_VARIABLE) or None
-    made = initialise(parts.config, text, parts.store, Passphrases(passphrase_fd), admin, password)
+    make = partial(_make_control_plane, admin=admin)
+    made = initialise(parts.config, text, parts.store, Passphrases(passphrase_fd), make)
     if as_json:
         echo_json(made)
         return
@@ -111,3 +117,25 @@ def _tables(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "ansible": {"inventory": options["inventory"] or "inventory"},
         "defaults": {"compose": options["compose"]},
     }
+
+
+def _make_control_plane(config: Config, admin: str) -> None:
+    """Database, operator's token and admin's account, each readable by its owner only."""
+    import secrets
+
+    from ota_py.manager.commands.serve import server_settings
+    from ota_py.manager.initialise import admin_password_path, sqlite_file
+    from ota_py.manager.secrets import new_secret, write_secret
+    from ota_py.server import setup
+
+    if database := sqlite_file(config):
+        # SQLite gives the files that it puts beside it the same mode.
+        with new_secret(database):
+            pass
+    setup.migrate(server_settings(config))
+    write_secret(config.control_plane.token_file, setup.create_operator_token(OPERATOR_TOKEN_NAME))
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if not password:
+        password = secrets.token_urlsafe(PASSWORD_BYTES)
+        write_secret(admin_password_path(config), password)
+    setup.ensure_admin(admin, password)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ota_py.manager.parts import Parts
+
+if TYPE_CHECKING:
+    from ota_py.manager.config import Config, MqttSection
+    from ota_py.server.environment import MqttSettings, ServerSettings
 
 APPLICATION = "ota_py.server.wsgi:application"
 WORKER_STOP_SECONDS = 10
@@ -26,7 +32,6 @@ def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bo
       ota_manager.py serve --listen 0.0.0.0:8000 --workers 2
     """
     from ota_py.errors import UsageError
-    from ota_py.manager.server_settings import server_settings
     from ota_py.server.setup import migrate
 
     host, _, port = (listen or parts.config.server.listen).rpartition(":")
@@ -40,6 +45,36 @@ def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bo
     click.echo(f"Admin: {url}/admin/   API: {url}/api/v1/   Stop: Ctrl-C")
     _run(host, int(port), workers, access_log)
     click.echo("The control plane has stopped.")
+
+
+def server_settings(config: Config) -> ServerSettings:
+    """The `[server]` table as the control plane's settings; it answers to its own name and to localhost."""
+    from urllib.parse import urlsplit
+
+    from ota_py.server.environment import LOCAL_HOSTS, ServerSettings
+
+    server = config.server
+    own_host = urlsplit(config.control_plane.url).hostname or ""
+    return ServerSettings(
+        database=server.database,
+        secret_key_file=server.secret_key_file,
+        allowed_hosts=tuple(dict.fromkeys([*LOCAL_HOSTS, own_host, *server.allowed_hosts])),
+        trusted_origins=tuple(server.trusted_origins),
+        https=server.https,
+        mqtt=_mqtt_settings(server.mqtt) if server.mqtt else None,
+    )
+
+
+def _mqtt_settings(section: MqttSection) -> MqttSettings:
+    from ota_py.server.environment import MqttSettings
+
+    return MqttSettings(
+        host=section.host,
+        port=section.port,
+        username=section.username or "",
+        password_file=section.password_file,
+        ca_file=section.ca_file,
+    )
 
 
 def _check_free(host: str, port: int) -> None:
