@@ -1,8 +1,8 @@
 """The main job, end to end, on a real fleet: `lab/demo`.
 
-A good update reaches every gateway in batches by push; a bad one rolls itself back, with its data, and the rollout stops;
-a third reaches one gateway by pull alone, woken by MQTT, and the others by push. Every command that a person would type is
-shown and run as shown.
+A good update reaches every gateway in batches by push; a bad one rolls itself back, with its data, and the
+rollout stops; a third reaches one gateway by pull alone, woken by MQTT, and the others by push. Every command
+that a person would type is shown and run as shown.
 """
 
 from __future__ import annotations
@@ -186,7 +186,8 @@ def _what_happened(story: Story, operator: Operator) -> None:
         story.say(f"update {update['version']}: {counts}")
     story.chapter("Look for yourself")
     story.say(
-        f"admin      {operator.env['control_plane']['url']}/admin/   user {ADMIN}, password {operator.admin_password}"
+        f"admin      {operator.env['control_plane']['url']}/admin/   "
+        f"user {ADMIN}, password {operator.admin_password}"
     )
     story.say("fleet      lab/lab status; lab/lab ssh " + operator.gateways[0])
     story.say("clean up   lab/lab down")
