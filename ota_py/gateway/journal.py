@@ -164,8 +164,8 @@ class Journal:
         new = str(uuid.uuid4())
         with self.write("begin") as connection:
             connection.execute(
-                "INSERT INTO transactions (id, kind, version, from_version, rollout, state, created_at, plan, "
-                "clock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO transactions (id, kind, version, from_version, rollout, state, created_at, "
+                "plan, clock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     new,
                     kind,

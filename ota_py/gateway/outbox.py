@@ -21,6 +21,7 @@ def enqueue(
     kind: str,
     *,
     transaction: Transaction | None = None,
+    rollout: int | None = None,
     version: str,
     state: str = "",
     reason: str = "",
@@ -33,7 +34,7 @@ def enqueue(
         "kind": kind,
         "gateway": gateway,
         "transaction": transaction.id if transaction else None,
-        "rollout": transaction.rollout if transaction else None,
+        "rollout": transaction.rollout if transaction else rollout,
         "version": version,
         "from_version": transaction.from_version if transaction else version,
         "state": state,
@@ -82,6 +83,7 @@ class Outbox:
         reason: str = "",
         details: dict[str, Any] | None = None,
         transaction: Transaction | None = None,
+        rollout: int | None = None,
     ) -> None:
         """Add a report that no transition wrote: `status`, `skipped` or `alarm`."""
         with self._journal.write(f"outbox.{kind}") as connection:
@@ -90,6 +92,7 @@ class Outbox:
                 self._journal.gateway_id,
                 kind,
                 transaction=transaction,
+                rollout=rollout,
                 version=version or self._journal.installed_version,
                 state=state,
                 reason=reason,

@@ -49,7 +49,7 @@ class Clock:
         return cls(limit, 0.0, boot_id(), boot_seconds())
 
     def elapsed(self) -> float:
-        """Seconds spent until now. After a reboot the new boot's uptime counts, the time without power not."""
+        """Seconds spent until now; after a reboot the uptime counts, the time without power does not."""
         now = boot_seconds()
         return self.spent + (now - self.at if boot_id() == self.boot else now)
 

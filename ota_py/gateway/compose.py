@@ -1,0 +1,303 @@
+"""The Compose project at work: by the `docker compose` plug-in what it does best, by the Engine the rest."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from ota_py.errors import DockerError, HealthError, NotFoundError
+from ota_py.gateway import points, process
+from ota_py.gateway.images import connect, translated
+from ota_py.gateway.project import Project
+from ota_py.manifest import COMPOSE_FILE_NAME
+
+OVERRIDE_FILE_NAME = "docker-compose.override.yml"
+CONFIG_SECONDS = 60
+STOP_SECONDS = 300
+_PLUGIN_DIRECTORIES = (
+    "~/.docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+_LABEL = "com.docker.compose"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Something mounted into a container: where it is on this machine, and where inside."""
+
+    source: Path
+    destination: Path
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the project, as the Engine sees it.
+
+    Attributes:
+        image_id: id of the image that it runs; reference: the name under which Compose asked for it.
+        state: `created`, `running`, `restarting`, `exited`, ...
+        health: `healthy`, `unhealthy`, `starting`, or an empty string without a healthcheck.
+        started: seconds since the epoch, 0.0 if it never started.
+        restart_policy: `no`, `always`, `unless-stopped` or `on-failure`.
+    """
+
+    id: str
+    name: str
+    service: str
+    image_id: str
+    reference: str
+    state: str
+    health: str
+    exit_code: int
+    restarts: int
+    started: float
+    restart_policy: str
+    mounts: tuple[Mount, ...]
+
+
+class Compose:
+    """The Compose project of one directory.
+
+    Args:
+        project_dir: holds docker-compose.yml and what it names.
+    """
+
+    def __init__(self, project_dir: Path) -> None:
+        self.project_dir = project_dir
+
+    @functools.cached_property
+    def api(self) -> Any:
+        """The Engine's API; connected on first use."""
+        return connect()
+
+    @functools.cached_property
+    def name(self) -> str:
+        """The project's name."""
+        return self.config().name
+
+    # -- Compose --------------------------------------------------------------------------------------
+
+    def config(self, staged: Path | None = None) -> Project:
+        """Validate and resolve the project, or the staged tree that is to take its place.
+
+        Raises:
+            DockerError: Compose refuses the file; the message has its words.
+        """
+        directory = staged or self.project_dir
+        argv = [*_arguments(directory), "config", "--format", "json"]
+        if staged:
+            argv[argv.index("config") : argv.index("config")] = ["--project-name", self.name]
+        done = process.run(argv, timeout_seconds=CONFIG_SECONDS, cwd=directory)
+        if done.status:
+            which = "new" if staged else "present"
+            raise DockerError(f"Compose refuses the {which} {COMPOSE_FILE_NAME}: {done.problem}")
+        text = done.stdout.decode()
+        if staged:
+            text = text.replace(json.dumps(str(staged))[1:-1], json.dumps(str(self.project_dir))[1:-1])
+        project = Project(json.loads(text))
+        self.__dict__.setdefault("name", project.name)
+        return project
+
+    def up(self, services: Collection[str], timeout_seconds: float, *, recreate: bool) -> None:
+        """Bring services to what the Compose file says, in one step; nothing is pulled or built.
+
+        Args:
+            recreate: replace their containers even where Compose sees no difference.
+
+        Raises:
+            DockerError: naming Compose's own words.
+            DeadlineError: it took longer than `timeout_seconds`.
+        """
+        if not services:
+            return
+        options = ["--detach", "--no-deps", "--no-build", "--pull", "never"]
+        options += ["--force-recreate"] if recreate else []
+        self._run(["up", *options, *sorted(services)], timeout_seconds)
+
+    def stop(self, services: Collection[str], timeout_seconds: float = STOP_SECONDS) -> None:
+        """Stop services, each with its own grace time."""
+        if services:
+            self._run(["stop", *sorted(services)], timeout_seconds)
+
+    def _run(self, verb: list[str], timeout_seconds: float) -> None:
+        argv = [*_arguments(self.project_dir), "--project-name", self.name, "--progress", "quiet", *verb]
+        done = process.run(argv, timeout_seconds=timeout_seconds, cwd=self.project_dir)
+        if done.status:
+            raise DockerError(f"`docker compose {verb[0]}` failed: {done.problem}")
+
+    # -- the Engine -----------------------------------------------------------------------------------
+
+    def containers(self) -> list[Container]:
+        """All containers of the project, running or not, without those of `docker compose run`."""
+        from docker.errors import NotFound
+
+        found: list[Container] = []
+        label = f"{_LABEL}.project={self.name}"
+        with translated("listing containers"):
+            for entry in self.api.containers(all=True, filters={"label": label}):
+                if entry["Labels"].get(f"{_LABEL}.oneoff") == "True":
+                    continue
+                try:
+                    found.append(_container(self.api.inspect_container(entry["Id"])))
+                except NotFound:
+                    continue  # removed between the two calls
+        return sorted(found, key=lambda container: container.name)
+
+    def remove(self, services: Collection[str], timeout_seconds: int = STOP_SECONDS) -> None:
+        """Stop and remove the containers of services that the Compose file may not know any more."""
+        self._remove([c for c in self.containers() if c.service in services], timeout_seconds)
+
+    def tidy(self, services: Collection[str]) -> None:
+        """Clean up after a Compose that was killed while it replaced a container.
+
+        It creates the new container under a temporary name, stops and removes the old one, and renames.
+        Killed before that, the new one never started and the old one still has the name.
+        """
+        containers = [c for c in self.containers() if c.service in services]
+        named = {c.service for c in containers if not _is_temporary(c)}
+        stale = [c for c in containers if _is_temporary(c) and c.service in named and c.state == "created"]
+        self._remove(stale, STOP_SECONDS)
+
+    def _remove(self, containers: Sequence[Container], timeout_seconds: int) -> None:
+        from docker.errors import NotFound
+
+        for container in containers:
+            with points.around("container.remove"), translated(f"removing {container.name}"):
+                try:
+                    self.api.stop(container.id, timeout=min(timeout_seconds, 10))
+                    self.api.remove_container(container.id, force=True)
+                except NotFound:
+                    continue
+
+    def exec(
+        self,
+        service: str,
+        command: Sequence[str],
+        *,
+        timeout_seconds: float,
+        stdin: IO[bytes] | None = None,
+        stdout: IO[bytes] | None = None,
+    ) -> process.Completed:
+        """Run a command in the running container of a service.
+
+        Raises:
+            HealthError: the service does not run.
+        """
+        running = [c for c in self.containers() if c.service == service and c.state == "running"]
+        if not running:
+            raise HealthError(f"the service {service} does not run", failing_service=service)
+        argv = ["docker", "exec", *(["--interactive"] if stdin else []), running[0].id, *command]
+        return process.run(argv, timeout_seconds=timeout_seconds, stdin=stdin, stdout=stdout)
+
+    def logs(self, service: str, lines: int) -> list[str]:
+        """The last lines that the newest container of a service wrote."""
+        containers = [c for c in self.containers() if c.service == service]
+        if not containers:
+            return []
+        newest = max(containers, key=lambda container: container.started)
+        with translated(f"reading the log of {service}"):
+            raw: bytes = self.api.logs(newest.id, stdout=True, stderr=True, tail=lines)
+        return raw.decode(errors="replace").splitlines()[-lines:]
+
+    def volume_path(self, key: str) -> Path:
+        """Where a volume of the project is on this machine.
+
+        Raises:
+            NotFoundError: the project or the engine has no such volume.
+        """
+        from docker.errors import NotFound
+
+        name = self.config().volume_name(key)
+        with translated(f"inspecting the volume {key}"):
+            try:
+                if name is not None:
+                    return Path(str(self.api.inspect_volume(name)["Mountpoint"]))
+            except NotFound:
+                pass
+        raise NotFoundError(f"the Compose project has no volume {key!r}")
+
+    def down_seconds(self, services: Collection[str], since: float) -> float | None:
+        """The longest time that one of the services was down since then, from the Engine's own events.
+
+        Args:
+            since: seconds since the epoch.
+        """
+        filters = {"type": "container", "event": ["die", "start"], "label": f"{_LABEL}.project={self.name}"}
+        died: dict[str, float] = {}
+        longest: float | None = None
+        with translated("reading events"):
+            for event in self.api.events(since=since, until=time.time(), filters=filters, decode=True):
+                service = event["Actor"]["Attributes"].get(f"{_LABEL}.service")
+                moment = event["timeNano"] / 1e9
+                if service not in services:
+                    continue
+                if event["Action"] == "die":
+                    died.setdefault(service, moment)
+                elif service in died:
+                    longest = max(longest or 0.0, moment - died.pop(service))
+        return None if longest is None else round(longest, 3)
+
+
+def _container(data: dict[str, Any]) -> Container:
+    state = data["State"]
+    return Container(
+        id=data["Id"],
+        name=data["Name"].lstrip("/"),
+        service=data["Config"]["Labels"].get(f"{_LABEL}.service", ""),
+        image_id=data["Image"],
+        reference=data["Config"]["Image"],
+        state=state["Status"],
+        health=(state.get("Health") or {}).get("Status", "").replace("none", ""),
+        exit_code=state["ExitCode"],
+        restarts=data.get("RestartCount", 0),
+        started=_epoch(state["StartedAt"]),
+        restart_policy=data["HostConfig"]["RestartPolicy"]["Name"] or "no",
+        mounts=tuple(Mount(Path(m["Source"]), Path(m["Destination"])) for m in data.get("Mounts") or []),
+    )
+
+
+def _epoch(text: str) -> float:
+    """Seconds since the epoch of Docker's timestamps; the year 1 stands for never."""
+    if text.startswith("0001-"):
+        return 0.0
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+def _is_temporary(container: Container) -> bool:
+    """Whether the name is the one that Compose gives until the old container is gone: `<id>_<name>`."""
+    head, _, _ = container.name.partition("_")
+    return len(head) == 12 and all(char in "0123456789abcdef" for char in head)
+
+
+@functools.cache
+def _plugin() -> list[str]:
+    """The plug-in itself where it is found: without the docker command around it, 0.1 s less."""
+    for directory in _PLUGIN_DIRECTORIES:
+        path = Path(directory).expanduser() / "docker-compose"
+        if path.is_file():
+            return [str(path)]
+    if shutil.which("docker"):
+        return ["docker", "compose"]
+    raise NotFoundError(
+        "Docker Compose v2 is not installed",
+        hint="install the package docker-compose-plugin or docker-compose",
+    )
+
+
+def _arguments(directory: Path) -> list[str]:
+    files = [COMPOSE_FILE_NAME]
+    if (directory / OVERRIDE_FILE_NAME).is_file():
+        files.append(OVERRIDE_FILE_NAME)
+    named = [argument for name in files for argument in ("--file", str(directory / name))]
+    return [*_plugin(), "--project-directory", str(directory), *named]

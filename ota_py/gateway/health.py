@@ -1,0 +1,223 @@
+"""The health gate: what must hold before an update is committed, and again before a way back has ended.
+
+Only what was well before can count against an update: a broker that was already down must not roll
+back a fleet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ota_py.errors import HealthError
+from ota_py.gateway import probes
+from ota_py.gateway.compose import Compose, Container
+from ota_py.gateway.plan import Before
+from ota_py.gateway.project import Project
+from ota_py.gateway.timing import Clock
+from ota_py.manifest import Probe
+
+# A service may lose the race for its dependencies a few times, each time its settle time starts anew.
+RESTARTS_MAX = 2
+LOG_TAIL_LINES = 20
+_EAGER_SECONDS = 15.0
+_EAGER_POLL_SECONDS = 0.15
+_PATIENT_POLL_SECONDS = 0.5
+
+
+class Mark(Enum):
+    """How a service stands."""
+
+    WELL = "well"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a service stands, and why in a few words."""
+
+    mark: Mark
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the gate asks for.
+
+    Attributes:
+        project: the services that there are to be.
+        watched: services that were replaced: they fail at once, and must settle.
+        images: image id that each of these services must run.
+        settle_seconds: how long watched services must run without a restart.
+        probes: see `ota_py.manifest`.
+        probe_seconds: how long probes and other services may take to come round once the watched are well.
+        before: what was well before.
+    """
+
+    project: Project
+    watched: Collection[str] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    settle_seconds: float = 0.0
+    probes: Sequence[Probe] = ()
+    probe_seconds: float = 30.0
+    before: Before = field(default_factory=Before)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The gateway's health at one moment: a verdict for each service, a problem or "" for each probe."""
+
+    services: dict[str, Verdict]
+    probes: list[str]
+
+    @property
+    def problems(self) -> list[str]:
+        """All that is wrong, for people."""
+        found = [f"{name}: {v.why}" for name, v in self.services.items() if v.mark is not Mark.WELL]
+        return found + [problem for problem in self.probes if problem]
+
+
+def observe(compose: Compose, project: Project, asked: Sequence[Probe]) -> Snapshot:
+    """How everything stands now, judged without settle time."""
+    containers = compose.containers()
+    verdicts = {name: _judge_service(name, containers, Expectation(project)) for name in project.services}
+    results = probes.run_all(asked, compose)
+    named = [
+        f"{probes.label(p)}: {problem}" if problem else "" for p, problem in zip(asked, results, strict=True)
+    ]
+    return Snapshot(verdicts, named)
+
+
+def before(compose: Compose, project: Project, asked: Sequence[Probe]) -> Before:
+    """What is well now, to be remembered as what an update may be blamed for."""
+    snapshot = observe(compose, project, asked)
+    running = {c.service for c in compose.containers() if c.state == "running"}
+    return Before(
+        running=sorted(running),
+        well=[name for name, verdict in snapshot.services.items() if verdict.mark is Mark.WELL],
+        probes=[index for index, problem in enumerate(snapshot.probes) if not problem],
+    )
+
+
+def wait(
+    compose: Compose, expected: Expectation, clock: Clock, tick: Callable[[str], None] = lambda _: None
+) -> None:
+    """Return as soon as all is well.
+
+    Args:
+        clock: the limit of the phase.
+        tick: called at each look with what is being waited for.
+
+    Raises:
+        HealthError: something failed for good; `failing_service` and `log_tail` are in its details.
+        DeadlineError: time was up.
+    """
+    begun = time.monotonic()
+    settled_at: float | None = None
+    while True:
+        waiting = _watched_problem(compose, expected)
+        if not waiting:
+            settled_at = settled_at or time.monotonic()
+            waiting = _other_problem(compose, expected)
+            if not waiting:
+                return
+            if time.monotonic() - settled_at > expected.probe_seconds:
+                raise HealthError(f"not well {expected.probe_seconds:g} s after the start: {waiting}")
+        clock.check(f"waiting for health: {waiting}")
+        tick(waiting)
+        eager = time.monotonic() - begun < _EAGER_SECONDS
+        time.sleep(_EAGER_POLL_SECONDS if eager else _PATIENT_POLL_SECONDS)
+
+
+def _watched_problem(compose: Compose, expected: Expectation) -> str:
+    """What the replaced services still lack, or an empty string.
+
+    Raises:
+        HealthError: one of them failed for good.
+    """
+    containers = compose.containers()
+    waiting = ""
+    for name in expected.watched:
+        verdict = _judge_service(name, containers, expected)
+        if verdict.mark is Mark.FAILED:
+            raise HealthError(
+                f"the service {name} {verdict.why}",
+                failing_service=name,
+                log_tail=compose.logs(name, LOG_TAIL_LINES),
+            )
+        if verdict.mark is Mark.WAITING:
+            waiting = waiting or f"{name} {verdict.why}"
+    return waiting
+
+
+def _other_problem(compose: Compose, expected: Expectation) -> str:
+    """What else was well before and is not now, or an empty string."""
+    containers = compose.containers()
+    for name in expected.project.services:
+        if name in expected.watched or name not in expected.before.well:
+            continue
+        verdict = _judge_service(name, containers, expected)
+        if verdict.mark is not Mark.WELL:
+            return f"the service {name} {verdict.why}"
+    asked = [expected.probes[i] for i in expected.before.probes if i < len(expected.probes)]
+    for probe, problem in zip(asked, probes.run_all(asked, compose), strict=True):
+        if problem:
+            return f"the probe {probes.label(probe)}: {problem}"
+    return ""
+
+
+def _judge_service(name: str, containers: Sequence[Container], expected: Expectation) -> Verdict:
+    own = [c for c in containers if c.service == name]
+    wanted = expected.project.replicas(name)
+    if len(own) < wanted:
+        return Verdict(Mark.FAILED, f"has {len(own)} of {wanted} containers")
+    verdicts = [judge(container, expected, time.time()) for container in own] if wanted else []
+    return max(verdicts, key=lambda v: list(Mark).index(v.mark), default=Verdict(Mark.WELL))
+
+
+def judge(container: Container, expected: Expectation, now: float) -> Verdict:
+    """How one container stands. Pure.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    image = expected.images.get(container.service)
+    if image and container.image_id != image:
+        return Verdict(Mark.FAILED, f"runs the image {container.image_id}, expected {image}")
+    watched = container.service in expected.watched
+    if watched and container.restarts > RESTARTS_MAX:
+        return Verdict(
+            Mark.FAILED, f"restarted {container.restarts} times, last exit status {container.exit_code}"
+        )
+    if container.state == "running":
+        return _judge_running(container, expected.settle_seconds if watched else 0.0, now)
+    if container.state in ("created", "restarting"):
+        return Verdict(Mark.WAITING, f"is {container.state}")
+    if _finished(container, expected.before):
+        return Verdict(Mark.WELL)
+    return Verdict(Mark.FAILED, f"is {container.state} with exit status {container.exit_code}")
+
+
+def _judge_running(container: Container, settle_seconds: float, now: float) -> Verdict:
+    if container.health == "unhealthy":
+        return Verdict(Mark.FAILED, "is unhealthy by its own healthcheck")
+    if container.health == "starting":
+        return Verdict(Mark.WAITING, "has not passed its healthcheck yet")
+    # A clock that was set back must not make the wait endless: then any age will do.
+    age = now - container.started
+    if 0 <= age < settle_seconds:
+        return Verdict(Mark.WAITING, f"must run {settle_seconds:g} s without a restart")
+    return Verdict(Mark.WELL)
+
+
+def _finished(container: Container, earlier: Before) -> bool:
+    """Whether it is a one-shot that did its work, not a server that gave up."""
+    return (
+        container.state == "exited"
+        and container.exit_code == 0
+        and container.restart_policy in ("no", "on-failure")
+        and container.service not in earlier.running
+    )

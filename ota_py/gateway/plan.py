@@ -1,0 +1,77 @@
+"""What a transaction's later steps, its way back and recovery need to know; stored in the journal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from ota_py.gateway.project import Change
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file that the update writes; its bytes wait in the update's private directory.
+
+    Attributes:
+        dest: path relative to the project directory.
+        sha256: of the bytes as they will be written (rendered, pinned).
+        mode: permission bits.
+    """
+
+    dest: str
+    sha256: str
+    mode: int
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was well before the update: only that can count against it.
+
+    Attributes:
+        running: services whose containers ran.
+        well: services that the health gate would have passed.
+        probes: positions of the probes that passed.
+    """
+
+    running: list[str] = field(default_factory=list)
+    well: list[str] = field(default_factory=list)
+    probes: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """See the module.
+
+    Attributes:
+        manifest_sha256: the manifest that the plan was made from; another one needs another plan.
+        files: what APPLY writes: only files that differ from what is there.
+        change: what START does to services.
+        stopped: services that STOP stopped although the update does not change them.
+        backup: id of the backup, once there is one; `backup_at`: seconds since the epoch.
+        before: see `Before`.
+        keep_databases: an operator's rollback that leaves the databases as they are.
+        failure: of a failed update: `failing_service` and `log_tail`, for the last report.
+    """
+
+    manifest_sha256: str = ""
+    files: list[NewFile] = field(default_factory=list)
+    change: Change = field(default_factory=Change)
+    stopped: list[str] = field(default_factory=list)
+    backup: str = ""
+    backup_at: float = 0.0
+    before: Before = field(default_factory=Before)
+    keep_databases: bool = False
+    failure: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Self:
+        """From JSON data; parts that are not there yet have their defaults."""
+        parts = dict(data)
+        parts["files"] = [NewFile(**entry) for entry in data.get("files", [])]
+        parts["change"] = Change(**data.get("change", {}))
+        parts["before"] = Before(**data.get("before", {}))
+        return cls(**parts)

@@ -1,0 +1,116 @@
+"""A Compose project as Compose itself resolves it, and what differs between two of them. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_SHARED_PARTS = ("networks", "volumes", "configs", "secrets")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update does to the services of a gateway, by service name.
+
+    Attributes:
+        changed: to be replaced; also services that are new.
+        added: new with the update.
+        removed: not in the new project any more.
+    """
+
+    changed: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+class Project:
+    """The document that `docker compose config --format json` prints. Holds secrets: never store it."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+
+    @property
+    def name(self) -> str:
+        """The project's name, the prefix of its containers."""
+        return str(self._document["name"])
+
+    @property
+    def services(self) -> list[str]:
+        """The services that run (those of inactive profiles do not count), sorted."""
+        return sorted(self._document.get("services") or {})
+
+    def image(self, service: str) -> str:
+        """The image reference of a service, or an empty string where it is built."""
+        return str(self._service(service).get("image") or "")
+
+    def replicas(self, service: str) -> int:
+        """How many containers a service has."""
+        data = self._service(service)
+        scale = data.get("scale", (data.get("deploy") or {}).get("replicas"))
+        return 1 if scale is None else int(scale)
+
+    def volume_name(self, key: str) -> str | None:
+        """The engine's name of a volume of the project, or None where there is no such volume."""
+        volumes = self._document.get("volumes") or {}
+        return str((volumes[key] or {}).get("name") or f"{self.name}_{key}") if key in volumes else None
+
+    def writers_of(self, volume: str) -> list[str]:
+        """The services that mount a volume of the project."""
+        return [name for name in self.services if volume in self._mounted(name, "volume")]
+
+    def files_of(self, service: str) -> set[str]:
+        """Paths on the gateway that a service mounts: bind mounts, configs and secrets."""
+        paths = self._mounted(service, "bind")
+        for part in ("configs", "secrets"):
+            definitions = self._document.get(part) or {}
+            for used in self._service(service).get(part) or []:
+                path = (definitions.get(used.get("source")) or {}).get("file")
+                paths |= {str(path)} if path else set()
+        return paths
+
+    def fingerprint(self, service: str) -> str:
+        """All that Compose says about a service and about what it shares, as comparable text."""
+        shared = {part: self._document.get(part) or {} for part in _SHARED_PARTS}
+        used = {
+            "networks": set(self._service(service).get("networks") or {}),
+            "volumes": self._mounted(service, "volume"),
+            "configs": {item.get("source") for item in self._service(service).get("configs") or []},
+            "secrets": {item.get("source") for item in self._service(service).get("secrets") or []},
+        }
+        context = {
+            part: {name: value for name, value in shared[part].items() if name in used[part]}
+            for part in _SHARED_PARTS
+        }
+        return json.dumps([self._service(service), context], sort_keys=True)
+
+    def _service(self, service: str) -> dict[str, Any]:
+        return dict(self._document["services"][service])
+
+    def _mounted(self, service: str, kind: str) -> set[str]:
+        mounts = self._service(service).get("volumes") or []
+        return {str(mount["source"]) for mount in mounts if mount.get("type") == kind and mount.get("source")}
+
+
+def compare(old: Project, new: Project, written: Collection[Path]) -> Change:
+    """What must be replaced to get from one project to another.
+
+    Args:
+        written: files on the gateway whose bytes the update changes. Compose does not look into a
+            mounted file, so a service that mounts one of them is replaced because of it.
+    """
+    before, after = set(old.services), set(new.services)
+    changed = {
+        service
+        for service in after
+        if service not in before
+        or old.fingerprint(service) != new.fingerprint(service)
+        or _mounts_any(new.files_of(service), written)
+    }
+    return Change(sorted(changed), sorted(after - before), sorted(before - after))
+
+
+def _mounts_any(mounted: set[str], written: Collection[Path]) -> bool:
+    return any(path.is_relative_to(mount) for mount in mounted for path in written)

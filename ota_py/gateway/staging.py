@@ -1,0 +1,199 @@
+"""The new version, laid out aside and judged by Compose itself before anything is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ota_py.errors import IncompatibleError, IntegrityError
+from ota_py.gateway import files
+from ota_py.gateway.compose import Compose
+from ota_py.gateway.config import Config
+from ota_py.gateway.files import Attributes
+from ota_py.gateway.plan import NewFile
+from ota_py.gateway.project import Project
+from ota_py.manifest import COMPOSE_FILE_NAME, RESERVED_DIRECTORY, File, Image, Manifest
+
+# Gives the checked bytes of one file of the manifest.
+Fetch = Callable[[File], bytes]
+
+_NEW = "new"
+_TREE = "tree"
+_DEFAULT_MODE = 0o644
+
+
+class Staging:
+    """The private directory of one update: `new/` has its files as they will be, `tree/` shows them in place.
+
+    Args:
+        directory: below the state directory, named by the version.
+    """
+
+    def __init__(self, config: Config, compose: Compose, directory: Path) -> None:
+        self._config = config
+        self._compose = compose
+        self.directory = directory
+
+    def store_manifest(self, raw: bytes, signature: bytes) -> None:
+        """Keep the very bytes that were verified."""
+        self._write(self.directory / "manifest.json", raw)
+        self._write(self.directory / "manifest.json.sig", signature)
+
+    def stage(self, manifest: Manifest, fetch: Fetch) -> tuple[list[NewFile], Project]:
+        """Fetch, render and pin every file, then let Compose read the result.
+
+        Returns:
+            The files that differ from what is there, and the project as it will be.
+
+        Raises:
+            IncompatibleError: a template, a service or the Compose file does not fit this gateway.
+            DockerError: Compose refuses the new file.
+        """
+        shutil.rmtree(self.directory / _NEW, ignore_errors=True)
+        contents = {file.dest: self._content(manifest, file, fetch) for file in manifest.all_files}
+        modes = {file.dest: int(file.mode, 8) for file in manifest.all_files}
+        if manifest.images:
+            present = self._config.project_dir / COMPOSE_FILE_NAME
+            modes.setdefault(COMPOSE_FILE_NAME, Attributes.of(present).mode)
+            text = contents.get(COMPOSE_FILE_NAME) or present.read_bytes()
+            contents[COMPOSE_FILE_NAME] = pin_images(text, manifest.images)
+        new = [
+            NewFile(dest, hashlib.sha256(data).hexdigest(), modes[dest])
+            for dest, data in contents.items()
+            if self._differs(dest, data, modes[dest])
+        ]
+        for file in new:
+            self._write(self._new(file), contents[file.dest])
+        return new, self._resolve(new, manifest)
+
+    def check(self, new: list[NewFile]) -> None:
+        """Check once more that what waits to be applied is what was staged.
+
+        Raises:
+            IntegrityError: with what was expected and what was got.
+        """
+        for file in new:
+            path = self._new(file)
+            got = files.sha256_of(path) if path.is_file() else "nothing"
+            if got != file.sha256:
+                raise IntegrityError(f"the staged file {file.dest} has sha256 {got}, expected {file.sha256}")
+
+    def apply(self, new: list[NewFile]) -> None:
+        """Put the files in place, each at once; a file that is replaced keeps its owner."""
+        self.check(new)
+        for file in new:
+            target = files.inside(self._config.project_dir, file.dest)
+            owner = Attributes.of(target if target.exists() else self._config.project_dir)
+            files.copy(self._new(file), target, Attributes(file.mode, owner.uid, owner.gid))
+
+    def discard(self) -> None:
+        """Remove the working copies; the manifest and its signature stay as a record."""
+        for name in (_NEW, _TREE):
+            shutil.rmtree(self.directory / name, ignore_errors=True)
+
+    def _content(self, manifest: Manifest, file: File, fetch: Fetch) -> bytes:
+        data = fetch(file)
+        if not file.template:
+            return data
+        return render(file.dest, data, self._config.template_variables(manifest.version))
+
+    def _differs(self, dest: str, data: bytes, mode: int) -> bool:
+        path = files.inside(self._config.project_dir, dest)
+        return not path.exists() or Attributes.of(path).mode != mode or path.read_bytes() != data
+
+    def _resolve(self, new: list[NewFile], manifest: Manifest) -> Project:
+        tree = self.directory / _TREE
+        shutil.rmtree(tree, ignore_errors=True)
+        overlay(self._config.project_dir, {file.dest: self._new(file) for file in new}, tree)
+        project = self._compose.config(tree)
+        unknown = sorted(set(manifest.images) - set(project.services))
+        if unknown:
+            raise IncompatibleError(
+                f"update {manifest.version} has images for {', '.join(unknown)}, "
+                f"but {COMPOSE_FILE_NAME} has the services {', '.join(project.services)}",
+                hint="correct the service names, or ship a new Compose file with the update",
+            )
+        return project
+
+    def _new(self, file: NewFile) -> Path:
+        return self.directory / _NEW / file.dest
+
+    def _write(self, path: Path, data: bytes) -> None:
+        directory = Attributes.of(self._config.state_dir)
+        files.write(path, data, Attributes(0o600, directory.uid, directory.gid))
+
+
+def render(name: str, source: bytes, variables: Mapping[str, object]) -> bytes:
+    """Render a template in Jinja2's sandbox.
+
+    Raises:
+        IncompatibleError: it is not a template, uses an undefined variable, or does what is forbidden.
+    """
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    try:
+        return environment.from_string(source.decode()).render(**variables).encode()
+    except (TemplateError, ValueError, TypeError, ArithmeticError) as error:
+        raise IncompatibleError(
+            f"the template {name} cannot be rendered on this gateway: {error}",
+            hint="define the variable in [variables] of the gateway's configuration, or correct the template",
+        ) from None
+
+
+def pin_images(text: bytes, images: Mapping[str, Image]) -> bytes:
+    """Set the image of each service to its digest, and leave the rest of the file as people wrote it.
+
+    Raises:
+        IncompatibleError: not a Compose file, or a service is not in it.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.util import load_yaml_guess_indent
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 1_000_000  # never wrap a line that its author did not wrap
+    try:
+        document: Any = yaml.load(text.decode())
+        _, indent, offset = load_yaml_guess_indent(text.decode())
+    except (YAMLError, ValueError) as error:
+        raise IncompatibleError(f"{COMPOSE_FILE_NAME} is not YAML: {error}") from None
+    services = document.get("services") if isinstance(document, dict) else None
+    if not isinstance(services, dict):
+        raise IncompatibleError(f"{COMPOSE_FILE_NAME} has no services")
+    missing = sorted(set(images) - set(services))
+    if missing:
+        raise IncompatibleError(
+            f"{COMPOSE_FILE_NAME} has no service {', '.join(missing)}; it has {', '.join(sorted(services))}",
+            hint="correct the service names, or ship a new Compose file with the update",
+        )
+    for service, image in images.items():
+        services[service]["image"] = image.pinned
+    yaml.indent(mapping=indent or 2, sequence=(indent or 2) + (offset or 0), offset=offset or 0)
+    out = io.BytesIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def overlay(base: Path, new: Mapping[str, Path], target: Path) -> None:
+    """Show `base` with the files of `new` in place, by symbolic links below `target`.
+
+    Compose then reads the project as it will be: with new environment files and includes, too.
+    """
+    target.mkdir(parents=True)
+    heads = {Path(dest).parts[0] for dest in new}
+    for entry in base.iterdir() if base.is_dir() else ():
+        if entry.name not in heads and entry.name != RESERVED_DIRECTORY:
+            (target / entry.name).symlink_to(entry)
+    for head in sorted(heads):
+        if head in new:
+            (target / head).symlink_to(new[head])
+            continue
+        below = {str(Path(d).relative_to(head)): p for d, p in new.items() if Path(d).parts[0] == head}
+        overlay(base / head, below, target / head)
