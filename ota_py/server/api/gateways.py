@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router
+from ninja import Router, Status
 
 from ota_py.errors import UsageError
 from ota_py.server.api import render
@@ -74,7 +74,7 @@ def list_gateways(
 def add_gateway(request: HttpRequest, payload: GatewayIn) -> Any:
     """Register a gateway. Its token is shown once, here."""
     gateway, token = services.register_gateway(**payload.dict())
-    return 201, {"gateway": render.gateway(gateway), "token": token}
+    return Status(201, {"gateway": render.gateway(gateway), "token": token})
 
 
 @router.get("/{gateway_id}", auth=READER, response=GatewayOut)

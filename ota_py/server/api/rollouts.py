@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 
 from ota_py.server.api import render
 from ota_py.server.api.auth import OPERATOR, READER, caller
@@ -40,7 +40,7 @@ def list_rollouts(request: HttpRequest, state: RolloutState | None = None) -> An
 @router.post("", auth=OPERATOR, response={201: RolloutOut})
 def create_rollout(request: HttpRequest, payload: RolloutIn) -> Any:
     """Record a PENDING rollout."""
-    return 201, render.rollout(planning.create_rollout(_request(payload), caller(request).label))
+    return Status(201, render.rollout(planning.create_rollout(_request(payload), caller(request).label)))
 
 
 @router.post("/plan", auth=READER, response=PlanOut)

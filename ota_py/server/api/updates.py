@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Router, Status
 
 from ota_py.server.api.auth import OPERATOR, READER
 from ota_py.server.api.fields import Version
@@ -28,7 +28,7 @@ def register_update(request: HttpRequest, payload: UpdateIn) -> Any:
     update, created = services.register_update(
         **{**payload.dict(), "images": payload.model_dump(mode="json")["images"]}
     )
-    return 201 if created else 200, update
+    return Status(201 if created else 200, update)
 
 
 @router.get("/{version}", auth=READER, response=UpdateOut)

@@ -1,4 +1,4 @@
-"""The fleet as Ansible's dynamic inventory: checked identifiers only, since Ansible renders it as templates."""
+"""The fleet as Ansible's dynamic inventory: checked identifiers only, as Ansible renders it."""
 
 from __future__ import annotations
 

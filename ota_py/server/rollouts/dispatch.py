@@ -36,10 +36,11 @@ def start_batch(rollout_id: int, batch: int) -> list[RolloutGateway]:
     """
     with transaction.atomic():
         rollout = _running(rollout_id, "start a batch of")
-        _check_turn(rollout, batch)
-        rollout.gateways.filter(batch=batch, state__in=ASSIGNABLE).update(
-            state=GatewayResult.ASSIGNED, reason="", finished_at=None
-        )
+        _check_batch(rollout, batch)
+        free = rollout.gateways.filter(batch=batch, state__in=ASSIGNABLE)
+        if free.exists():
+            _check_turn(rollout, batch)
+            free.update(state=GatewayResult.ASSIGNED, reason="", finished_at=None)
         assigned = list(rollout.gateways.filter(batch=batch, state__in=UNDERWAY))
     _wake(rollout, assigned)
     return assigned
@@ -120,7 +121,6 @@ def _check_batch(rollout: Rollout, batch: int) -> None:
 
 
 def _check_turn(rollout: Rollout, batch: int) -> None:
-    _check_batch(rollout, batch)
     waiting = rollout.gateways.filter(batch__lt=batch, state__in=AWAITED)
     if ids := list(waiting.values_list("gateway_id", flat=True)[:5]):
         raise ConflictError(
