@@ -75,27 +75,11 @@ def served_fleet(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     directory = tmp_path_factory.mktemp("fleet")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    subprocess.run(
-        [
-            *MANAGER,
-            "init",
-            "--fleet",
-            "healthguard",
-            "--public-url",
-            "http://127.0.0.1:1/ota",
-            "--registry",
-            registry,
-            "--insecure-registry",
-            registry,
-            "--control-plane-url",
-            url,
-            "--listen",
-            f"127.0.0.1:{port}",
-        ],
-        cwd=directory,
-        check=True,
-        stdin=subprocess.DEVNULL,
+    options = (
+        f"--fleet healthguard --public-url http://127.0.0.1:1/ota --registry {registry} "
+        f"--insecure-registry {registry} --control-plane-url {url} --listen 127.0.0.1:{port}"
     )
+    subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
     with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "serve.log"):
         yield Fleet(directory, url, directory / "control-plane.sqlite3")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -24,18 +25,10 @@ services:
 
 
 def test_the_command_line_of_the_documentation(fleet: Fleet, ota: Manager) -> None:
+    line = """create-update --version 1.2.0 --description "Add humidity sensor support"
+        --images '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}' --critical"""
     done = subprocess.run(
-        [
-            *MANAGER,
-            "create-update",
-            "--version",
-            "1.2.0",
-            "--description",
-            "Add humidity sensor support",
-            "--images",
-            '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}',
-            "--critical",
-        ],
+        [*MANAGER, *shlex.split(line)],
         cwd=fleet.directory,
         capture_output=True,
         text=True,
