@@ -38,7 +38,6 @@ class MqttLink:
     Args:
         gateway_id: checked id of this gateway: its topics and its client id.
         on_hint: called in the link's own thread for each well-formed hint; must only wake somebody.
-        version: gives the version that runs, for the retained status.
         ca_file: PEM certificates to trust; None connects without TLS (a broker on this machine).
         password_file: read for every connection, so that a rotated password is used at once.
 
@@ -50,7 +49,6 @@ class MqttLink:
         self,
         gateway_id: str,
         on_hint: Callable[[], None],
-        version: Callable[[], str],
         *,
         host: str,
         port: int,
@@ -61,7 +59,7 @@ class MqttLink:
         self._hint_topic = f"ota/{gateway_id}/hint"
         self._status_topic = f"ota/{gateway_id}/status"
         self._on_hint_callback = on_hint
-        self._version = version
+        self._version = ""
         self._address = (host, port)
         self._username = username
         self._password_file = password_file
@@ -73,8 +71,9 @@ class MqttLink:
         self._client.connect_async(host, port, keepalive=KEEPALIVE_SECONDS)
         self._client.loop_start()
 
-    def publish_status(self) -> None:
-        """Renew the retained status, where there is a connection; else the next one does it."""
+    def announce(self, version: str) -> None:
+        """Tell the version that runs by the retained status: now, or with the next connection."""
+        self._version = version
         if self._client.is_connected():
             self._publish(online=True)
 
@@ -109,7 +108,7 @@ class MqttLink:
         return client
 
     def _publish(self, *, online: bool) -> paho.MQTTMessageInfo:
-        payload = json.dumps({"online": online, "version": self._version()})
+        payload = json.dumps({"online": online, "version": self._version})
         return self._client.publish(self._status_topic, payload, qos=1, retain=True)
 
     def _on_pre_connect(self, client: paho.Client, userdata: Any) -> None:

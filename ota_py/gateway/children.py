@@ -1,0 +1,72 @@
+"""The commands that the agent starts: each is the gateway's own program, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from ota_py.errors import OtaError
+from ota_py.gateway import process
+from ota_py.gateway.api import Assignment
+
+STATUS_TIMEOUT_SECONDS = 60.0
+
+
+class Child:
+    """A command under way. It goes on when the agent ends.
+
+    Attributes:
+        name: what it does, for the log.
+        assignment: what it was started for; None for recovery.
+    """
+
+    def __init__(self, name: str, running: subprocess.Popen[bytes], assignment: Assignment | None) -> None:
+        self.name = name
+        self.assignment = assignment
+        self._running = running
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._running.pid
+
+    def exit_status(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._running.poll()
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Starts commands of the gateway's program.
+
+    Attributes:
+        program: what runs it, for example (`venv/bin/python`, `/opt/restaurant-gateway/ota/ota_client.py`).
+    """
+
+    program: tuple[str, ...]
+
+    def recover(self) -> Child:
+        """Start the end of a transaction that lost its owner; does nothing where there is none."""
+        return Child("recover", process.launch([*self.program, "recover"]), None)
+
+    def update(self, assignment: Assignment) -> Child:
+        """Start the transaction of an assignment, or go on with it."""
+        wanted = ["--version", assignment.version, "--rollout", str(assignment.rollout)]
+        return Child("update", process.launch([*self.program, "update", *wanted]), assignment)
+
+    def status(self) -> dict[str, Any]:
+        """What `status --json` prints.
+
+        Raises:
+            OtaError: it failed or printed something else.
+        """
+        done = process.run([*self.program, "status", "--json"], timeout_seconds=STATUS_TIMEOUT_SECONDS)
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            answer = None
+        if done.status or not isinstance(answer, dict):
+            raise OtaError(f"`status` failed: {done.problem}")
+        return answer

@@ -1,0 +1,94 @@
+"""Stands in for `ota_client.py` where a test is about the agent: real journal, real lock, no Docker.
+
+Run as `small_engine.py run|recover|update|status ...`. `$SMALL_ENGINE` names a JSON file that says how an
+update goes: `seconds` it takes, the `end` it comes to, an `exit_status` to leave with before there is a
+transaction, `die_at` a state by SIGKILL. Each call is appended to the file beside it, `calls`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from ota_py.cli import echo_json, json_option, main
+from ota_py.errors import RolledBackError, UpdateFailedError
+from ota_py.gateway import config, lock
+from ota_py.gateway.agent_cli import run
+from ota_py.gateway.journal import Journal
+from ota_py.gateway.states import STEPS, State
+from ota_py.gateway.timing import Clock
+
+SCRIPT = Path(os.environ.get("SMALL_ENGINE", "script.json"))
+
+
+def wanted() -> dict:
+    return json.loads(SCRIPT.read_text()) if SCRIPT.exists() else {}
+
+
+@click.group()
+def program() -> None:
+    with open(SCRIPT.with_name("calls"), "a") as file:
+        file.write(" ".join(sys.argv[1:]) + "\n")
+
+
+@program.command()
+@click.option("--version", required=True)
+@click.option("--rollout", type=int)
+def update(version: str, rollout: int) -> int:
+    plan = wanted()
+    if plan.get("exit_status"):
+        return plan["exit_status"]
+    settings = config.load()
+    with lock.exclusive(settings.lock_path), Journal(settings) as journal:
+        now = journal.open_transaction() or journal.begin("update", version, rollout, {}, Clock.started(600))
+        done = STEPS.index(now.state) + 1 if now.state in STEPS else 0
+        for state in STEPS[done:]:
+            time.sleep(plan.get("seconds", 0) / len(STEPS))
+            end = plan.get("end")
+            if end == "FAILED":
+                journal.advance(now, State.FAILED, reason="as the script says")
+                raise UpdateFailedError("as the script says")
+            now = journal.intend(now, state)
+            if plan.get("die_at") == state:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if end == "ROLLED_BACK" and state is State.HEALTHY:
+                now = journal.advance(now, State.ROLLING_BACK, reason="as the script says")
+                journal.advance(now, State.ROLLED_BACK)
+                raise RolledBackError("as the script says")
+            now = journal.advance(now, state)
+    return 0
+
+
+@program.command()
+def recover() -> None:
+    settings = config.load()
+    with lock.exclusive(settings.lock_path), Journal(settings) as journal:
+        now = journal.open_transaction()
+        if now is None:
+            return
+        if now.touched:
+            if now.state is not State.ROLLING_BACK:
+                now = journal.advance(now, State.ROLLING_BACK, reason="recovered")
+            journal.advance(now, State.ROLLED_BACK)
+        else:
+            journal.advance(now, State.FAILED, reason="superseded")
+
+
+@program.command()
+@json_option
+def status(as_json: bool) -> None:
+    settings = config.load()
+    with Journal(settings) as journal:
+        echo_json({"version": journal.installed_version, "digests": {}, "groups": settings.groups, "more": 1})
+
+
+program.add_command(run)
+
+if __name__ == "__main__":
+    main(program)()

@@ -1,0 +1,410 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ota_py.gateway import lock
+from ota_py.gateway.journal import Journal
+from ota_py.gateway.outbox import Outbox
+from ota_py.gateway.states import State
+from ota_py.gateway.timing import Clock
+from tests.gateway import gateways, small_engine
+from tests.gateway.brokers import USERS, Broker, Control
+from tests.gateway.small_control_plane import SmallControlPlane
+from tests.gateway.waiting import wait_for
+
+ASSIGNED = {"version": "1.2.0", "rollout": 7, "critical": False}
+TRANSITIONS = [
+    "RECEIVED",
+    "VERIFIED",
+    "BACKED_UP",
+    "PULLED",
+    "STOPPED",
+    "APPLIED",
+    "STARTED",
+    "HEALTHY",
+    "COMMITTED",
+]
+
+
+class Gateway:
+    """A gateway in a directory, its agent a real process, its engine `small_engine`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.agents: list[subprocess.Popen] = []
+
+    def script(self, **plan) -> None:
+        (self.directory / "script.json").write_text(json.dumps(plan))
+
+    def calls(self, word: str) -> list[str]:
+        path = self.directory / "calls"
+        return (
+            [line for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
+        )
+
+    def start(self, *options: str) -> subprocess.Popen:
+        environment = {
+            **os.environ,
+            "OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml"),
+            "SMALL_ENGINE": str(self.directory / "script.json"),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        with open(self.directory / "log", "a") as log:
+            agent = subprocess.Popen(
+                [sys.executable, small_engine.__file__, "run", *options],
+                env=environment,
+                stderr=log,
+                stdout=subprocess.PIPE,
+            )
+        self.agents.append(agent)
+        return agent
+
+    def log(self) -> str:
+        return (self.directory / "log").read_text()
+
+    def journal(self) -> Journal:
+        return Journal(gateways.read(self.directory))
+
+    def waiting(self) -> int:
+        with self.journal() as journal:
+            return len(Outbox(journal).pending())
+
+    def end(self) -> None:
+        for agent in self.agents:
+            agent.kill()
+            agent.wait()
+            agent.stdout.close()
+
+
+@pytest.fixture
+def control_plane():
+    server = SmallControlPlane().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def gateway(tmp_path, control_plane):
+    gateways.write(tmp_path, url=control_plane.url)
+    made = Gateway(tmp_path)
+    yield made
+    made.end()
+
+
+def kinds(control_plane, kind):
+    return [report for report in control_plane.reports.values() if report["kind"] == kind]
+
+
+def delivered(control_plane, state="COMMITTED"):
+    return lambda: state in control_plane.states()
+
+
+# -- taking what is assigned --------------------------------------------------------------------------
+
+
+def test_an_assignment_is_taken_and_every_step_is_reported_once(gateway, control_plane):
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(delivered(control_plane), "COMMITTED")
+    assert control_plane.states() == TRANSITIONS
+    assert {r["rollout"] for r in kinds(control_plane, "transition")} == {7}
+    assert gateway.calls("update") == ["update --version 1.2.0 --rollout 7"]
+    wait_for(lambda: [r["version"] for r in kinds(control_plane, "status")][-1:] == ["1.2.0"], "the status")
+    assert len(control_plane.deliveries) == len(set(control_plane.deliveries))
+
+
+def test_steps_are_seen_while_the_transaction_runs(gateway, control_plane):
+    gateway.script(seconds=6)
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(lambda: "PULLED" in control_plane.states(), "PULLED")
+    assert "COMMITTED" not in control_plane.states()
+
+
+def test_an_attempt_is_made_once_however_long_it_stays_assigned(gateway, control_plane):
+    gateway.script(end="ROLLED_BACK")
+    control_plane.assigned = ASSIGNED
+    agent = gateway.start()
+    wait_for(delivered(control_plane, "ROLLED_BACK"), "ROLLED_BACK")
+    polls = control_plane.polls
+    wait_for(lambda: control_plane.polls > polls + 3, "more polls")
+    agent.terminate()
+    agent.wait(5)
+    gateway.start()
+    polls = control_plane.polls
+    wait_for(lambda: control_plane.polls > polls + 3, "polls after a restart")
+    assert len(gateway.calls("update")) == 1
+
+
+def test_assigned_again_is_tried_again(gateway, control_plane):
+    gateway.script(end="FAILED")
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(delivered(control_plane, "FAILED"), "FAILED")
+    control_plane.assigned = None
+    polls = control_plane.polls
+    wait_for(lambda: control_plane.polls > polls + 1, "a poll that says: nothing")
+    gateway.script()
+    control_plane.assigned = ASSIGNED
+    wait_for(delivered(control_plane), "COMMITTED")
+    assert len(gateway.calls("update")) == 2
+
+
+def test_what_ends_before_a_transaction_is_not_repeated_either(gateway, control_plane):
+    gateway.script(exit_status=20)
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(lambda: gateway.calls("update"), "a try")
+    polls = control_plane.polls
+    wait_for(lambda: control_plane.polls > polls + 3, "more polls")
+    assert len(gateway.calls("update")) == 1
+
+
+def test_another_rollout_of_the_version_is_another_attempt(gateway, control_plane):
+    gateway.script(end="FAILED")
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(delivered(control_plane, "FAILED"), "FAILED")
+    gateway.script()
+    control_plane.assigned = {**ASSIGNED, "rollout": 8}
+    wait_for(delivered(control_plane), "COMMITTED")
+
+
+def test_a_child_that_was_killed_before_it_touched_anything_is_tried_again_later(gateway, control_plane):
+    gateway.script(die_at="PULLED")
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(lambda: "try again version=1.2.0" in gateway.log(), "a log line")
+    with gateway.journal() as journal:
+        assert journal.open_transaction().state is State.BACKED_UP
+
+
+# -- transactions of others, and without an owner ------------------------------------------------------
+
+
+def test_it_recovers_before_it_asks(gateway, control_plane):
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(delivered(control_plane), "COMMITTED")
+    assert (gateway.directory / "calls").read_text().splitlines()[:2] == ["run", "recover"]
+
+
+def test_a_touched_transaction_without_an_owner_is_recovered_at_once(gateway, control_plane):
+    gateway.script(die_at="STARTED")
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(delivered(control_plane, "ROLLED_BACK"), "ROLLED_BACK")
+    assert len(gateway.calls("recover")) == 2
+    assert len(gateway.calls("update")) == 1
+
+
+def test_a_push_keeps_its_transaction_between_two_tasks(gateway, control_plane):
+    gateway.start()
+    wait_for(lambda: kinds(control_plane, "status"), "the first status")
+    with gateway.journal() as journal:
+        made = journal.begin("update", "1.2.0", 9, {}, Clock.started(600))
+        journal.advance(journal.intend(made, State.VERIFIED), State.VERIFIED)
+        wait_for(delivered(control_plane, "VERIFIED"), "the push's reports")
+        time.sleep(1.5)
+        assert journal.open_transaction().state is State.VERIFIED
+    assert len(gateway.calls("recover")) == 1
+
+
+def test_a_push_under_way_is_reported_and_nothing_is_started_beside_it(gateway, control_plane):
+    gateway.start()
+    wait_for(lambda: kinds(control_plane, "status"), "the first status")
+    settings = gateways.read(gateway.directory)
+    with lock.exclusive(settings.lock_path), gateway.journal() as journal:
+        now = journal.begin("update", "1.2.0", 9, {}, Clock.started(600))
+        control_plane.assigned = {**ASSIGNED, "rollout": 10}
+        for state in [State(name) for name in TRANSITIONS[1:]]:
+            now = journal.advance(journal.intend(now, state), state)
+            wait_for(delivered(control_plane, state), f"the push's {state}")
+        assert gateway.calls("update") == []
+    wait_for(lambda: gateway.calls("update"), "the assignment, afterwards")
+
+
+def test_a_busy_gateway_is_asked_again_later(gateway, control_plane):
+    settings = gateways.read(gateway.directory)
+    with lock.exclusive(settings.lock_path):
+        control_plane.assigned = ASSIGNED
+        gateway.start()
+        wait_for(lambda: "try again version=1.2.0 in=15s exit_status=24" in gateway.log(), "a log line")
+    wait_for(delivered(control_plane), "COMMITTED", seconds=25)
+
+
+# -- links that fail ----------------------------------------------------------------------------------
+
+
+def test_reports_arrive_once_after_the_api_was_away(gateway, control_plane):
+    gateway.script(seconds=2)
+    control_plane.assigned = ASSIGNED
+    gateway.start()
+    wait_for(delivered(control_plane, "RECEIVED"), "the first report")
+    control_plane.stop()
+    wait_for(lambda: "state=COMMITTED" in gateway.log(), "the end without a control plane")
+    assert gateway.waiting() > 0
+    control_plane.lose_answers = 1
+    control_plane.start()
+    wait_for(lambda: gateway.waiting() == 0, "an empty outbox", seconds=30)
+    assert control_plane.states() == TRANSITIONS
+
+
+def test_an_api_that_is_away_at_the_start_is_found(gateway, control_plane):
+    control_plane.stop()
+    gateway.start()
+    wait_for(lambda: "poll failed" in gateway.log(), "a log line")
+    control_plane.assigned = ASSIGNED
+    control_plane.start()
+    wait_for(delivered(control_plane), "COMMITTED", seconds=20)
+
+
+def test_a_hint_wakes_it_at_once(tmp_path, control_plane):
+    (tmp_path / "broker").mkdir()
+    broker = Broker(tmp_path / "broker").start()
+    gateways.write(
+        tmp_path, url=control_plane.url, poll_seconds=30, broker=broker, password=USERS["boston_001"]
+    )
+    gateway, control = Gateway(tmp_path), Control(broker)
+    try:
+        gateway.start()
+        wait_for(lambda: "connected" in gateway.log() and kinds(control_plane, "status"), "the start")
+        time.sleep(2.5)  # the look that follows a connection
+        control_plane.assigned = ASSIGNED
+        started = time.monotonic()
+        for payload in (
+            b"garbage",
+            b'{"version": "1.2.0", "rollout": 7}',
+            b'{"version": "1.2.0", "rollout": 7}',
+        ):
+            control.hint(payload)
+        wait_for(delivered(control_plane), "COMMITTED")
+        assert time.monotonic() - started < 8
+        assert len(gateway.calls("update")) == 1
+        wait_for(lambda: b'"1.2.0"' in control.statuses[-1][0], "the version in the retained status")
+    finally:
+        control.close()
+        gateway.end()
+        broker.stop()
+
+
+# -- being stopped, and its size ----------------------------------------------------------------------
+
+
+def test_sigterm_ends_it_and_leaves_the_transaction_alone(gateway, control_plane):
+    gateway.script(seconds=4)
+    control_plane.assigned = ASSIGNED
+    agent = gateway.start()
+    wait_for(delivered(control_plane, "VERIFIED"), "VERIFIED")
+    started = time.monotonic()
+    agent.terminate()
+    assert agent.wait(5) == 0
+    assert time.monotonic() - started < 2
+    assert "left alone child=update" in gateway.log()
+    with gateway.journal() as journal:
+        wait_for(lambda: journal.installed_version == "1.2.0", "the end of the transaction")
+    gateway.start()
+    wait_for(delivered(control_plane), "COMMITTED")
+    assert control_plane.states() == TRANSITIONS
+
+
+def test_sigterm_ends_it_even_in_a_hanging_request(gateway, control_plane):
+    server = subprocess.Popen([sys.executable, "-c", HANGING], stdout=subprocess.PIPE, text=True)
+    try:
+        gateways.write(gateway.directory, url=f"http://127.0.0.1:{server.stdout.readline().strip()}")
+        agent = gateway.start()
+        wait_for(lambda: "ended child=recover" in gateway.log(), "the start")
+        time.sleep(1.5)
+        started = time.monotonic()
+        agent.terminate()
+        assert agent.wait(5) == 0
+        assert time.monotonic() - started < 2
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+HANGING = """
+import socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+time.sleep(60)
+"""
+
+
+def test_killed_and_started_again_it_goes_on(gateway, control_plane):
+    gateway.script(seconds=3)
+    control_plane.assigned = ASSIGNED
+    agent = gateway.start()
+    wait_for(delivered(control_plane, "VERIFIED"), "VERIFIED")
+    agent.send_signal(signal.SIGKILL)
+    agent.wait()
+    gateway.start()
+    wait_for(delivered(control_plane), "COMMITTED")
+    assert control_plane.states() == TRANSITIONS
+    assert len(gateway.calls("update")) == 1
+
+
+def test_it_is_small_and_imports_nothing_that_only_a_transaction_needs(gateway, control_plane):
+    agent = psutil.Process(gateway.start().pid)
+    wait_for(lambda: kinds(control_plane, "status"), "the first status")
+    loaded = {Path(mapped.path).name.split(".")[0] for mapped in agent.memory_maps()}
+    assert not {name for name in loaded if "pydantic" in name or "rust" in name}
+    assert agent.memory_info().rss < 40e6
+
+
+# -- once, for cron -----------------------------------------------------------------------------------
+
+
+def test_once_takes_delivers_and_exits(gateway, control_plane):
+    control_plane.assigned = ASSIGNED
+    agent = gateway.start("--once", "--json")
+    assert agent.wait(20) == 0
+    assert json.load(agent.stdout) == {"exit_status": 0}
+    assert control_plane.states() == TRANSITIONS
+    assert gateway.waiting() == 0
+
+
+def test_once_with_nothing_to_do(gateway):
+    assert gateway.start("--once").wait(20) == 0
+    assert gateway.calls("update") == []
+
+
+def test_once_ends_with_the_status_of_the_update(gateway, control_plane):
+    gateway.script(end="ROLLED_BACK")
+    control_plane.assigned = ASSIGNED
+    assert gateway.start("--once").wait(20) == 31
+    assert control_plane.states()[-1] == "ROLLED_BACK"
+
+
+def test_once_without_a_control_plane_is_an_error_with_a_hint(gateway, control_plane):
+    control_plane.stop()
+    assert gateway.start("--once").wait(20) == 10
+    assert f"error: the control plane at {control_plane.url} cannot be reached" in gateway.log()
+    assert "hint:" in gateway.log()
+
+
+# -- configuration ------------------------------------------------------------------------------------
+
+
+def test_a_wrong_configuration_is_named(gateway):
+    (gateway.directory / "gateway.toml").write_text('gateway_id = "Boston 1"\n')
+    assert gateway.start().wait(10) == 3
+    assert "gateway_id" in gateway.log()
+    assert "Traceback" not in gateway.log()
+
+
+def test_without_an_api_it_watches_and_keeps_the_reports(gateway):
+    gateways.write(gateway.directory)
+    agent = gateway.start()
+    wait_for(lambda: gateway.waiting() == 1, "the status in the outbox")
+    agent.terminate()
+    assert agent.wait(5) == 0
