@@ -204,15 +204,14 @@ class ControlPlane:
     def _object(self, method: str, path: str, body: Json | None = None, **query: Any) -> Json:
         answer = self._request(method, path, body, **query)
         if not isinstance(answer, dict):
-            raise ControlPlaneError(
-                f"the control plane at {self.url} answered {path} with something else than expected",
-                hint="check control_plane.url, and that the control plane has the version of this program",
-            )
+            raise self._nonsense(path)
         return answer
 
     def _objects(self, path: str, name: str, **query: Any) -> list[Json]:
-        found = self._object("GET", path, **query)[name]
-        return list(found)
+        found = self._object("GET", path, **query).get(name)
+        if not isinstance(found, list):
+            raise self._nonsense(path)
+        return found
 
     def _request(self, method: str, path: str, body: Json | None = None, **query: Any) -> Any:
         wanted = {key: value for key, value in query.items() if value is not None}
@@ -220,14 +219,23 @@ class ControlPlane:
             answer = self._session.request(
                 method, f"{self.url}{API}{path}", json=body, params=wanted, timeout=TIMEOUT_SECONDS
             )
-            if answer.ok:
-                return answer.json() if answer.content else None
         except requests.RequestException as error:
             raise ControlPlaneError(
                 f"the control plane at {self.url} cannot be reached: {reason(error)}",
                 hint="is `ota_manager.py serve` running there, and is control_plane.url right?",
             ) from None
-        self._refuse(answer)
+        if not answer.ok:
+            self._refuse(answer)
+        try:
+            return answer.json() if answer.content else None
+        except ValueError:
+            raise self._nonsense(path) from None
+
+    def _nonsense(self, path: str) -> ControlPlaneError:
+        return ControlPlaneError(
+            f"{self.url} answered {path} with something that is not a control plane's answer",
+            hint="check control_plane.url, and that the control plane has the version of this program",
+        )
 
     def _refuse(self, answer: requests.Response) -> NoReturn:
         said = _error_body(answer)
