@@ -60,6 +60,7 @@ def specifications(config: LabConfig, image: str, state: dict[str, Any]) -> list
             command=["docker-registry", "serve", "/etc/lab-registry.yml"],
             binds=[f"{config.state_dir / 'registry.yml'}:/etc/lab-registry.yml:ro"],
             volumes={config.container("registry"): "/var/lib/registry"},
+            extra=REGISTRY_CONFIGURATION,
         ),
         Spec(
             role="s3",
@@ -75,6 +76,7 @@ def specifications(config: LabConfig, image: str, state: dict[str, Any]) -> list
             command=["nginx", "-c", "/etc/lab-cdn.conf"],
             binds=[f"{config.state_dir / 'cdn.conf'}:/etc/lab-cdn.conf:ro"],
             volumes=bucket_volume,
+            extra=CDN_CONFIGURATION,
         ),
         Spec(
             role="mqtt",
