@@ -1,0 +1,145 @@
+"""The wheelhouse: what a gateway's virtual environment is installed from, built by the operator.
+
+A gateway needs no package index. `python -m ota_py.manager.wheelhouse --out DIR` downloads the pinned wheels
+for the gateways' Python and architecture, builds the project's own, and packs them as one file. What was
+built from the same sources before is used again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ota_py import __version__
+from ota_py import cli as boundary
+from ota_py.errors import CarrierError, ConfigError
+from ota_py.manager.project import project_root
+
+ARCHIVE = "wheelhouse.tar"
+# Oldest first: a wheel for an older C library also runs on a newer one.
+PLATFORM_TAGS = ("manylinux2014_{0}", "manylinux_2_17_{0}", "manylinux_2_28_{0}", "manylinux_2_31_{0}")
+ARCHITECTURES = ("x86_64", "aarch64", "armv7l")
+TAIL_CHARS = 1500
+
+
+def build(out: Path, python: str, architecture: str) -> tuple[Path, str, bool]:
+    """Build the wheelhouse unless it is there.
+
+    Args:
+        out: directory of wheelhouses; each is `out/VERSION/wheelhouse.tar`.
+        python: the gateways' Python, for example `3.13`.
+        architecture: as `uname -m` says it on a gateway.
+
+    Returns:
+        The archive, the version that names its virtual environment, and whether it was built now.
+
+    Raises:
+        CarrierError: the package index gave no wheel for this Python and architecture.
+        ConfigError: the project's sources are not here.
+    """
+    root = project_root()
+    version = f"{__version__}-{_fingerprint(root, python, architecture)}"
+    archive = out / version / ARCHIVE
+    if archive.exists():
+        return archive, version, False
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".building-") as name:
+        wheels = Path(name) / "wheels"
+        _build_own(root, Path(name) / "source", wheels)
+        _download(root, wheels, python, architecture)
+        _pack(wheels, archive)
+    return archive, version, True
+
+
+def _fingerprint(root: Path, python: str, architecture: str) -> str:
+    digest = hashlib.sha256(f"{python} {architecture}".encode())
+    for path in _sources(root):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    files = (path for path in (root / "ota_py").rglob("*") if path.is_file())
+    yield from sorted(path for path in files if "__pycache__" not in path.parts)
+    yield root / "pyproject.toml"
+    yield root / "requirements.txt"
+
+
+def _build_own(root: Path, source: Path, wheels: Path) -> None:
+    # From a copy: setuptools leaves build directories beside what it builds.
+    shutil.copytree(root / "ota_py", source / "ota_py", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "pyproject.toml", source)
+    _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(source))
+
+
+def _download(root: Path, wheels: Path, python: str, architecture: str) -> None:
+    constraints = wheels.parent / "constraints.txt"
+    # The pins are a requirements file; constraints are the same without extras.
+    constraints.write_text(re.sub(r"\[[^\]]*\]", "", (root / "requirements.txt").read_text()))
+    tags = [tag.format(architecture) for tag in PLATFORM_TAGS]
+    _pip(
+        "download",
+        *("--python-version", python, "--only-binary=:all:", "--constraint", str(constraints)),
+        *(word for tag in tags for word in ("--platform", tag)),
+        *("--dest", str(wheels)),
+        *_gateway_requirements(root),
+    )
+
+
+def _gateway_requirements(root: Path) -> list[str]:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    return [*project["dependencies"], *project["optional-dependencies"]["gateway"]]
+
+
+def _pip(*arguments: str) -> None:
+    argv = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise CarrierError(
+            f"pip {arguments[0]} failed: {done.stderr.strip()[-TAIL_CHARS:]}",
+            hint="check the connection to the package index, and --python and --architecture",
+        )
+
+
+def _pack(wheels: Path, archive: Path) -> None:
+    archive.parent.mkdir(exist_ok=True)
+    unfinished = archive.with_suffix(".part")
+    with tarfile.open(unfinished, "w") as tar:
+        for wheel in sorted(wheels.iterdir()):
+            tar.add(wheel, arcname=wheel.name)
+    os.replace(unfinished, archive)
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory of wheelhouses.")
+@click.option("--python", default="3.13", show_default=True, help="The gateways' Python.")
+@click.option(
+    "--architecture", type=click.Choice(ARCHITECTURES), default="x86_64", show_default=True, help="uname -m"
+)
+@boundary.json_option
+def command(out: Path, python: str, architecture: str, as_json: bool) -> None:
+    """Build what gateways are installed from, for one Python and architecture."""
+    if not re.fullmatch(r"3\.[0-9]{1,2}", python):
+        raise ConfigError(f"--python {python[:20]!r} is not a Python version", hint="for example 3.13")
+    archive, version, built = build(out.absolute(), python, architecture)
+    if as_json:
+        boundary.echo_json({"archive": str(archive), "version": version, "changed": built})
+    else:
+        click.echo(f"{'built' if built else 'there already'}: {archive}")
+
+
+main = boundary.main(command)
+
+if __name__ == "__main__":
+    main()
