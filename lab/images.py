@@ -29,7 +29,8 @@ GOOD = "good"
 UNHEALTHY = "unhealthy"
 EXITS = "exits"
 CRASHES_LATER = "crashes-later"
-BEHAVIOURS = (GOOD, UNHEALTHY, EXITS, CRASHES_LATER)
+MIGRATES = "migrates"
+BEHAVIOURS = (GOOD, UNHEALTHY, EXITS, CRASHES_LATER, MIGRATES)
 
 # The story of mqtt-bridge.
 BRIDGE_VERSIONS: dict[str, str] = {
@@ -40,6 +41,8 @@ BRIDGE_VERSIONS: dict[str, str] = {
     "1.4.0": EXITS,
     "1.5.0": CRASHES_LATER,
 }
+# Comes with the bridge's bad version, and changes the database in a way that has no way back.
+MIGRATING_SENSORS = "1.2.0"
 
 _EXITS = b'#!/bin/sh\necho "$0 $(cat /version): cannot start, on purpose" >&2\nexit 1\n'
 _UNHEALTHY = b"#!/bin/sh\necho 'unhealthy, on purpose' >&2\nexit 1\n"
@@ -53,6 +56,14 @@ sleep 3 & wait $!
 echo 'crashing, on purpose' >&2
 kill $child
 exit 1
+"""
+# Adds a column and thins out the readings, once; then does its work.
+_MIGRATES = b"""#!/bin/sh
+until psql -q -h database -U "$PGUSER" -d "$PGDATABASE" -c "BEGIN; \\
+    ALTER TABLE readings ADD COLUMN IF NOT EXISTS humidity numeric(4,1); \\
+    DELETE FROM readings WHERE id % 2 = 0; COMMIT"; do sleep 0.2; done
+echo "sensors $(cat /version): migrated the database"
+exec /start.good
 """
 
 
@@ -102,9 +113,9 @@ def _service_files(service: str, version: str, behaviour: str) -> dict[str, tupl
     files = {"/version": (f"{version}\n".encode(), 0o644)}
     if service == "mqtt-broker":
         files["/etc/mosquitto/mosquitto.conf"] = ((FILES / "images" / "mqtt-broker.conf").read_bytes(), 0o644)
-    if behaviour == CRASHES_LATER:
+    if behaviour in (CRASHES_LATER, MIGRATES):
         files["/start.good"] = (start, 0o755)
-        start = _CRASHES_LATER
+        start = _CRASHES_LATER if behaviour == CRASHES_LATER else _MIGRATES
     files["/start"] = (_EXITS if behaviour == EXITS else start, 0o755)
     files["/health"] = (_UNHEALTHY if behaviour == UNHEALTHY else health, 0o755)
     return files
@@ -134,4 +145,6 @@ def publish_all(images: ImageFactory) -> dict[str, str]:
     published = {f"{name}:{FIRST_VERSION}": ref for name, ref in publish_first(images).items()}
     for version, behaviour in BRIDGE_VERSIONS.items():
         published[f"mqtt-bridge:{version}"] = images.build_and_push("mqtt-bridge", version, behaviour)
+    migrating = images.build_and_push("sensors", MIGRATING_SENSORS, MIGRATES)
+    published[f"sensors:{MIGRATING_SENSORS}"] = migrating
     return published
