@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Operator:
             "--mqtt-username": "control-plane",
             "--mqtt-password-file": "mqtt-password",
             "--mqtt-ca-file": mqtt["ca_path"],
-            "--inventory": self.env["inventory"],
+            "--inventory": "inventory.yml",
             "--admin": ADMIN,
         }
         self.manager("init", *(word for pair in arguments.items() for word in pair))
@@ -109,6 +109,71 @@ class Operator:
                         f"the control plane does not answer at {url}: {error}; see {log}"
                     ) from None
                 time.sleep(0.2)
+
+    def write_inventory(self, pull: Collection[str] = ()) -> None:
+        """The operator's inventory: the lab's addresses, what provisioning needs, and who pulls.
+
+        Args:
+            pull: gateways that are assigned and woken; the others are pushed to.
+        """
+        for gateway in self.gateways:
+            password = self.env["mqtt"]["users"][gateway]
+            directory = state.private_dir(self.directory / "mqtt")
+            state.write_file(directory / gateway, password + "\n")
+        hosts = {
+            item["id"]: {
+                "ansible_host": item["address"],
+                "ota_delivery": "pull" if item["id"] in pull else "push",
+            }
+            for item in self.env["gateways"]
+        }
+        document = {"gateways": {"hosts": hosts, "vars": self._connection() | self._provisioning()}}
+        # JSON is YAML.
+        state.write_file(self.directory / "inventory.yml", json.dumps(document, indent=2) + "\n")
+
+    def provision(self) -> None:
+        """Install the updater on all gateways and register them, by the project's playbook."""
+        self.write_inventory()
+        self.run(["ansible-playbook", *self.provision_arguments()])
+
+    def provision_arguments(self) -> list[str]:
+        """What follows `ansible-playbook` to provision the fleet."""
+        return ["-i", "inventory.yml", str(ROOT / "playbooks" / "provision.yml")]
+
+    def _connection(self) -> dict[str, Any]:
+        ssh = self.env["ssh"]
+        options = f"-o UserKnownHostsFile={ssh['known_hosts_path']} -o StrictHostKeyChecking=yes"
+        return {
+            "ansible_user": ssh["user"],
+            "ansible_ssh_private_key_file": ssh["key_path"],
+            "ansible_ssh_common_args": f"{options} -o IdentitiesOnly=yes",
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
+
+    def _provisioning(self) -> dict[str, Any]:
+        mqtt, passwords = self.env["mqtt"], self.directory / "mqtt"
+        return {
+            "ota_gateway_fleet": FLEET,
+            "ota_gateway_root": str(self.directory / "root.json"),
+            "ota_gateway_repository_url": self.env["repository"]["public_url"],
+            "ota_gateway_initial_version": "1.0.0",
+            "ota_gateway_groups": ["boston"],
+            "ota_gateway_hardware": "lab-box",
+            "ota_gateway_variables": {"site_name": "Boston"},
+            "ota_gateway_databases": [
+                {"type": "postgresql", "service": "database", "user": "gateway", "name": "gateway"}
+            ],
+            "ota_gateway_probes": [{"type": "mqtt", "host": "127.0.0.1", "port": 1883}],
+            "ota_gateway_register": True,
+            "ota_gateway_api_url": self.env["control_plane"]["url"],
+            "ota_gateway_token_file": f"{self.directory}/tokens/{{{{ inventory_hostname }}}}",
+            "ota_gateway_mqtt_host": mqtt["host"],
+            "ota_gateway_mqtt_port": mqtt["port"],
+            "ota_gateway_mqtt_password": f"{{{{ lookup('file', '{passwords}/' ~ inventory_hostname) }}}}",
+            "ota_gateway_mqtt_ca_file": mqtt["ca_path"],
+            "ota_gateway_poll_seconds": 30,
+            "ota_gateway_restart_command": "/usr/local/sbin/lab-agent restart",
+        }
 
     def stop(self) -> None:
         """Stop the control plane."""
