@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import deepcopy
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ota_py import __version__
-from ota_py.server.api import fleet, gateways, rollouts, updates
+from ota_py.server.api import fleet, gateways, poll, rollouts, updates
 from ota_py.server.api.auth import READER
 from ota_py.server.api.errors import add_handlers
 from ota_py.server.api.parser import StrictParser
-from ota_py.server.api.schemas import Failure
+from ota_py.server.api.schemas import AssignmentOut, Failure
 
 API_PATH = "/api/v1/"
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
@@ -23,6 +25,12 @@ FAILURE_RESPONSE = {
     "content": {"application/json": {"schema": {"$ref": SCHEMA_REFERENCE.format(model="Failure")}}},
 }
 
+# Schemas that no operation of ninja refers to.
+UNLISTED: list[tuple[type[BaseModel], Literal["serialization"]]] = [
+    (Failure, "serialization"),
+    (AssignmentOut, "serialization"),
+]
+
 
 class OtaApi(NinjaAPI):
     """Ninja's API, whose document also says what failures look like."""
@@ -30,8 +38,9 @@ class OtaApi(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         """The OpenAPI document."""
         document = super().get_openapi_schema(**{"path_prefix": API_PATH, **options})
-        _, failures = models_json_schema([(Failure, "serialization")], ref_template=SCHEMA_REFERENCE)
+        _, failures = models_json_schema(UNLISTED, ref_template=SCHEMA_REFERENCE)
         document["components"]["schemas"].update(failures["$defs"])
+        document["paths"][API_PATH + poll.PATH] = {"get": deepcopy(poll.DOCUMENT)}
         for path in document["paths"].values():
             for operation in path.values():
                 operation["responses"]["4XX"] = FAILURE_RESPONSE
@@ -49,10 +58,10 @@ api = OtaApi(
     urls_namespace="api-v1",
 )
 add_handlers(api)
-api.add_router("", fleet.router)
 api.add_router("/gateways", gateways.router)
 api.add_router("/updates", updates.router)
 api.add_router("/rollouts", rollouts.router)
+api.add_router("", fleet.router)
 
 
 @api.get("/openapi.json", include_in_schema=False)

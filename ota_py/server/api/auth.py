@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
-from ota_py.server.rollouts.poll import Poll, look_up
 from ota_py.server.tokens.models import Role
 from ota_py.server.tokens.services import find_token
 
@@ -38,22 +37,12 @@ class Bearer(HttpBearer):
         found = find_token(token)
         if found is None:
             return None
-        check_allowed(request, self.roles, found.role, found.gateway_id)
+        path = request.resolver_match.kwargs if request.resolver_match else {}
+        check_allowed(self.roles, found.role, found.gateway_id, path.get("gateway_id"))
         return Caller(found.name, found.role, found.pk)
 
 
-class PollBearer(HttpBearer):
-    """The gateway's own token, recognised together with its assignment by one query."""
-
-    def authenticate(self, request: HttpRequest, token: str) -> Poll | None:
-        """The poll, or None (401)."""
-        poll = look_up(token)
-        if poll is not None:
-            check_allowed(request, (Role.GATEWAY,), poll.role, poll.gateway)
-        return poll
-
-
-def check_allowed(request: HttpRequest, roles: tuple[str, ...], role: str, gateway: str | None) -> None:
+def check_allowed(roles: tuple[str, ...], role: str, gateway: str | None, path_gateway: str | None) -> None:
     """Check a token's role, and for a gateway's token that the path is its own.
 
     Raises:
@@ -61,7 +50,7 @@ def check_allowed(request: HttpRequest, roles: tuple[str, ...], role: str, gatew
     """
     if role not in roles:
         raise PermissionDenied(f"a token of role {role} may not do this; it needs {' or '.join(roles)}")
-    if role == Role.GATEWAY and _path(request).get("gateway_id") != gateway:
+    if role == Role.GATEWAY and path_gateway != gateway:
         raise PermissionDenied(f"this token belongs to gateway {gateway}, and the path to another one")
 
 
@@ -73,11 +62,6 @@ def caller(request: HttpRequest) -> Caller:
     return found
 
 
-def _path(request: HttpRequest) -> dict[str, Any]:
-    return request.resolver_match.kwargs if request.resolver_match else {}
-
-
 OPERATOR = Bearer(Role.OPERATOR)
 READER = Bearer(Role.OPERATOR, Role.READER)
 REPORTER = Bearer(Role.GATEWAY, Role.OPERATOR)
-POLLER = PollBearer()

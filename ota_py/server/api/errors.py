@@ -25,8 +25,8 @@ def add_handlers(api: NinjaAPI) -> None:
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
         OtaError: _ota_error,
         ValidationError: _validation,
-        AuthenticationError: _authentication,
-        PermissionDenied: _forbidden,
+        AuthenticationError: lambda _request, _error: unauthenticated(),
+        PermissionDenied: lambda _request, error: forbidden(str(error)),
         RequestDataTooBig: _too_big,
         HttpError: _http_error,
         OperationalError: _database,
@@ -56,14 +56,16 @@ def _validation(request: HttpRequest, error: ValidationError) -> HttpResponse:
     return answer(422, "usage", f"the request is not valid: {'; '.join(problems[:PROBLEMS_SHOWN])}{more}")
 
 
-def _authentication(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+def unauthenticated() -> HttpResponse:
+    """401: no token, or one that is not valid."""
     response = answer(401, "unauthenticated", "the token is missing, unknown or revoked", TOKEN_HINT)
     response["WWW-Authenticate"] = "Bearer"
     return response
 
 
-def _forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
-    return answer(403, "forbidden", str(error))
+def forbidden(message: str) -> HttpResponse:
+    """403: a valid token that may not do this."""
+    return answer(403, "forbidden", message)
 
 
 def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:

@@ -1,18 +1,17 @@
-"""`/gateways`: what operators do with gateways, and the two paths that gateways call."""
+"""`/gateways`: what operators do with gateways, and the reports of gateways."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from ninja import Router, Status
 
 from ota_py.errors import UsageError
 from ota_py.server.api import render
-from ota_py.server.api.auth import OPERATOR, POLLER, READER, REPORTER
+from ota_py.server.api.auth import OPERATOR, READER, REPORTER
 from ota_py.server.api.fields import GatewayId, ReportedVersion, Word
 from ota_py.server.api.schemas import (
-    AssignmentOut,
     GatewayCreated,
     GatewayIn,
     GatewayList,
@@ -26,20 +25,8 @@ from ota_py.server.api.schemas import (
 from ota_py.server.events.ingest import Report, ingest
 from ota_py.server.fleet import services
 from ota_py.server.fleet.models import Gateway, GatewayState
-from ota_py.server.fleet.presence import last_seen
-from ota_py.server.rollouts.poll import Poll
 
 router = Router(tags=["gateways"])
-
-
-@router.get("/{gateway_id}/assignment", auth=POLLER, response={200: AssignmentOut, 204: None})
-def assignment(request: HttpRequest, gateway_id: str) -> Any:
-    """What this gateway should install now; 204 for nothing."""
-    poll: Poll = request.auth  # type: ignore[attr-defined]
-    last_seen.touch(gateway_id)
-    if poll.version is None:
-        return HttpResponse(status=204)
-    return {"version": poll.version, "rollout": poll.rollout, "critical": bool(poll.critical)}
 
 
 @router.post("/{gateway_id}/reports", auth=REPORTER, response=ReportsOut)

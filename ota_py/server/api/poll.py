@@ -1,0 +1,55 @@
+"""`GET /gateways/{id}/assignment`, a plain Django view: every gateway asks this every minute.
+
+Ninja's handling of one operation costs more than the poll's query. This view answers as its operations do,
+and `DOCUMENT` is its part of the API's document.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from ota_py.server.api.auth import check_allowed
+from ota_py.server.api.errors import answer, forbidden, unauthenticated
+from ota_py.server.fleet.presence import last_seen
+from ota_py.server.rollouts.poll import look_up
+from ota_py.server.tokens.models import Role
+
+PATH = "gateways/{gateway_id}/assignment"
+DOCUMENT: dict[str, Any] = {
+    "operationId": "assignment",
+    "summary": "Assignment",
+    "description": "What this gateway should look for now; 204 for nothing. It carries no authority.",
+    "tags": ["gateways"],
+    "parameters": [{"in": "path", "name": "gateway_id", "required": True, "schema": {"type": "string"}}],
+    "responses": {
+        200: {
+            "description": "OK",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AssignmentOut"}}},
+        },
+        204: {"description": "Nothing to do"},
+    },
+    "security": [{"Bearer": []}],
+}
+
+
+@csrf_exempt
+def assignment(request: HttpRequest, gateway_id: str) -> HttpResponse:
+    """What this gateway should install now."""
+    if request.method != "GET":
+        return answer(405, "usage", f"{request.method} is not allowed here", "use GET")
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    poll = look_up(token) if scheme.lower() == "bearer" else None
+    if poll is None:
+        return unauthenticated()
+    try:
+        check_allowed((Role.GATEWAY,), poll.role, poll.gateway, gateway_id)
+    except PermissionDenied as error:
+        return forbidden(str(error))
+    last_seen.touch(gateway_id)
+    if poll.version is None:
+        return HttpResponse(status=204)
+    return JsonResponse({"version": poll.version, "rollout": poll.rollout, "critical": bool(poll.critical)})
