@@ -69,6 +69,20 @@ def run(
     return Completed(process.returncode, output or b"", errors or b"")
 
 
+def launch(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a program that owns itself: it outlives us, and no Ctrl-C meant for us reaches it.
+
+    All that it prints goes to our standard error.
+
+    Raises:
+        NotFoundError: the program does not exist.
+    """
+    try:
+        return subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+    except FileNotFoundError:
+        raise NotFoundError(f"the program {argv[0]} is not installed") from None
+
+
 def _spawned(
     argv: Sequence[str], stdin: IO[bytes] | bytes | None, stdout: IO[bytes] | None, cwd: Path | None
 ) -> subprocess.Popen[bytes]:
