@@ -1,7 +1,15 @@
 #!/usr/bin/env python3
 """The operator's command; see `ota_manager.py --help`."""
 
-from ota_py.manager.cli import main
+import sys
+
+try:
+    from ota_py.manager.cli import main
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"error: this Python ({sys.executable}) lacks the package {missing.name}\n"
+        "hint: use the virtual environment that has the project's requirements, for example .venv/bin/python"
+    )
 
 if __name__ == "__main__":
     main()

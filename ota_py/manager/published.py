@@ -8,7 +8,26 @@ from ota_py.manager.control_plane import ControlPlane
 from ota_py.manifest import File
 from ota_py.trust import layout
 from ota_py.trust.repository import Repository
-from ota_py.trust.verify import check_integrity
+from ota_py.trust.verify import VerifiedManifest, check_integrity
+
+VERSIONS_NAMED = 5
+
+
+def published_manifest(repository: Repository, version: str) -> VerifiedManifest:
+    """A published manifest, verified.
+
+    Raises:
+        NotFoundError: naming what is published instead.
+        TrustError: the store's bytes are not what was signed.
+    """
+    published = repository.versions()
+    if version not in published:
+        newest = ", ".join(reversed(published[-VERSIONS_NAMED:]))
+        raise NotFoundError(
+            f"update {version} is not published in {repository.store.url}",
+            hint=f"the newest there: {newest}" if newest else "nothing is published there yet",
+        )
+    return repository.manifest(version)
 
 
 def published_file(repository: Repository, file: File) -> bytes:

@@ -20,9 +20,9 @@ def command(parts: Parts, /, *, version: str, as_json: bool) -> None:
       ota_manager.py verify 1.2.0
       ota_manager.py verify 1.2.0 --json | jq .manifest.images
     """
-    from ota_py.manager.published import published_file
+    from ota_py.manager.published import published_file, published_manifest
 
-    verified = parts.repository.manifest(version)
+    verified = published_manifest(parts.repository, version)
     manifest = verified.manifest
     for file in manifest.all_files:
         published_file(parts.repository, file)
