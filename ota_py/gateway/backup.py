@@ -212,6 +212,12 @@ class Backups:
             if directory.name not in known:
                 shutil.rmtree(directory, ignore_errors=True)
 
+    def remove_of(self, transaction: str, but: str = "") -> None:
+        """Remove the backups that a transaction made, all but one."""
+        for entry in self.entries():
+            if entry["transaction"] == transaction and entry["id"] != but:
+                self._remove(str(entry["id"]))
+
     # -- parts ----------------------------------------------------------------------------------------
 
     def _paths(self, project: Project, dests: Collection[str]) -> list[str]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from ota_py.errors import DockerError, HealthError, NotFoundError
+from ota_py.errors import DeadlineError, DockerError, HealthError, NotFoundError
 from ota_py.gateway import points, process
 from ota_py.gateway.images import connect, translated
 from ota_py.gateway.project import Project
@@ -134,6 +134,23 @@ class Compose:
         done = process.run(argv, timeout_seconds=timeout_seconds, cwd=self.project_dir)
         if done.status:
             raise DockerError(f"`docker compose {verb[0]}` failed: {done.problem}")
+
+    def wait_for_engine(self, timeout_seconds: float) -> None:
+        """Return once the Docker engine answers.
+
+        Raises:
+            DockerError: it does not, for that long.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            try:
+                with translated("waiting for the Docker engine"):
+                    self.api.ping()
+                return
+            except (DockerError, DeadlineError):
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     # -- the Engine -----------------------------------------------------------------------------------
 

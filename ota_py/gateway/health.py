@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ota_py.errors import HealthError
+from ota_py.errors import HealthError, OtaError
 from ota_py.gateway import probes
 from ota_py.gateway.compose import Compose, Container
 from ota_py.gateway.plan import Before
@@ -221,3 +221,16 @@ def _finished(container: Container, earlier: Before) -> bool:
         and container.restart_policy in ("no", "on-failure")
         and container.service not in earlier.running
     )
+
+
+def blame(compose: Compose, project: Project, services: Collection[str]) -> dict[str, object]:
+    """Which of the services most likely failed, with the end of its log: for a report, so it never raises."""
+    try:
+        containers = compose.containers()
+        present = [name for name in sorted(services) if name in project.services]
+        verdicts = {name: _judge_service(name, containers, Expectation(project)) for name in present}
+        ill = [name for name in present if verdicts[name].mark is not Mark.WELL]
+        name = (ill or present)[0]
+        return {"failing_service": name, "log_tail": compose.logs(name, LOG_TAIL_LINES)}
+    except (OtaError, IndexError):
+        return {}

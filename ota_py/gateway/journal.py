@@ -13,14 +13,20 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ota_py.gateway import outbox, points, schema, states
-from ota_py.gateway.config import Config
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock, stamp
 
+if TYPE_CHECKING:
+    # The agent keeps the journal open for months, and pydantic out of its memory.
+    from ota_py.gateway.config import Config
+    from ota_py.gateway.settings import Settings
+
 INSTALLED = "installed_version"
+UPDATE = "update"
+ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Journal:
         JournalError: the file is damaged, lost or of another version; nothing is guessed.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config | Settings) -> None:
         self.gateway_id = config.gateway_id
         self._path = config.journal_path
         self._initial_version = config.initial_version
@@ -136,6 +142,12 @@ class Journal:
         """The newest transaction, open or ended."""
         return _first(self.read("SELECT * FROM transactions ORDER BY number DESC LIMIT 1"))
 
+    def is_broken(self) -> bool:
+        """Whether the last transaction that touched services ended in BROKEN."""
+        query = "SELECT state FROM transactions WHERE state IN (?, ?, ?) ORDER BY number DESC LIMIT 1"
+        rows = self.read(query, (State.COMMITTED, State.ROLLED_BACK, State.BROKEN))
+        return bool(rows) and rows[0]["state"] == State.BROKEN
+
     def committed_transaction(self, version: str) -> Transaction | None:
         """The newest update that was committed to `version`."""
         query = (
@@ -143,6 +155,11 @@ class Journal:
             "ORDER BY number DESC LIMIT 1"
         )
         return _first(self.read(query, (State.COMMITTED, version)))
+
+    def rolled_back_count(self, version: str) -> int:
+        """How often an update to `version` was rolled back here."""
+        query = "SELECT count(*) AS n FROM transactions WHERE kind = 'update' AND state = ? AND version = ?"
+        return int(self.read(query, (State.ROLLED_BACK, version))[0]["n"])
 
     def transaction(self, transaction_id: str) -> Transaction:
         """The transaction of that id, as it is stored now."""
@@ -202,8 +219,14 @@ class Journal:
         error: dict[str, Any] | None = None,
         downtime_seconds: float | None = None,
         details: dict[str, Any] | None = None,
+        is_bad: bool = True,
     ) -> Transaction:
-        """Write down that `state` is reached, with all that follows from it, and queue its report."""
+        """Write down that `state` is reached, with all that follows from it, and queue its report.
+
+        Args:
+            details: for the report.
+            is_bad: whether ROLLED_BACK speaks against the version that was left.
+        """
         states.check(transaction.state, state)
         with self.write(f"advance.{state}") as connection:
             connection.execute(
@@ -220,7 +243,7 @@ class Journal:
                 ),
             )
             self._step_done(connection, transaction.id, state)
-            self._settle(connection, transaction, state, reason)
+            self._settle(connection, transaction, state, reason, is_bad)
             self._report(connection, transaction.id, details or {})
         return self.transaction(transaction.id)
 
@@ -280,20 +303,26 @@ class Journal:
             )
 
     def _settle(
-        self, connection: sqlite3.Connection, transaction: Transaction, state: State, reason: str
+        self,
+        connection: sqlite3.Connection,
+        transaction: Transaction,
+        state: State,
+        reason: str,
+        is_bad: bool,
     ) -> None:
         """What the gateway runs from now on, and what it will not try again."""
         if state is State.COMMITTED:
             self._set_installed(connection, transaction.version)
             connection.execute("DELETE FROM known_bad WHERE version = ?", (transaction.version,))
         elif state is State.ROLLED_BACK:
-            is_update = transaction.kind == "update"
+            is_update = transaction.kind == UPDATE
             bad = transaction.version if is_update else transaction.from_version
             self._set_installed(connection, transaction.from_version if is_update else transaction.version)
-            connection.execute(
-                "INSERT OR REPLACE INTO known_bad VALUES (?, ?, ?, ?)",
-                (bad, transaction.id, reason or transaction.reason, stamp()),
-            )
+            if is_bad:
+                connection.execute(
+                    "INSERT OR REPLACE INTO known_bad VALUES (?, ?, ?, ?)",
+                    (bad, transaction.id, reason or transaction.reason, stamp()),
+                )
 
     def _set_installed(self, connection: sqlite3.Connection, version: str) -> None:
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (INSTALLED, version))

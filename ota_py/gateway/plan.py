@@ -16,11 +16,13 @@ class NewFile:
         dest: path relative to the project directory.
         sha256: of the bytes as they will be written (rendered, pinned).
         mode: permission bits.
+        replaces: sha256 of the file that is there, or an empty string where there is none.
     """
 
     dest: str
     sha256: str
     mode: int
+    replaces: str
 
 
 @dataclass(frozen=True)

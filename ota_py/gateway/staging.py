@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ota_py.errors import IncompatibleError, IntegrityError
+from ota_py.errors import ConflictError, IncompatibleError, IntegrityError
 from ota_py.gateway import files
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.config import Config
@@ -62,7 +62,7 @@ class Staging:
             text = contents.get(COMPOSE_FILE_NAME) or present.read_bytes()
             contents[COMPOSE_FILE_NAME] = pin_images(text, manifest.images)
         new = [
-            NewFile(dest, hashlib.sha256(data).hexdigest(), modes[dest])
+            NewFile(dest, hashlib.sha256(data).hexdigest(), modes[dest], self._present(dest))
             for dest, data in contents.items()
             if self._differs(dest, data, modes[dest])
         ]
@@ -71,16 +71,22 @@ class Staging:
         return new, self._resolve(new, manifest)
 
     def check(self, new: list[NewFile]) -> None:
-        """Check once more that what waits to be applied is what was staged.
+        """Check once more that what waits is what was staged, for the files that it was staged for.
 
         Raises:
             IntegrityError: with what was expected and what was got.
+            ConflictError: somebody changed a file of the project meanwhile.
         """
         for file in new:
             path = self._new(file)
             got = files.sha256_of(path) if path.is_file() else "nothing"
             if got != file.sha256:
                 raise IntegrityError(f"the staged file {file.dest} has sha256 {got}, expected {file.sha256}")
+            if self._present(file.dest) != file.replaces:
+                raise ConflictError(
+                    f"{file.dest} was changed on this gateway since the update was prepared",
+                    hint="start the update again: it will be prepared for the file as it is now",
+                )
 
     def apply(self, new: list[NewFile]) -> None:
         """Put the files in place, each at once; a file that is replaced keeps its owner."""
@@ -100,6 +106,10 @@ class Staging:
         if not file.template:
             return data
         return render(file.dest, data, self._config.template_variables(manifest.version))
+
+    def _present(self, dest: str) -> str:
+        path = files.inside(self._config.project_dir, dest)
+        return files.sha256_of(path) if path.exists() else ""
 
     def _differs(self, dest: str, data: bytes, mode: int) -> bool:
         path = files.inside(self._config.project_dir, dest)

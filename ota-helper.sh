@@ -1,0 +1,57 @@
+#!/bin/sh
+# The gateway's hands: short commands for the person at the box. All the work is ota_client.py's.
+set -eu
+
+usage() {
+    cat <<'HELP'
+Usage: ota-helper.sh COMMAND [ARGUMENT...]
+
+Commands:
+  backup             back up Compose file, configuration, image ids and databases now
+  list-backups       list the backups, newest first
+  health-check       check every service and probe; exit status 27 if something is not well
+  update MANIFEST    update from a manifest file, with MANIFEST.sig and files/ beside it
+  status             show what runs and how the last transaction ended
+  rollback           return to the version before the installed one
+
+Further options (--json, --config FILE, ...) are handed on to ota_client.py.
+
+Examples:
+  ota-helper.sh backup
+  ota-helper.sh update /media/usb/manifest.json
+  ota-helper.sh health-check --json
+
+Exit status: that of ota_client.py (see `ota_client.py --help`), 2 for wrong usage.
+HELP
+}
+
+fail() {
+    printf 'error: %s\nhint: ota-helper.sh --help\n' "$1" >&2
+    exit 2
+}
+
+client() {
+    exec "${PYTHON:-python3}" "$(dirname -- "$(readlink -f -- "$0")")/ota_client.py" "$@"
+}
+
+command=${1:-}
+[ $# -eq 0 ] || shift
+case $command in
+    backup | list-backups | health-check | status | rollback) client "$command" "$@" ;;
+    update)
+        case ${1:-} in
+            '') fail 'update needs a manifest file' ;;
+            --help) client update --help ;;
+            -*) fail "update needs a manifest file before its options, got $1" ;;
+        esac
+        manifest=$1
+        shift
+        client update --manifest "$manifest" "$@"
+        ;;
+    -h | --help | help) usage ;;
+    '')
+        usage >&2
+        exit 2
+        ;;
+    *) fail "unknown command: $command" ;;
+esac

@@ -1,0 +1,289 @@
+"""The engine: every way of changing what this gateway runs goes through here, under one lock and journal."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ota_py.errors import (
+    BrokenError,
+    ConflictError,
+    InterruptedByOperatorError,
+    NotFoundError,
+    OtaError,
+)
+from ota_py.gateway import health, lock, recovery, results
+from ota_py.gateway.backup import Backup
+from ota_py.gateway.config import Config
+from ota_py.gateway.interrupts import shielded
+from ota_py.gateway.journal import ROLLBACK, UPDATE, Journal, Transaction
+from ota_py.gateway.outbox import Outbox
+from ota_py.gateway.parts import Parts
+from ota_py.gateway.plan import Plan
+from ota_py.gateway.progress import Progress, Silence
+from ota_py.gateway.results import Result
+from ota_py.gateway.rollback import Rollback
+from ota_py.gateway.staging import Fetch
+from ota_py.gateway.states import STEPS, State
+from ota_py.gateway.timing import Clock
+from ota_py.gateway.update import Update
+from ota_py.trust.verify import VerifiedManifest
+
+UNTIL = (State.VERIFIED, State.BACKED_UP, State.COMMITTED)
+
+
+class Engine:
+    """The engine of one gateway.
+
+    Args:
+        journal: open for as long as the engine is used.
+        progress: is told what happens.
+    """
+
+    def __init__(self, config: Config, journal: Journal, progress: Progress | None = None) -> None:
+        self._config = config
+        self._journal = journal
+        self._progress = progress or Silence()
+        self.parts = Parts(config, journal, self._progress)
+
+    # -- verbs ----------------------------------------------------------------------------------------
+
+    def update(
+        self,
+        verified: VerifiedManifest,
+        fetch: Fetch,
+        *,
+        rollout: int | None = None,
+        until: State = State.COMMITTED,
+        force: bool = False,
+    ) -> Result:
+        """Bring the gateway to the manifest's version, or leave it on the one that it runs.
+
+        Args:
+            rollout: the rollout that asks for it, for the reports.
+            until: stop, and stay open, once this state is reached.
+            force: also a version that was rolled back before, and also after a broken rollback.
+
+        Raises:
+            BusyError: another transaction is under way.
+            BrokenError: the last rollback failed and nobody has looked yet.
+        """
+        with lock.exclusive(self._config.lock_path):
+            update = Update(self.parts, verified, fetch, force=force)
+            transaction = self._continued(update)
+            if transaction is None:
+                self._refuse_when_broken(force)
+                if self._runs_already(update):
+                    return self._skip(update.manifest.version, rollout)
+                transaction = self._receive(update, rollout)
+            return self._drive(transaction, update, until)
+
+    def refuse(self, version: str, error: OtaError, rollout: int | None) -> Result:
+        """Record an update that was asked for and could not begin, so that the control plane learns of it."""
+        with lock.exclusive(self._config.lock_path):
+            if self._journal.open_transaction():
+                recovery.recover(self.parts)
+            transaction = self._journal.begin(UPDATE, version, rollout, {}, self._fetch_clock())
+            ended = recovery.fail(self.parts, transaction, error.message, error)
+            return results.result_of(ended, self._journal)
+
+    def rollback(self, *, keep_databases: bool = False) -> Result:
+        """Return to the backup of the update that is installed.
+
+        Raises:
+            NotFoundError: no update of ours is installed.
+            BackupError: its backup is not what was written; nothing was touched.
+        """
+        with lock.exclusive(self._config.lock_path):
+            with shielded():
+                ended = recovery.recover(self.parts)
+                # What was half-way is rolled back by that: going back once more was not asked for.
+                if ended is None or not ended.touched:
+                    transaction = self._prepare_rollback(keep_databases)
+                    reason = f"an operator rolled {transaction.from_version} back"
+                    ended = Rollback(self.parts).run(transaction, reason)
+            return results.result_of(ended, self._journal)
+
+    def recover(self) -> Result:
+        """End what was interrupted; on an idle gateway nothing happens."""
+        with lock.exclusive(self._config.lock_path), shielded():
+            ended = recovery.recover(self.parts)
+            if ended is None:
+                return results.nothing_done(self._journal.installed_version, "nothing to recover")
+            return results.result_of(ended, self._journal)
+
+    def backup(self) -> Backup:
+        """Make a backup of what runs now."""
+        with lock.exclusive(self._config.lock_path):
+            clock = self._fetch_clock()
+            backup = self.parts.backups.create(self.parts.compose.config(), [], clock)
+            self.parts.backups.prune(protected=self._rollback_target())
+            return backup
+
+    def health(self) -> health.Snapshot:
+        """How services and probes stand now."""
+        compose = self.parts.compose
+        return health.observe(compose, compose.config(), self._config.probes)
+
+    # -- an update ------------------------------------------------------------------------------------
+
+    def _drive(self, transaction: Transaction, update: Update, until: State) -> Result:
+        try:
+            for step in _steps_after(transaction.state, until):
+                transaction = self._take(transaction, step, update)
+        except KeyboardInterrupt:
+            transaction = self._failed(transaction, InterruptedByOperatorError("interrupted by the operator"))
+        except OtaError as error:
+            transaction = self._failed(transaction, error)
+        except Exception as error:  # noqa: BLE001 - even a bug of ours must end in the old version or the new
+            transaction = self._failed(transaction, _internal(error))
+        return results.result_of(transaction, self._journal)
+
+    def _take(self, transaction: Transaction, step: State, update: Update) -> Transaction:
+        begun = time.monotonic()
+        clock = self._touch_clock(update) if step is State.STOPPED else None
+        transaction.clock.check(f"reaching {step}")
+        transaction = self._journal.intend(transaction, step, clock)
+        self._progress.step(step)
+        if step is State.COMMITTED:
+            transaction = recovery.commit(self.parts, transaction)
+        else:
+            since = time.time()
+            update.action(step)(transaction)
+            transaction = self._journal.transaction(transaction.id)
+            downtime = self._downtime(transaction, since) if step is State.STARTED else None
+            transaction = self._journal.advance(transaction, step, downtime_seconds=downtime)
+        self._progress.done(step, time.monotonic() - begun)
+        return transaction
+
+    def _failed(self, transaction: Transaction, error: OtaError) -> Transaction:
+        transaction = self._journal.transaction(transaction.id)
+        self._progress.note(error.message)
+        if not transaction.touched:
+            return recovery.fail(self.parts, transaction, error.message, error)
+        with shielded():
+            if transaction.state is State.HEALTHY:
+                return recovery.commit(self.parts, transaction)
+            failure = {
+                key: error.details[key] for key in ("failing_service", "log_tail") if key in error.details
+            }
+            transaction = self._journal.note(transaction, failure=failure or self._blame(transaction))
+            return Rollback(self.parts).run(transaction, error.message, error)
+
+    def _blame(self, transaction: Transaction) -> dict[str, object]:
+        """Which service failed, where one can have: only what was started can."""
+        if transaction.intent is not State.STARTED and transaction.state is not State.STARTED:
+            return {}
+        try:
+            project = self.parts.compose.config()
+        except OtaError:
+            return {}
+        return health.blame(self.parts.compose, project, Plan.of(transaction.plan).change.changed)
+
+    def _downtime(self, transaction: Transaction, since: float) -> float | None:
+        plan = Plan.of(transaction.plan)
+        if plan.stopped:
+            begun = [s.begun_at for s in self._journal.steps(transaction.id) if s.name == State.STOPPED]
+            return results.seconds_since(begun[-1])
+        replaced = set(plan.change.changed) - set(plan.change.added)
+        return self.parts.compose.down_seconds(replaced, since) if replaced else 0.0
+
+    # -- what to do with what was asked -----------------------------------------------------------------
+
+    def _continued(self, update: Update) -> Transaction | None:
+        """The open transaction of this very manifest; any other one is ended first."""
+        transaction = self._journal.open_transaction()
+        if transaction is None:
+            return None
+        same = (transaction.version, transaction.plan.get("manifest_sha256")) == (
+            update.manifest.version,
+            update.sha256,
+        )
+        if same and not transaction.touched:
+            self._progress.note(f"going on from {transaction.state}")
+            return self._journal.note(transaction, clock=self._fetch_clock())
+        with shielded():
+            if transaction.touched:
+                recovery.recover(self.parts)
+            else:
+                recovery.fail(self.parts, transaction, recovery.SUPERSEDED)
+        return None
+
+    def _refuse_when_broken(self, force: bool) -> None:
+        if self._journal.is_broken() and not force:
+            raise BrokenError(
+                "the last rollback failed; nothing is updated until a person has looked",
+                hint="look with `status`, repair the services, then update with --force",
+            )
+
+    def _runs_already(self, update: Update) -> bool:
+        if self._journal.installed_version != update.manifest.version:
+            return False
+        running = {c.service: c.image_id for c in self.parts.compose.containers()}
+        return all(
+            running.get(service) == self.parts.images.id_of(image.pinned)
+            for service, image in update.manifest.images.items()
+        )
+
+    def _skip(self, version: str, rollout: int | None) -> Result:
+        result = results.nothing_done(version, f"version {version} runs already")
+        outbox = Outbox(self._journal)
+        outbox.add("skipped", version=version, reason=str(result["reason"]), rollout=rollout)
+        result["reports"] = [
+            r for r in outbox.pending() if r["kind"] == "skipped" and r["rollout"] == rollout
+        ]
+        return result
+
+    def _receive(self, update: Update, rollout: int | None) -> Transaction:
+        update.store()
+        plan = Plan(manifest_sha256=update.sha256).as_dict()
+        return self._journal.begin(UPDATE, update.manifest.version, rollout, plan, self._fetch_clock())
+
+    def _prepare_rollback(self, keep_databases: bool) -> Transaction:
+        installed = self._journal.installed_version
+        update = self._journal.committed_transaction(installed)
+        if update is None:
+            raise NotFoundError(
+                f"version {installed} was not installed by an update, so there is nothing to go back to"
+            )
+        old = Plan.of(update.plan)
+        backup = self.parts.backups.load(old.backup)
+        compose = self.parts.compose
+        before = health.before(compose, compose.config(), self._config.probes)
+        # What ran well before the update is to run well again; of the probes, those that pass now.
+        plan = Plan(
+            change=old.change,
+            backup=backup.id,
+            before=replace(old.before, probes=before.probes),
+            keep_databases=keep_databases,
+        )
+        transaction = self._journal.begin(ROLLBACK, backup.version, None, plan.as_dict(), self._fetch_clock())
+        return self._journal.advance(transaction, State.VERIFIED)
+
+    def _rollback_target(self) -> str:
+        update = self._journal.committed_transaction(self._journal.installed_version)
+        return str(update.plan.get("backup", "")) if update else ""
+
+    def _fetch_clock(self) -> Clock:
+        return Clock.started(self._config.fetch_minutes * 60)
+
+    def _touch_clock(self, update: Update) -> Clock:
+        return Clock.started(min(self._config.timeout_minutes, update.manifest.timeout_minutes) * 60)
+
+
+def _steps_after(state: State, until: State) -> Sequence[State]:
+    """The steps that lead from `state` to `until`; none where it is reached already."""
+    if until not in UNTIL:
+        raise ConflictError(f"cannot stop at {until}, expected {', '.join(UNTIL)}")
+    first = STEPS.index(state) + 1 if state in STEPS else 0
+    return STEPS[first : STEPS.index(until) + 1]
+
+
+def _internal(error: Exception) -> OtaError:
+    return OtaError(
+        f"internal error: {type(error).__name__}: {error}",
+        hint="this is a defect of the software; please report it with the details",
+        traceback=traceback.format_exc(limit=-8),
+    )

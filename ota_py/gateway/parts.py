@@ -1,0 +1,63 @@
+"""What the engine, its way back and its recovery work with."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from ota_py.errors import OtaError
+from ota_py.gateway import results
+from ota_py.gateway.backup import Backups
+from ota_py.gateway.compose import Compose
+from ota_py.gateway.config import Config
+from ota_py.gateway.images import Images
+from ota_py.gateway.journal import Journal, Transaction
+from ota_py.gateway.progress import Progress
+from ota_py.gateway.staging import Staging
+
+
+class Parts:
+    """One gateway's configuration, journal, project, images and backups; Docker is reached on first use."""
+
+    def __init__(self, config: Config, journal: Journal, progress: Progress) -> None:
+        self.config = config
+        self.journal = journal
+        self.progress = progress
+        self.compose = Compose(config.project_dir)
+
+    @functools.cached_property
+    def images(self) -> Images:
+        """The engine's images."""
+        return Images(self.compose.api)
+
+    @functools.cached_property
+    def backups(self) -> Backups:
+        """The gateway's backups."""
+        return Backups(self.config, self.journal, self.compose, self.images)
+
+    def staging(self, version: str) -> Staging:
+        """The private directory of an update."""
+        return Staging(self.config, self.compose, self.config.updates_dir / version)
+
+    def digests(self) -> dict[str, str | None]:
+        """The registry digest that each service's container runs; None for an image that was never pulled.
+
+        Never raises: a report without digests is better than none.
+        """
+        try:
+            return {
+                container.service: self.images.digest_of(container.image_id, container.reference)
+                for container in self.compose.containers()
+                if container.service
+            }
+        except OtaError:
+            return {}
+
+    def final_details(self, transaction: Transaction, downtime_seconds: float | None) -> dict[str, Any]:
+        """The details of a transaction's last report."""
+        return {
+            "digests": self.digests(),
+            "seconds": results.seconds_since(transaction.created_at),
+            "downtime_seconds": downtime_seconds,
+            **(transaction.plan.get("failure") or {}),
+        }

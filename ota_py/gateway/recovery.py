@@ -1,0 +1,61 @@
+"""Recovery: what a transaction whose owner is gone ends in. Decided from the journal alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from ota_py.errors import InterruptedByOperatorError, OtaError, UpdateFailedError
+from ota_py.gateway.journal import Transaction
+from ota_py.gateway.parts import Parts
+from ota_py.gateway.rollback import Rollback
+from ota_py.gateway.states import State
+
+NOTHING_TOUCHED = "interrupted, nothing was touched"
+SUPERSEDED = "superseded"
+INTERRUPTED = "interrupted after services were touched"
+
+
+def recover(parts: Parts) -> Transaction | None:
+    """End the open transaction, if there is one; the caller holds the lock.
+
+    Before the first touch it FAILED; with HEALTHY reached it is COMMITTED; else it is rolled back.
+    """
+    transaction = parts.journal.open_transaction()
+    if transaction is None:
+        return None
+    if not transaction.touched:
+        # With no step under way it was left open on purpose, by `--until`.
+        return fail(parts, transaction, NOTHING_TOUCHED if transaction.intent else SUPERSEDED)
+    if transaction.state is State.HEALTHY:
+        return commit(parts, transaction)
+    return Rollback(parts).run(transaction, INTERRUPTED, InterruptedByOperatorError(INTERRUPTED))
+
+
+def fail(parts: Parts, transaction: Transaction, reason: str, error: OtaError | None = None) -> Transaction:
+    """End a transaction that touched nothing, and remove what it prepared."""
+    cause = error or UpdateFailedError(reason)
+    failed = parts.journal.advance(transaction, State.FAILED, reason=reason, error=cause.as_dict())
+    with _tidying(parts):
+        parts.staging(failed.version).discard()
+        parts.backups.remove_of(failed.id)
+    return failed
+
+
+def commit(parts: Parts, transaction: Transaction) -> Transaction:
+    """Make a healthy update final: nothing but the journal's word does. Then tidy up."""
+    details = parts.final_details(transaction, transaction.downtime_seconds)
+    committed = parts.journal.advance(transaction, State.COMMITTED, details=details)
+    with _tidying(parts):
+        parts.staging(committed.version).discard()
+        parts.backups.prune(protected=str(committed.plan["backup"]))
+    return committed
+
+
+@contextlib.contextmanager
+def _tidying(parts: Parts) -> Iterator[None]:
+    """What cannot be tidied now is tidied by the next transaction; it changes no outcome."""
+    try:
+        yield
+    except (OtaError, OSError) as error:
+        parts.progress.note(f"could not tidy up: {error}")

@@ -1,0 +1,199 @@
+"""The way back: entirely the old version, and healthy, or a person is called.
+
+Needs no network and no new disk space. Its parts are noted in the journal, so that a restart goes on
+where it was; the tries are counted there, so that no crash makes it endless.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+from ota_py.errors import (
+    BackupError,
+    BrokenError,
+    InterruptedByOperatorError,
+    NotFoundError,
+    OtaError,
+    UpdateFailedError,
+)
+from ota_py.gateway import health
+from ota_py.gateway.backup import Backup, Backups
+from ota_py.gateway.journal import ROLLBACK, Transaction
+from ota_py.gateway.parts import Parts
+from ota_py.gateway.plan import Plan
+from ota_py.gateway.project import Project
+from ota_py.gateway.results import seconds_since
+from ota_py.gateway.states import State
+from ota_py.gateway.timing import Clock
+
+ATTEMPTS_MAX = 3
+PAUSE_SECONDS = 2.0
+START_SECONDS = 600.0
+ENGINE_SECONDS = 120.0
+INTERRUPTED = InterruptedByOperatorError.code
+
+
+class Rollback:
+    """Restores what a transaction's backup holds."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._config = parts.config
+        self._journal = parts.journal
+        self._compose = parts.compose
+
+    @property
+    def _backups(self) -> Backups:
+        return self._parts.backups
+
+    def run(self, transaction: Transaction, reason: str, error: OtaError | None = None) -> Transaction:
+        """Bring the gateway back; returns the transaction as ROLLED_BACK or BROKEN. Raises no OtaError.
+
+        Args:
+            reason: why, for people; error: the failure behind it, if it was one.
+        """
+        if transaction.state is not State.ROLLING_BACK:
+            transaction = self._journal.advance(
+                transaction, State.ROLLING_BACK, reason=reason, error=error.as_dict() if error else None
+            )
+        begun = time.monotonic()
+        self._parts.progress.step(State.ROLLING_BACK)
+        last: OtaError = UpdateFailedError(f"{ATTEMPTS_MAX} tries were interrupted")
+        while transaction.attempts < ATTEMPTS_MAX:
+            limit = self._config.timeout_minutes * 60
+            transaction = self._journal.count_attempt(transaction, Clock.started(limit))
+            try:
+                self._restore(transaction)
+                self._parts.progress.done(State.ROLLING_BACK, time.monotonic() - begun)
+                return self._succeeded(transaction)
+            except (BackupError, NotFoundError) as problem:
+                last = problem  # a backup does not get better by trying again
+                break
+            except OtaError as problem:
+                last = problem
+                self._parts.progress.note(f"rollback, try {transaction.attempts}: {problem.message}")
+                time.sleep(PAUSE_SECONDS)
+        return self._broken(transaction, last)
+
+    def _restore(self, transaction: Transaction) -> None:
+        plan = Plan.of(transaction.plan)
+        self._compose.wait_for_engine(ENGINE_SECONDS)
+        backup = self._backups.load(plan.backup)
+        self._compose.tidy([*plan.change.changed, *plan.change.removed])
+        with self._journal.part(transaction, "rollback.files") as needed:
+            if needed:
+                self._compose.remove(plan.change.added)
+                self._backups.restore_files(backup)
+        project = self._compose.config()
+        with self._journal.part(transaction, "rollback.images") as needed:
+            if needed:
+                self._restore_images(backup)
+        swapped = [name for name in self._to_swap(plan) if name in project.services]
+        with self._journal.part(transaction, "rollback.databases") as needed:
+            if needed and self._new_version_ran(transaction) and not plan.keep_databases:
+                self._restore_databases(backup, project, swapped, transaction.clock)
+        with self._journal.part(transaction, "rollback.services") as needed:
+            if needed:
+                self._start(transaction, backup, project, swapped)
+        self._wait_for_health(backup, project, plan, swapped, transaction.clock)
+
+    def _to_swap(self, plan: Plan) -> list[str]:
+        return sorted({*plan.change.changed, *plan.change.removed} - set(plan.change.added))
+
+    def _restore_images(self, backup: Backup) -> None:
+        for image in backup.images.values():
+            self._parts.images.restore(image.reference, image.image_id)
+
+    def _new_version_ran(self, transaction: Transaction) -> bool:
+        """Whether anything of it was started: if not, containers and databases are as they were."""
+        begun = {step.name for step in self._journal.steps(transaction.id)}
+        return transaction.kind == ROLLBACK or State.STARTED in begun
+
+    def _restore_databases(
+        self, backup: Backup, project: Project, swapped: Collection[str], clock: Clock
+    ) -> None:
+        """With every other service stopped, so that nothing writes or holds on to what goes away."""
+        if not backup.databases:
+            return
+        databases = [(saved, self._backups.database_of(saved)) for saved in backup.databases]
+        servers = {name for _, database in databases for name in database.needs}
+        self._compose.stop(set(project.services) - servers, clock.check("stopping services"))
+        self._compose.up(servers & set(swapped), clock.check("starting databases"), recreate=True)
+        self._compose.up(servers - set(swapped), clock.check("starting databases"), recreate=False)
+        for saved, database in databases:
+            self._parts.progress.note(f"restoring {database.label}")
+            self._backups.restore_database(backup, saved, clock.check(f"restoring {database.label}"))
+
+    def _start(
+        self, transaction: Transaction, backup: Backup, project: Project, swapped: Collection[str]
+    ) -> None:
+        clock = transaction.clock
+        recreate = self._new_version_ran(transaction)
+        # Servers of databases were replaced already, to restore into them: once is enough.
+        restored = (
+            any(s.name == "rollback.databases" for s in self._journal.steps(transaction.id)) and recreate
+        )
+        servers = {name for saved in backup.databases for name in self._backups.database_of(saved).needs}
+        done = servers if restored and not Plan.of(transaction.plan).keep_databases else set()
+        self._compose.up(set(swapped) - done, clock.check("starting services"), recreate=recreate)
+        others = {name for name in backup.running if name in project.services} - set(swapped)
+        self._compose.up(others | (done & set(swapped)), clock.check("starting services"), recreate=False)
+
+    def _wait_for_health(
+        self, backup: Backup, project: Project, plan: Plan, swapped: Collection[str], clock: Clock
+    ) -> None:
+        # A service that was ill before the update is as ill after it: that is no reason to call a person.
+        well = [name for name in swapped if name in plan.before.well]
+        expected = health.Expectation(
+            project=project,
+            watched=well,
+            images={name: image.image_id for name, image in backup.images.items()},
+            settle_seconds=self._config.settle_seconds or 0.0,
+            probes=self._config.probes,
+            probe_seconds=self._config.probe_seconds,
+            before=plan.before,
+        )
+        health.wait(self._compose, expected, clock)
+
+    def _succeeded(self, transaction: Transaction) -> Transaction:
+        downtime = self._downtime(transaction)
+        return self._journal.advance(
+            transaction,
+            State.ROLLED_BACK,
+            downtime_seconds=downtime,
+            details=self._parts.final_details(transaction, downtime),
+            is_bad=self._speaks_against(transaction),
+        )
+
+    def _speaks_against(self, transaction: Transaction) -> bool:
+        """A power cut in the middle says nothing about the version, the first time."""
+        if transaction.kind == ROLLBACK:
+            return True
+        was_interrupted = (transaction.error or {}).get("code") == INTERRUPTED
+        return not was_interrupted or self._journal.rolled_back_count(transaction.version) > 0
+
+    def _downtime(self, transaction: Transaction) -> float | None:
+        """From the moment when services may first have been down until they are well again."""
+        touched = (State.STOPPED, State.STARTED, State.ROLLING_BACK)
+        begun = [s.begun_at for s in self._journal.steps(transaction.id) if s.name in touched]
+        return seconds_since(begun[0]) if begun else None
+
+    def _broken(self, transaction: Transaction, problem: OtaError) -> Transaction:
+        """Start what can be started, call for help, and try no further."""
+        try:
+            self._compose.up(self._compose.config().services, START_SECONDS, recreate=False)
+        except OtaError as error:
+            self._parts.progress.note(f"services could not all be started: {error.message}")
+        broken = BrokenError(
+            f"{transaction.reason}; the rollback failed too: {problem.message}",
+            hint="a person is needed: look with `status`, repair the services, then update with --force",
+            cause=problem.as_dict(),
+        )
+        return self._journal.advance(
+            transaction,
+            State.BROKEN,
+            reason=broken.message,
+            error=broken.as_dict(),
+            details=self._parts.final_details(transaction, None),
+        )

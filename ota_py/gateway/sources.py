@@ -1,0 +1,84 @@
+"""Where an update comes from: the repository, or files on a stick. What it is, only signatures tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_py import names
+from ota_py.errors import IncompatibleError, NotFoundError, OtaError
+from ota_py.gateway import compat
+from ota_py.gateway.config import Config
+from ota_py.gateway.journal import Journal, JournalFloor
+from ota_py.gateway.staging import Fetch
+from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
+from ota_py.trust.client import TrustClient
+from ota_py.trust.verify import SIGNATURE_FILE_MAX_BYTES, VerifiedManifest, check_integrity
+
+
+@dataclass(frozen=True)
+class Source:
+    """A verified manifest, and what fetches the files that it names."""
+
+    verified: VerifiedManifest
+    fetch: Fetch
+
+
+def trust_client(config: Config, journal: Journal) -> TrustClient:
+    """This gateway's view of the repository."""
+    return TrustClient(config.root, config.trust_dir, config.repository_url, JournalFloor(journal))
+
+
+def from_repository(trust: TrustClient, version: str) -> Source:
+    """The update of that version in the repository."""
+    names.parse_version(version)
+    trust.refresh()
+    return Source(trust.fetch_manifest(version), trust.fetch_file)
+
+
+def from_file(trust: TrustClient, path: Path) -> Source:
+    """An update whose manifest lies at `path`, its signature at `path` + `.sig`.
+
+    Its files are taken from `files/` beside it where they are there, else from the repository.
+    """
+    raw = _read(path, MANIFEST_MAX_BYTES)
+    signature = _read(path.with_name(path.name + ".sig"), SIGNATURE_FILE_MAX_BYTES)
+    verified = trust.verify_local(raw, signature)
+
+    def fetch(file: File) -> bytes:
+        beside = path.parent / "files" / file.dest
+        if not beside.exists():
+            return trust.fetch_file(file)
+        data = _read(beside, FILE_MAX_BYTES)
+        return check_integrity(data, file.sha256, file.length, f"file {file.dest}")
+
+    return Source(verified, fetch)
+
+
+def newest(trust: TrustClient, config: Config, journal: Journal) -> Source | None:
+    """The newest update of the repository that this gateway would take, or None."""
+    installed, bad = journal.installed_version, journal.known_bad()
+    trust.refresh()
+    for update in reversed(trust.updates()):
+        if names.parse_version(update.version) <= names.parse_version(installed):
+            return None
+        source = Source(trust.fetch_manifest(update.version), trust.fetch_file)
+        try:
+            compat.check(source.verified.manifest, config, installed, bad)
+            return source
+        except IncompatibleError:
+            continue
+    return None
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise NotFoundError(f"{path} does not exist") from None
+    except OSError as error:
+        raise OtaError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > max_bytes:
+        raise OtaError(f"{path} is larger than {max_bytes} bytes")
+    return data

@@ -1,0 +1,216 @@
+"""The steps of an update, one method each, in the order of the table in states.py.
+
+A step is "make it so": taken twice it does no harm. Up to and including PULLED nothing is touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from ota_py.errors import HealthError, InterruptedByOperatorError
+from ota_py.gateway import compat, files, health
+from ota_py.gateway.images import Images, connect
+from ota_py.gateway.journal import Transaction
+from ota_py.gateway.parts import Parts
+from ota_py.gateway.plan import Plan
+from ota_py.gateway.project import compare
+from ota_py.gateway.staging import Fetch
+from ota_py.gateway.states import State
+from ota_py.gateway.timing import Clock
+from ota_py.manifest import Image, Manifest, Probe
+from ota_py.trust.verify import VerifiedManifest
+
+# A dump made longer ago is made again before anything stops: what is written after it is lost by a rollback.
+BACKUP_FRESH_SECONDS = 120.0
+# Compressed bytes arrive, then they are unpacked beside them.
+UNPACKED_FACTOR = 3
+RESERVE_BYTES = 32 * 1024**2
+PARALLEL_PULLS = 3
+# Without an event from the engine for so long, a pull hangs.
+PULL_STALL_SECONDS = 600.0
+
+
+class Update:
+    """One update under way.
+
+    Args:
+        verified: the manifest, its signature checked.
+        fetch: gives the checked bytes of its files.
+        force: try a version that was rolled back here before.
+    """
+
+    def __init__(self, parts: Parts, verified: VerifiedManifest, fetch: Fetch, *, force: bool) -> None:
+        self._parts = parts
+        self._config = parts.config
+        self._journal = parts.journal
+        self._compose = parts.compose
+        self._verified = verified
+        self._fetch = fetch
+        self._force = force
+        self._staging = parts.staging(self.manifest.version)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the release key signed."""
+        return self._verified.manifest
+
+    @property
+    def sha256(self) -> str:
+        """Identifies the manifest."""
+        return hashlib.sha256(self._verified.raw).hexdigest()
+
+    def action(self, state: State) -> Callable[[Transaction], None]:
+        """The step that leads to `state`."""
+        return {
+            State.VERIFIED: self._verify,
+            State.BACKED_UP: self._back_up,
+            State.PULLED: self._pull,
+            State.STOPPED: self._stop,
+            State.APPLIED: self._apply,
+            State.STARTED: self._start,
+            State.HEALTHY: self._wait_for_health,
+        }[state]
+
+    def store(self) -> None:
+        """Keep the manifest and its signature: what was verified is what is used."""
+        self._staging.store_manifest(self._verified.raw, self._verified.signature)
+
+    # -- nothing is touched ---------------------------------------------------------------------------
+
+    def _verify(self, transaction: Transaction) -> None:
+        compat.check(
+            self.manifest,
+            self._config,
+            self._journal.installed_version,
+            self._journal.known_bad(),
+            force=self._force,
+        )
+        self._require_space()
+        present = self._compose.config()
+        new, project = self._staging.stage(self.manifest, self._fetch)
+        written = [self._config.project_dir / file.dest for file in new]
+        change = compare(present, project, written)
+        plan = Plan(self.sha256, files=new, change=change)
+        self._journal.note(transaction, **plan.as_dict())
+
+    def _require_space(self) -> None:
+        missing = self._missing_images()
+        needed = sum(image.size for image in missing) * UNPACKED_FACTOR
+        images = self._parts.images
+        root = images.root_dir() if missing else None
+        if root is not None and root.exists():
+            files.require_space(root, needed + RESERVE_BYTES, f"the images of {self.manifest.version}")
+        copies = 2 * sum(file.length for file in self.manifest.all_files)
+        files.require_space(self._config.state_dir, copies + RESERVE_BYTES, "the update's files and a backup")
+
+    def _missing_images(self) -> list[Image]:
+        unique = {image.pinned: image for image in self.manifest.images.values()}
+        return [image for pinned, image in unique.items() if self._parts.images.id_of(pinned) is None]
+
+    def _back_up(self, transaction: Transaction) -> None:
+        plan = Plan.of(transaction.plan)
+        project = self._compose.config()
+        backup = self._parts.backups.create(
+            project, [file.dest for file in plan.files], transaction.clock, transaction.id
+        )
+        before = health.before(self._compose, project, self._probes)
+        plan = replace(plan, backup=backup.id, backup_at=time.time(), before=before)
+        self._journal.note(transaction, **plan.as_dict())
+        self._parts.backups.remove_of(transaction.id, but=backup.id)
+
+    def _pull(self, transaction: Transaction) -> None:
+        self._pull_images(transaction.clock)
+        age = time.time() - Plan.of(transaction.plan).backup_at
+        if not 0 <= age < BACKUP_FRESH_SECONDS:
+            self._parts.progress.note("the backup is not fresh any more; making it again")
+            self._back_up(transaction)
+            transaction = self._journal.transaction(transaction.id)
+        plan = Plan.of(transaction.plan)
+        self._parts.backups.load(plan.backup)
+        self._staging.check(plan.files)
+
+    def _pull_images(self, clock: Clock) -> None:
+        missing = [image.pinned for image in self._missing_images()]
+        if not missing:
+            return
+        given_up = threading.Event()
+
+        def pull(pinned: str) -> None:
+            def progress(here: int, total: int) -> None:
+                clock.check(f"pulling {pinned}")
+                if given_up.is_set():
+                    raise InterruptedByOperatorError(f"the pull of {pinned} was given up")
+                self._parts.progress.pulling(pinned, here, total)
+
+            # A client of its own: one connection serves one thread.
+            Images(connect(PULL_STALL_SECONDS)).pull(pinned, progress)
+
+        with ThreadPoolExecutor(min(len(missing), PARALLEL_PULLS)) as pool:
+            try:
+                for _ in pool.map(pull, missing):
+                    pass
+            except BaseException:
+                given_up.set()
+                raise
+
+    # -- services are touched -------------------------------------------------------------------------
+
+    def _stop(self, transaction: Transaction) -> None:
+        """Stop what cannot be copied or kept while it runs; all else stops only at the swap itself."""
+        plan = Plan.of(transaction.plan)
+        backups = self._parts.backups
+        writers = backups.writers()
+        if writers:
+            running = {c.service for c in self._compose.containers() if c.state == "running"}
+            stopped = [name for name in writers if name in running]
+            self._journal.note(transaction, stopped=stopped)
+            self._compose.stop(stopped, transaction.clock.check("stopping services"))
+            backups.add_stopped(backups.load(plan.backup), transaction.clock, transaction.id)
+        if plan.change.removed:
+            self._compose.remove(plan.change.removed)
+
+    def _apply(self, transaction: Transaction) -> None:
+        self._staging.apply(Plan.of(transaction.plan).files)
+
+    def _start(self, transaction: Transaction) -> None:
+        plan = Plan.of(transaction.plan)
+        clock = transaction.clock
+        self._compose.up(plan.change.changed, clock.check("starting services"), recreate=True)
+        others = set(plan.stopped) - set(plan.change.changed) - set(plan.change.removed)
+        self._compose.up(others, clock.check("starting services"), recreate=False)
+
+    def _wait_for_health(self, transaction: Transaction) -> None:
+        plan = Plan.of(transaction.plan)
+        expected = health.Expectation(
+            project=self._compose.config(),
+            watched=plan.change.changed,
+            images=self._image_ids(),
+            settle_seconds=self._settle_seconds,
+            probes=self._probes,
+            probe_seconds=self._config.probe_seconds,
+            before=plan.before,
+        )
+        health.wait(self._compose, expected, transaction.clock)
+
+    def _image_ids(self) -> dict[str, str]:
+        ids: dict[str, str] = {}
+        for service, image in self.manifest.images.items():
+            found = self._parts.images.id_of(image.pinned)
+            if found is None:
+                raise HealthError(f"the image {image.pinned} of {service} is gone", failing_service=service)
+            ids[service] = found
+        return ids
+
+    @property
+    def _settle_seconds(self) -> float:
+        override = self._config.settle_seconds
+        return self.manifest.health.settle_seconds if override is None else override
+
+    @property
+    def _probes(self) -> list[Probe]:
+        return [*self._config.probes, *self.manifest.health.probes]
