@@ -157,7 +157,7 @@ def main():
             "reason": {"type": "str", "default": "paused by a play"},
             **CONFIG_OPTION,
         },
-        required_if=[(state, ("rollout",)) for state in ("started", "paused", "swept", "finished")]
+        required_if=[("state", state, ("rollout",)) for state in ("started", "paused", "swept", "finished")]
         + [("state", "planned", ("version", "rollout"), True)],
         supports_check_mode=True,
     )
