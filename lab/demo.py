@@ -19,6 +19,7 @@ import click
 from lab import engine, fleet, images
 from lab.config import LabConfig
 from lab.errors import LabError
+from lab.gateways import DATABASE_USER
 from lab.operator import ADMIN, ROOT, Operator
 
 # The oldest rows, which no sensor adds to while the demo runs.
@@ -168,7 +169,7 @@ def _expect_versions(operator: Operator, expected: dict[str, str]) -> None:
 
 def fingerprint(operator: Operator, gateway: str) -> str:
     """Count and hash of a gateway's oldest readings, asked of its database."""
-    user = ["exec", "-T", "database", "psql", "-U", "gateway", "-d", "gateway", "-Atc", FINGERPRINT]
+    user = ["exec", "-T", "database", "psql", "-U", DATABASE_USER, "-d", DATABASE_USER, "-Atc", FINGERPRINT]
     line = ["docker", "compose", "--project-directory", operator.env["project_dir"], *user]
     argv = ["docker", "exec", operator.container(gateway), *line]
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()

@@ -23,6 +23,7 @@ from typing import Any
 from lab import report, state
 from lab.config import LabConfig
 from lab.errors import LabError
+from lab.gateways import DATABASE_USER
 from lab.processes import start_process, stop_process
 
 ROOT = Path(__file__).parents[1]
@@ -161,7 +162,7 @@ class Operator:
             "ota_gateway_hardware": "lab-box",
             "ota_gateway_variables": {"site_name": "Boston"},
             "ota_gateway_databases": [
-                {"type": "postgresql", "service": "database", "user": "gateway", "name": "gateway"}
+                {"type": "postgresql", "service": "database", "user": DATABASE_USER, "name": DATABASE_USER}
             ],
             "ota_gateway_probes": [{"type": "mqtt", "host": "127.0.0.1", "port": 1883}],
             "ota_gateway_register": True,
