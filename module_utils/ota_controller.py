@@ -27,7 +27,7 @@ def run(module: AnsibleModule, act: Callable[[AnsibleModule, Parts], Result]) ->
     if MISSING:
         module.fail_json(msg=missing_required_lib("ota_py"), exception=MISSING)
     try:
-        result = act(module, Parts(module.params.get("config")))
+        result = act(module, Parts(module.params["config"]))
     except OtaError as error:
         module.fail_json(msg=error.message, code=error.code, hint=error.hint, details=error.details)
     module.exit_json(**result)

@@ -90,7 +90,7 @@ class Gate:
             patience: how long to wait.
 
         Raises:
-            RolloutAbortedError: too many failed (the rollout is paused now), or somebody paused or aborted it.
+            RolloutAbortedError: too many failed, so the rollout is paused now, or somebody stopped it.
             ControlPlaneError: it was away for longer than `OUTAGE_SECONDS`.
         """
         self._defer(unreachable, UNREACHABLE)

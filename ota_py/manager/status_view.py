@@ -62,8 +62,8 @@ def _updates(updates: Sequence[Json]) -> Table:
 def _rollouts(rollouts: Sequence[Json]) -> Table:
     table = _table("rollout", "update", "state", "gateways", "reason")
     for rollout in rollouts:
-        cells = [coloured(rollout["state"]), bar(rollout), Text(rollout["reason"])]
-        table.add_row(str(rollout["id"]), rollout["version"], *cells)
+        state, reason = coloured(rollout["state"]), Text(rollout["reason"])
+        table.add_row(str(rollout["id"]), rollout["version"], state, bar(rollout), reason)
     return table
 
 

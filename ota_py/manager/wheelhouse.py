@@ -31,6 +31,8 @@ ARCHIVE = "wheelhouse.tar"
 PLATFORM_TAGS = ("manylinux2014_{0}", "manylinux_2_17_{0}", "manylinux_2_28_{0}", "manylinux_2_31_{0}")
 ARCHITECTURES = ("x86_64", "aarch64", "armv7l")
 TAIL_CHARS = 1500
+# What a gateway runs of `ota_py`, beside its top level; operator's and server's parts stay away.
+GATEWAY_PARTS = ("gateway", "trust")
 
 
 def build(out: Path, python: str, architecture: str) -> tuple[Path, str, bool]:
@@ -70,7 +72,9 @@ def _fingerprint(root: Path, python: str, architecture: str) -> str:
 
 
 def _sources(root: Path) -> Iterator[Path]:
-    files = (path for path in (root / "ota_py").rglob("*") if path.is_file())
+    package = root / "ota_py"
+    files = [path for part in GATEWAY_PARTS for path in (package / part).rglob("*") if path.is_file()]
+    files += [path for path in package.iterdir() if path.is_file()]
     yield from sorted(path for path in files if "__pycache__" not in path.parts)
     yield root / "pyproject.toml"
     yield root / "requirements.txt"
@@ -78,8 +82,10 @@ def _sources(root: Path) -> Iterator[Path]:
 
 def _build_own(root: Path, source: Path, wheels: Path) -> None:
     # From a copy: setuptools leaves build directories beside what it builds.
-    shutil.copytree(root / "ota_py", source / "ota_py", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(root / "pyproject.toml", source)
+    for path in _sources(root):
+        copy = source / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     _pip("wheel", "--no-deps", "--wheel-dir", str(wheels), str(source))
 
 
@@ -94,6 +100,8 @@ def _download(root: Path, wheels: Path, python: str, architecture: str) -> None:
         *(word for tag in tags for word in ("--platform", tag)),
         *("--dest", str(wheels)),
         *_gateway_requirements(root),
+        # Carried along, so that the virtual environment is made without unpacking a pip of its own.
+        "pip",
     )
 
 
@@ -117,7 +125,7 @@ def _pack(wheels: Path, archive: Path) -> None:
     unfinished = archive.with_suffix(".part")
     with tarfile.open(unfinished, "w") as tar:
         for wheel in sorted(wheels.iterdir()):
-            tar.add(wheel, arcname=wheel.name)
+            tar.add(wheel, arcname="pip.whl" if wheel.name.startswith("pip-") else wheel.name)
     os.replace(unfinished, archive)
 
 

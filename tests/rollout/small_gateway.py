@@ -1,4 +1,4 @@
-"""A gateway's engine reduced to what the controller sees of it: commands in, JSON out, an outbox that survives.
+"""A gateway's engine as the controller sees it: commands in, JSON out, an outbox that survives.
 
 Installed as `ota_client.py` of a simulated gateway. `behaviour.json` beside it says how the gateway behaves:
 `{"update": "good" | "rolls_back" | "refuses" | "crashes" | "hangs", "busy": times, "reason": text}`.

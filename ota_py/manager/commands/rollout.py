@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--percentage",
     metavar="N[,N...]",
-    help="Size of the batches, or a ramp such as 10,50,100 [default: one gateway alone, then 25%, then 100%].",
+    help="Size of the batches, or a ramp: 10,50,100 [default: one gateway alone, then 25%, then 100%].",
 )
 @click.option("--stagger", metavar="MINUTES", default="0", show_default=True, help="Between two batches.")
 @click.option(

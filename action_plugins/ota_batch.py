@@ -1,0 +1,9 @@
+"""ota_batch: assign a batch of a rollout and wake its gateways."""
+
+from __future__ import annotations
+
+from ota_py.manager.controller_action import ControllerAction
+
+
+class ActionModule(ControllerAction):
+    """See library/ota_batch.py."""

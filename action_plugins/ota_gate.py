@@ -1,0 +1,9 @@
+"""ota_gate: wait for a batch of a rollout, and stop the rollout if too many failed."""
+
+from __future__ import annotations
+
+from ota_py.manager.controller_action import ControllerAction
+
+
+class ActionModule(ControllerAction):
+    """See library/ota_gate.py."""

@@ -1,0 +1,9 @@
+"""ota_rollout: plan, start, pause or finish a rollout at the control plane."""
+
+from __future__ import annotations
+
+from ota_py.manager.controller_action import ControllerAction
+
+
+class ActionModule(ControllerAction):
+    """See library/ota_rollout.py."""
