@@ -17,11 +17,11 @@ from ota_py.errors import BusyError, CarrierError, InterruptedByOperatorError, O
 from ota_py.gateway.api import Api
 from ota_py.gateway.attempts import Attempts
 from ota_py.gateway.children import Child, Commands
-from ota_py.gateway.config import Config
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.orphans import Orphans
 from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.scheduling import Backoff, jittered
+from ota_py.gateway.settings import Settings
 from ota_py.gateway.status_report import StatusReporter
 from ota_py.gateway.uploader import Uploader
 
@@ -40,7 +40,7 @@ class Agent:
     """The loop of one gateway. Built and run in one thread: SQLite wants that.
 
     Args:
-        config: the gateway's configuration.
+        settings: the agent's part of the gateway's configuration.
         commands: starts the engine.
         announce: told the version that runs, at the start and after each transaction.
         wake: set by a hint, and together with `stop`.
@@ -49,7 +49,7 @@ class Agent:
 
     def __init__(
         self,
-        config: Config,
+        settings: Settings,
         commands: Commands,
         announce: Callable[[str], None],
         wake: threading.Event,
@@ -59,17 +59,19 @@ class Agent:
         self._announce = announce
         self._wake = wake
         self._stop = stop
-        self._journal = Journal(config)
+        self._journal = Journal(settings)
         self._outbox = Outbox(self._journal)
         self._attempts = Attempts(self._journal)
-        self._orphans = Orphans(self._journal, config.lock_path)
+        self._orphans = Orphans(self._journal, settings.lock_path)
         self._status = StatusReporter(commands.status, self._outbox)
         self._api: Api | None = None
         self._uploader: Uploader | None = None
-        if config.api is not None:
-            self._api = Api(config.api.url, config.gateway_id, config.api.token_file, config.api.ca_file)
-            self._uploader = Uploader(self._outbox, self._api, self._outbox.alarm, config.state_dir)
-        self._poll_seconds = config.api.poll_seconds if config.api else POLL_LIMIT_SECONDS
+        if settings.api is not None:
+            self._api = Api(
+                settings.api.url, settings.gateway_id, settings.api.token_file, settings.api.ca_file
+            )
+            self._uploader = Uploader(self._outbox, self._api, self._outbox.alarm, settings.state_dir)
+        self._poll_seconds = settings.api.poll_seconds if settings.api else POLL_LIMIT_SECONDS
         self._poll_backoff = Backoff(self._poll_seconds, POLL_LIMIT_SECONDS)
         self._last_poll = -POLL_GAP_SECONDS
         self._next_poll = 0.0

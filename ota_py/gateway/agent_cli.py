@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ota_py.gateway.children import Commands
-    from ota_py.gateway.config import Config
     from ota_py.gateway.mqtt import MqttLink
+    from ota_py.gateway.settings import Settings
 
 # How long the loop may take to leave what it does when it is asked to stop.
 STOP_SECONDS = 1.0
@@ -50,33 +50,30 @@ the reports; else that of `update` (21 not for this gateway, 31 rolled back, ...
 @json_option
 def run(once: bool, config_file: Path | None, as_json: bool) -> int:
     """Run the agent."""
-    from ota_py.gateway import config
+    from ota_py.gateway import settings
 
     if as_json and not once:
         raise UsageError("--json needs --once", hint="the running agent logs to standard error")
-    if config_file is not None:
-        os.environ[config.PATH_VARIABLE] = str(config_file.absolute())  # for the children, too
-    settings = config.load()
+    chosen = settings.load(config_file)
+    commands = _commands(config_file)
     _log_to_stderr()
-    if once:
-        return _once(settings, as_json)
-    return _serve(settings)
+    return _once(chosen, commands, as_json) if once else _serve(chosen, commands)
 
 
-def _once(settings: Config, as_json: bool) -> int:
+def _once(settings: Settings, commands: Commands, as_json: bool) -> int:
     from ota_py.gateway.agent import Agent
 
     with _signals() as (wake, stop):
-        status = Agent(settings, _commands(), lambda version: None, wake, stop).once()
+        status = Agent(settings, commands, lambda version: None, wake, stop).once()
     if as_json:
         echo_json({"exit_status": status})
     return status
 
 
-def _serve(settings: Config) -> int:
+def _serve(settings: Settings, commands: Commands) -> int:
     with _signals() as (wake, stop):
         link = _link(settings, wake)
-        worker = _Worker(settings, link, wake, stop)
+        worker = _Worker(settings, commands, link, wake, stop)
         log.info("start gateway=%s pid=%d", settings.gateway_id, os.getpid())
         if link is not None:
             link.start()
@@ -95,10 +92,16 @@ class _Worker(threading.Thread):
     """The loop in a thread of its own, so that the main thread can always answer a signal."""
 
     def __init__(
-        self, settings: Config, link: MqttLink | None, wake: threading.Event, stop: threading.Event
+        self,
+        settings: Settings,
+        commands: Commands,
+        link: MqttLink | None,
+        wake: threading.Event,
+        stop: threading.Event,
     ) -> None:
         super().__init__(name="agent", daemon=True)
         self._settings = settings
+        self._commands = commands
         self._link = link
         self._wake = wake
         self._stop_event = stop
@@ -108,7 +111,7 @@ class _Worker(threading.Thread):
         from ota_py.gateway.agent import Agent
 
         try:
-            Agent(self._settings, _commands(), self._announce, self._wake, self._stop_event).run()
+            Agent(self._settings, self._commands, self._announce, self._wake, self._stop_event).run()
         except OtaError as error:
             log.error("ended code=%s reason=%s hint=%s", error.code, error.message, error.hint)
             self.exit_status = error.exit_status
@@ -123,19 +126,19 @@ class _Worker(threading.Thread):
             self._link.announce(version)
 
 
-def _link(settings: Config, wake: threading.Event) -> MqttLink | None:
+def _link(settings: Settings, wake: threading.Event) -> MqttLink | None:
     if settings.mqtt is None:
         return None
     from ota_py.gateway.mqtt import MqttLink
 
-    return MqttLink(settings.gateway_id, wake.set, **settings.mqtt.model_dump())
+    return MqttLink(settings.gateway_id, wake.set, **vars(settings.mqtt))
 
 
-def _commands() -> Commands:
+def _commands(config_file: Path | None) -> Commands:
     from ota_py.gateway.children import Commands
 
     # Not resolved: after an upgrade of this software the link `venv` leads to the new one.
-    return Commands((sys.executable, os.path.abspath(sys.argv[0])))
+    return Commands((sys.executable, os.path.abspath(sys.argv[0])), config_file)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ota_py.errors import OtaError
@@ -43,18 +44,20 @@ class Commands:
 
     Attributes:
         program: what runs it, for example (`venv/bin/python`, `/opt/restaurant-gateway/ota/ota_client.py`).
+        config_file: the gateway's configuration, where it is not the usual one.
     """
 
     program: tuple[str, ...]
+    config_file: Path | None = None
 
     def recover(self) -> Child:
         """Start the end of a transaction that lost its owner; does nothing where there is none."""
-        return Child("recover", process.launch([*self.program, "recover"]), None)
+        return Child("recover", process.launch(self._argv("recover")), None)
 
     def update(self, assignment: Assignment) -> Child:
         """Start the transaction of an assignment, or go on with it."""
         wanted = ["--version", assignment.version, "--rollout", str(assignment.rollout)]
-        return Child("update", process.launch([*self.program, "update", *wanted]), assignment)
+        return Child("update", process.launch(self._argv("update", *wanted)), assignment)
 
     def status(self) -> dict[str, Any]:
         """What `status --json` prints.
@@ -62,7 +65,7 @@ class Commands:
         Raises:
             OtaError: it failed or printed something else.
         """
-        done = process.run([*self.program, "status", "--json"], timeout_seconds=STATUS_TIMEOUT_SECONDS)
+        done = process.run(self._argv("status", "--json"), timeout_seconds=STATUS_TIMEOUT_SECONDS)
         try:
             answer = json.loads(done.stdout)
         except ValueError:
@@ -70,3 +73,7 @@ class Commands:
         if done.status or not isinstance(answer, dict):
             raise OtaError(f"`status` failed: {done.problem}")
         return answer
+
+    def _argv(self, *words: str) -> list[str]:
+        named = [] if self.config_file is None else ["--config", str(self.config_file)]
+        return [*self.program, *words, *named]

@@ -61,6 +61,8 @@ class StatusReporter:
             log.warning("status unknown reason=%s", error.message)
             return
         details = {key: seen[key] for key in FIELDS if key in seen}
+        if seen.get("engine_error"):  # Docker does not answer: what runs is unknown, not nothing
+            del details["digests"]
         news = json.dumps({**details, _RESTLESS: None}, sort_keys=True)
         if news != self._told:
             self._outbox.add("status", version=details.get("version"), details=details)

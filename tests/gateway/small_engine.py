@@ -27,6 +27,9 @@ from ota_py.gateway.timing import Clock
 SCRIPT = Path(os.environ.get("SMALL_ENGINE", "script.json"))
 
 
+config_option = click.option("--config", "config_file", type=click.Path(path_type=Path))
+
+
 def wanted() -> dict:
     return json.loads(SCRIPT.read_text()) if SCRIPT.exists() else {}
 
@@ -40,11 +43,12 @@ def program() -> None:
 @program.command()
 @click.option("--version", required=True)
 @click.option("--rollout", type=int)
-def update(version: str, rollout: int) -> int:
+@config_option
+def update(version: str, rollout: int, config_file: Path | None) -> int:
     plan = wanted()
     if plan.get("exit_status"):
         return plan["exit_status"]
-    settings = config.load()
+    settings = config.load(config_file)
     with lock.exclusive(settings.lock_path), Journal(settings) as journal:
         now = journal.open_transaction() or journal.begin("update", version, rollout, {}, Clock.started(600))
         done = STEPS.index(now.state) + 1 if now.state in STEPS else 0
@@ -66,8 +70,9 @@ def update(version: str, rollout: int) -> int:
 
 
 @program.command()
-def recover() -> None:
-    settings = config.load()
+@config_option
+def recover(config_file: Path | None) -> None:
+    settings = config.load(config_file)
     with lock.exclusive(settings.lock_path), Journal(settings) as journal:
         now = journal.open_transaction()
         if now is None:
@@ -81,9 +86,10 @@ def recover() -> None:
 
 
 @program.command()
+@config_option
 @json_option
-def status(as_json: bool) -> None:
-    settings = config.load()
+def status(config_file: Path | None, as_json: bool) -> None:
+    settings = config.load(config_file)
     with Journal(settings) as journal:
         echo_json({"version": journal.installed_version, "digests": {}, "groups": settings.groups, "more": 1})
 

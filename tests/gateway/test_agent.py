@@ -19,6 +19,7 @@ from tests.gateway.brokers import USERS, Broker, Control
 from tests.gateway.small_control_plane import SmallControlPlane
 from tests.gateway.waiting import wait_for
 
+ROOT = Path(__file__).parents[2]
 ASSIGNED = {"version": "1.2.0", "rollout": 7, "critical": False}
 TRANSITIONS = [
     "RECEIVED",
@@ -49,16 +50,16 @@ class Gateway:
             [line for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
         )
 
-    def start(self, *options: str) -> subprocess.Popen:
+    def start(self, *options: str, program: str = small_engine.__file__) -> subprocess.Popen:
         environment = {
             **os.environ,
             "OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml"),
             "SMALL_ENGINE": str(self.directory / "script.json"),
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": str(ROOT),
         }
         with open(self.directory / "log", "a") as log:
             agent = subprocess.Popen(
-                [sys.executable, small_engine.__file__, "run", *options],
+                [sys.executable, program, "run", *options],
                 env=environment,
                 stderr=log,
                 stdout=subprocess.PIPE,
@@ -224,10 +225,11 @@ def test_a_push_under_way_is_reported_and_nothing_is_started_beside_it(gateway, 
     with lock.exclusive(settings.lock_path), gateway.journal() as journal:
         now = journal.begin("update", "1.2.0", 9, {}, Clock.started(600))
         control_plane.assigned = {**ASSIGNED, "rollout": 10}
-        for state in [State(name) for name in TRANSITIONS[1:]]:
+        for state in [State(name) for name in TRANSITIONS[1:-1]]:
             now = journal.advance(journal.intend(now, state), state)
             wait_for(delivered(control_plane, state), f"the push's {state}")
         assert gateway.calls("update") == []
+        journal.advance(journal.intend(now, State.COMMITTED), State.COMMITTED)
     wait_for(lambda: gateway.calls("update"), "the assignment, afterwards")
 
 
@@ -354,8 +356,8 @@ def test_killed_and_started_again_it_goes_on(gateway, control_plane):
 
 
 def test_it_is_small_and_imports_nothing_that_only_a_transaction_needs(gateway, control_plane):
-    agent = psutil.Process(gateway.start().pid)
-    wait_for(lambda: kinds(control_plane, "status"), "the first status")
+    agent = psutil.Process(gateway.start(program=str(ROOT / "ota_client.py")).pid)
+    wait_for(lambda: kinds(control_plane, "status"), "the first status", seconds=20)
     loaded = {Path(mapped.path).name.split(".")[0] for mapped in agent.memory_maps()}
     assert not {name for name in loaded if "pydantic" in name or "rust" in name}
     assert agent.memory_info().rss < 40e6
@@ -393,6 +395,13 @@ def test_once_without_a_control_plane_is_an_error_with_a_hint(gateway, control_p
 
 
 # -- configuration ------------------------------------------------------------------------------------
+
+
+def test_a_configuration_that_is_named_is_given_on(gateway, control_plane):
+    control_plane.assigned = ASSIGNED
+    (gateway.directory / "gateway.toml").rename(gateway.directory / "other.toml")
+    assert gateway.start("--once", "--config", str(gateway.directory / "other.toml")).wait(20) == 0
+    assert control_plane.states() == TRANSITIONS
 
 
 def test_a_wrong_configuration_is_named(gateway):
