@@ -1,9 +1,49 @@
-"""The admin's site."""
+"""The admin's site: Django's, with a front page that shows the fleet."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+ROLLOUTS_SHOWN = 8
+UPDATES_SHOWN = 8
+ROLLBACKS_SHOWN = 6
 
 
 class OtaAdminConfig(AdminConfig):
-    """Django's admin with our front page."""
+    """Django's admin with our site."""
+
+    default_site = "ota_py.server.site.OtaAdminSite"
+
+
+class OtaAdminSite(AdminSite):
+    """Front page: fleet, rollouts, success rates, rollbacks."""
+
+    site_header = "OTA control plane"
+    site_title = "OTA control plane"
+    index_title = "Fleet"
+    index_template = "admin/fleet_index.html"
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The front page with figures, for those who may see the records behind them."""
+        figures = _figures() if request.user.has_perm("rollouts.view_rollout") else {}
+        return super().index(request, {**figures, **(extra_context or {})})
+
+
+def _figures() -> dict[str, Any]:
+    # Imported here, because Django reads this module before it has loaded the models.
+    from ota_py.server import statistics
+    from ota_py.server.rollouts.models import Rollout
+    from ota_py.server.rollouts.progress import progress_of
+
+    rollouts = Rollout.objects.select_related("update_record")[:ROLLOUTS_SHOWN]
+    return {
+        "fleet": statistics.fleet_figures(),
+        "rollouts": [(rollout, progress_of(rollout)) for rollout in rollouts],
+        "updates": statistics.update_figures()[:UPDATES_SHOWN],
+        "rollbacks": statistics.last_rollbacks()[:ROLLBACKS_SHOWN],
+    }

@@ -45,7 +45,7 @@ class RolloutGateway(models.Model):
     """What became of one gateway in one rollout."""
 
     rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="gateways")
-    gateway = models.ForeignKey(Gateway, on_delete=models.CASCADE, related_name="results")
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, related_name="results")
     batch = models.PositiveIntegerField()
     position = models.PositiveIntegerField()
     delivery = models.CharField(max_length=4, choices=Delivery)

@@ -34,9 +34,15 @@ def create_token(name: str, role: str, gateway: Gateway | None = None) -> str:
         raise UsageError(f"role {role!r} is unknown", hint=f"use one of {', '.join(Role.values)}")
     if (role == Role.GATEWAY) != (gateway is not None):
         raise UsageError("a gateway's token, and no other, names its gateway")
-    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    ApiToken.objects.create(name=name, role=role, gateway=gateway, digest=digest(token))
+    token, hashed = new_secret()
+    ApiToken.objects.create(name=name, role=role, gateway=gateway, digest=hashed)
     return token
+
+
+def new_secret() -> tuple[str, str]:
+    """A new token and its hash."""
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    return token, digest(token)
 
 
 def revoke_tokens(gateway: Gateway) -> int:

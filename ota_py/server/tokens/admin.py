@@ -1,0 +1,55 @@
+"""The admin's pages of API tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from ota_py.server.admin_base import ModelAdmin
+from ota_py.server.badges import badge
+from ota_py.server.tokens.models import ApiToken
+from ota_py.server.tokens.services import new_secret
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ModelAdmin):
+    """Make a token, which is shown once; revoke tokens."""
+
+    list_display = ("name", "role", "gateway", "shown_state", "created_at", "revoked_at")
+    list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("gateway",)
+    search_fields = ("name", "gateway__id")
+    autocomplete_fields = ("gateway",)
+    fields = ("name", "role", "gateway")
+    actions = ("revoke",)
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        """A token is revoked, never changed; the list itself needs the permission."""
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        """Revoked ones stay on record."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: ModelForm[Any], change: bool) -> None:
+        """Make the secret, and show it in the message."""
+        secret, obj.digest = new_secret()
+        super().save_model(request, obj, form, change)
+        messages.warning(request, f"The token of {obj.name}, shown only now: {secret}")
+
+    @admin.display(description="state")
+    def shown_state(self, token: ApiToken) -> SafeString | str:
+        """Valid or revoked."""
+        return badge("revoked" if token.revoked_at else "valid")
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        """At once."""
+        number = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
+        messages.success(request, f"{number} tokens are revoked.")
