@@ -98,6 +98,7 @@ def _prepare(story: Story, config: LabConfig, gateways: int) -> Operator:
     story.chapter("Ansible installs the updater on the gateways and registers them")
     operator.write_inventory()
     story.play(operator, *operator.provision_arguments())
+    operator.wait_online()
     story.show(operator, "gateways")
     return operator
 
@@ -133,6 +134,8 @@ def _bad_update(story: Story, operator: Operator) -> None:
     if before != after:
         raise LabError("a database is not as it was")
     story.say("Every gateway is back on 1.1.0 with its database as it was.")
+    story.say("The gate paused the rollout; a person ends it:")
+    story.show(operator, "rollout", "--abort", str(operator.api("rollouts")["rollouts"][0]["id"]), "--yes")
 
 
 def _pulled_update(story: Story, operator: Operator) -> None:

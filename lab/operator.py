@@ -141,6 +141,18 @@ class Operator:
         """What follows `ansible-playbook` to provision the fleet."""
         return ["-i", "inventory.yml", str(ROOT / "playbooks" / "provision.yml")]
 
+    def wait_online(self) -> None:
+        """Wait until the control plane has heard of every gateway what it runs.
+
+        Raises:
+            LabError: one stayed silent.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while silent := [g["id"] for g in self.api("gateways")["gateways"] if not g["version"]]:
+            if time.monotonic() > deadline:
+                raise LabError(f"the control plane has not heard of {', '.join(silent)}")
+            time.sleep(0.5)
+
     def _connection(self) -> dict[str, Any]:
         ssh = self.env["ssh"]
         options = f"-o UserKnownHostsFile={ssh['known_hosts_path']} -o StrictHostKeyChecking=yes"
@@ -194,7 +206,8 @@ class Operator:
         passphrase = (self.directory / "passphrase").read_text().strip()
         roles = {f"OTA_{role}_PASSPHRASE": passphrase for role in ("ROOT", "RELEASE", "ONLINE")}
         virtual = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**os.environ, **roles, "PATH": virtual, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        own = {"OTA_CONFIG": str(self.directory / "ota.toml"), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        return {**os.environ, **roles, **own, "PATH": virtual}
 
     def run(
         self,
@@ -244,8 +257,15 @@ class Operator:
         return str(next(item["container"] for item in self.env["gateways"] if item["id"] == gateway))
 
     def close_ssh(self, gateway: str) -> None:
-        """Make a gateway unreachable by SSH, as behind a NAT; a restart of its container opens it again."""
-        rule = ["iptables", "-I", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]
+        """Make a gateway unreachable by SSH, as behind a NAT, until `open_ssh` or a restart of its container."""
+        self._ssh_rule(gateway, "-I")
+
+    def open_ssh(self, gateway: str) -> None:
+        """Undo `close_ssh`."""
+        self._ssh_rule(gateway, "-D")
+
+    def _ssh_rule(self, gateway: str, action: str) -> None:
+        rule = ["iptables", action, "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]
         self.run(["docker", "exec", self.container(gateway), *rule], cwd=ROOT)
 
     def api(self, path: str) -> Any:

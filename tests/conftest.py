@@ -1,0 +1,32 @@
+"""What tests of several parts share: one lab for the whole run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from lab.config import LabConfig
+
+# The lab that tests use, beside one that a person may have running.
+os.environ.setdefault("OTA_LAB_NAME", "ota-test")
+os.environ.setdefault("OTA_LAB_SUBNET", "172.30.78.0/24")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What changes the lab's gateways runs last; the rest may count on fresh ones."""
+    items.sort(key=lambda item: "/tests/e2e/" in str(item.path))
+
+
+@pytest.fixture(scope="session")
+def lab_config() -> Iterator[LabConfig]:
+    """Bring the lab up, or find it up; take it down afterwards only if it was not there before."""
+    from lab import fleet, state
+
+    config = LabConfig.from_environment()
+    found = bool(state.load(config))
+    fleet.up(config, None)
+    yield config
+    if not found:
+        fleet.down(config, everything=False)

@@ -1,0 +1,53 @@
+"""An operator with a provisioned fleet, as the demo has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lab import engine, fleet, images
+from lab.config import LabConfig
+from lab.operator import Operator
+
+
+@pytest.fixture(scope="session")
+def operator(lab_config: LabConfig) -> Iterator[Operator]:
+    """Keys, an empty repository, a control plane, and all gateways provisioned and online."""
+    images.publish_all(images.factory(lab_config, engine.require(), lambda _: None))
+    fleet.reset(lab_config, [])
+    person = Operator(lab_config)
+    person.reset()
+    person.init()
+    person.serve()
+    person.provision()
+    person.wait_online()
+    yield person
+    person.stop()
+
+
+@pytest.fixture(scope="session")
+def releases(operator: Operator) -> dict[str, str]:
+    """Versions that tests install, each created once: what it is, and its version.
+
+    Versions rise, so that a test may take any of them in the order of this table.
+    """
+    images.build_and_push("mqtt-bridge", "1.6.0", images.GOOD, operator.config)
+    table = {
+        "good": ("1.1.0", {"mqtt-bridge": "1.1.0"}),
+        "migrates, unhealthy": ("1.2.0", {"mqtt-bridge": "1.2.0", "sensors": "1.2.0"}),
+        "better": ("1.3.0", {"mqtt-bridge": "1.3.0"}),
+        "exits": ("1.4.0", {"mqtt-bridge": "1.4.0"}),
+        "crashes later": ("1.5.0", {"mqtt-bridge": "1.5.0"}),
+        "best": ("1.6.0", {"mqtt-bridge": "1.6.0"}),
+    }
+    for version, services in table.values():
+        named = {service: f"healthguard/{service}:{tag}" for service, tag in services.items()}
+        create(operator, version, named)
+    return {name: version for name, (version, _) in table.items()}
+
+
+def create(operator: Operator, version: str, named: dict[str, str], *more: str) -> None:
+    """`create-update` of some services."""
+    operator.manager("create-update", "--version", version, "--images", json.dumps(named), *more)

@@ -1,0 +1,92 @@
+"""The person at the box: ota-helper.sh, a manifest on a stick, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lab.operator import Operator
+from tests.e2e.test_main_job import running_bridge
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+
+OTA = "/opt/restaurant-gateway/ota"
+
+
+def helper(operator: Operator, gateway: str, *arguments: str):
+    return operator.on_gateway(gateway, f"{OTA}/ota-helper.sh", *arguments, check=False)
+
+
+@pytest.fixture
+def stick(operator: Operator, releases: dict[str, str]) -> str:
+    """The path of a manifest with its signature on the first gateway, fetched as anybody could."""
+    gateway, version = operator.gateways[0], releases["best"]
+    base = operator.env["repository"]["public_url"].rstrip("/")
+    snapshot = (
+        "import json,sys,urllib.request as u; base,v,d=sys.argv[1:]; g=lambda p: u.urlopen(base+p).read(); "
+    )
+    find = (
+        snapshot
+        + "t=json.loads(g('/metadata/timestamp.json'))['signed']['meta']['snapshot.json']['version']; "
+        + "n=json.loads(g(f'/metadata/{t}.snapshot.json'))['signed']['meta']['targets.json']['version']; "
+        + "ts=json.loads(g(f'/metadata/{n}.targets.json'))['signed']['targets']; "
+        + "[open(f'{d}/'+s,'wb').write(g(f'/targets/updates/{v}/'+ts[f'updates/{v}/'+s]['hashes']['sha256']+'.'+s)) "
+        + "for s in ('manifest.json','manifest.json.sig')]"
+    )
+    operator.on_gateway(gateway, "mkdir", "-p", "/media/stick")
+    operator.on_gateway(gateway, "python3", "-c", find, base, version, "/media/stick")
+    return "/media/stick/manifest.json"
+
+
+def test_altered_manifest_is_refused_and_nothing_changes(operator: Operator, stick: str):
+    gateway = operator.gateways[0]
+    before = running_bridge(operator, gateway), operator.client_json(gateway, "status")
+    operator.on_gateway(gateway, "sed", "-i", "s/mqtt-bridge:1/mqtt-bridge:2/", stick)
+    done = helper(operator, gateway, "update", stick)
+    assert done.returncode == 20
+    assert "manifest is signed by 0 of the release keys, expected 1" in done.stderr
+    assert (running_bridge(operator, gateway), operator.client_json(gateway, "status")) == before
+
+
+def test_signed_manifest_from_a_stick_is_applied(operator: Operator, stick: str, releases: dict[str, str]):
+    gateway = operator.gateways[0]
+    done = helper(operator, gateway, "update", stick)
+    assert done.returncode == 0, done.stderr
+    assert running_bridge(operator, gateway) == releases["best"]
+
+
+def test_backup_and_health_check(operator: Operator):
+    gateway = operator.gateways[0]
+    assert helper(operator, gateway, "health-check").returncode == 0
+    made = helper(operator, gateway, "backup", "--json")
+    assert made.returncode == 0, made.stderr
+    listed = json.loads(helper(operator, gateway, "list-backups", "--json").stdout)
+    assert json.loads(made.stdout)["id"] in json.dumps(listed)
+
+
+def test_health_check_names_what_is_down(operator: Operator):
+    gateway = operator.gateways[0]
+    compose = "cd /opt/restaurant-gateway && docker compose"
+    operator.on_gateway(gateway, "sh", "-c", f"{compose} stop sensors")
+    try:
+        done = helper(operator, gateway, "health-check")
+        assert done.returncode == 27
+        assert "sensors" in done.stdout + done.stderr
+    finally:
+        operator.on_gateway(gateway, "sh", "-c", f"{compose} start sensors")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["update"], 2, "update needs a manifest file"),
+        (["update", "/nowhere.json"], 6, "/nowhere.json"),
+        (["dance"], 2, "unknown command: dance"),
+    ],
+)
+def test_wrong_use(operator: Operator, arguments: list[str], status: int, words: str):
+    done = helper(operator, operator.gateways[0], *arguments)
+    assert done.returncode == status
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
