@@ -257,7 +257,7 @@ class Operator:
         return str(next(item["container"] for item in self.env["gateways"] if item["id"] == gateway))
 
     def close_ssh(self, gateway: str) -> None:
-        """Make a gateway unreachable by SSH, as behind a NAT, until `open_ssh` or a restart of its container."""
+        """Make a gateway unreachable by SSH, as behind a NAT, until `open_ssh` or its restart."""
         self._ssh_rule(gateway, "-I")
 
     def open_ssh(self, gateway: str) -> None:

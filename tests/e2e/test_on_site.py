@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from lab.operator import Operator
+from ota_py.trust.client import TrustClient
 from tests.e2e.test_main_job import running_bridge
+from tests.trust.conftest import MemoryFloor
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -19,23 +23,15 @@ def helper(operator: Operator, gateway: str, *arguments: str):
 
 
 @pytest.fixture
-def stick(operator: Operator, releases: dict[str, str]) -> str:
-    """The path of a manifest with its signature on the first gateway, fetched as anybody could."""
-    gateway, version = operator.gateways[0], releases["best"]
-    base = operator.env["repository"]["public_url"].rstrip("/")
-    snapshot = (
-        "import json,sys,urllib.request as u; base,v,d=sys.argv[1:]; g=lambda p: u.urlopen(base+p).read(); "
+def stick(operator: Operator, releases: dict[str, str], tmp_path: Path) -> str:
+    """The path of a manifest with its signature beside it, on the first gateway."""
+    trust = TrustClient(
+        operator.directory / "root.json", tmp_path, operator.env["repository"]["public_url"], MemoryFloor()
     )
-    find = (
-        snapshot
-        + "t=json.loads(g('/metadata/timestamp.json'))['signed']['meta']['snapshot.json']['version']; "
-        + "n=json.loads(g(f'/metadata/{t}.snapshot.json'))['signed']['meta']['targets.json']['version']; "
-        + "ts=json.loads(g(f'/metadata/{n}.targets.json'))['signed']['targets']; "
-        + "[open(f'{d}/'+s,'wb').write(g(f'/targets/updates/{v}/'+ts[f'updates/{v}/'+s]['hashes']['sha256']+'.'+s)) "
-        + "for s in ('manifest.json','manifest.json.sig')]"
-    )
-    operator.on_gateway(gateway, "mkdir", "-p", "/media/stick")
-    operator.on_gateway(gateway, "python3", "-c", find, base, version, "/media/stick")
+    found = trust.fetch_manifest(releases["best"])
+    for name, data in (("manifest.json", found.raw), ("manifest.json.sig", found.signature)):
+        line = f"mkdir -p /media/stick && echo {base64.b64encode(data).decode()} | base64 -d > /media/stick/{name}"
+        operator.on_gateway(operator.gateways[0], "sh", "-c", line)
     return "/media/stick/manifest.json"
 
 
