@@ -21,6 +21,8 @@ PUSH, PULL = "push", "pull"
 DELIVERIES = (PUSH, PULL)
 # States of a gateway in a rollout that a (re)started play still has to see to.
 OPEN_STATES = frozenset({"PENDING", "ASSIGNED", "UPDATING"})
+# No gateway id has a dot.
+BATCH_HOST_PREFIX = "batch."
 GOOD_STATES = frozenset({"SUCCEEDED", "SKIPPED"})
 
 
@@ -156,16 +158,22 @@ def play_hosts(batches: Iterable[tuple[int, list[dict[str, Any]]]]) -> list[dict
 
     Returns:
         `{"name", "batch", "push": [ids], "last": bool}` for a batch host, `{"name", "batch"}` for a gateway.
-        A batch host's name has a dot, which no gateway id has.
     """
     hosts: list[dict[str, Any]] = []
     batches = list(batches)
     for position, (number, gateways) in enumerate(batches):
         push = [gateway["id"] for gateway in gateways if gateway["delivery"] == PUSH]
         last = position == len(batches) - 1
-        hosts.append({"name": f"batch.{number + 1}", "batch": number, "push": push, "last": last})
+        hosts.append(
+            {"name": f"{BATCH_HOST_PREFIX}{number + 1}", "batch": number, "push": push, "last": last}
+        )
         hosts += [{"name": name, "batch": number} for name in push]
     return hosts
+
+
+def is_batch_host(name: str) -> bool:
+    """Whether a host of the play stands for a batch, and is no gateway."""
+    return name.startswith(BATCH_HOST_PREFIX)
 
 
 def serial_sizes(hosts: Iterable[Mapping[str, Any]]) -> list[int]:

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ota_py.manager.project import PLAYBOOK, environment, project_root
+from ota_py.manager.rollout import is_batch_host
 
 Event = Mapping[str, Any]
 
-# What a task means to somebody who watches; other tasks are not worth a word.
+# What a task means to somebody who watches. Ansible tells of a start also where a task is then skipped, so only
+# tasks that always run are here.
 STEPS = {
     "ota_verify": "verifying",
     "ota_backup": "backing up",
     "ota_apply": "applying",
-    "ota_restore": "restoring",
     "ota_report": "reporting",
 }
 
@@ -102,7 +103,9 @@ class BackgroundPlay:
 
     def _take(self, event: Event) -> bool:
         data = event.get("event_data", {})
-        kind, host = event.get("event"), data.get("host")
+        kind, host = event.get("event"), data.get("host", "")
+        if is_batch_host(host):
+            host = ""
         if kind == "runner_on_start" and host and data.get("task_action") in STEPS:
             self._on_step(host, STEPS[data["task_action"]])
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):
