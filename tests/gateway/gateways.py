@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from ota_py.gateway import config
 from ota_py.gateway.config import Config
+from ota_py.gateway.journal import Journal
+from ota_py.gateway.outbox import Outbox
+from tests.gateway import small_engine
 from tests.gateway.small_control_plane import TOKEN
 
+ROOT = Path(__file__).parents[2]
 PLAIN = """gateway_id = "boston_001"
 fleet = "healthguard"
 state_dir = "{directory}/state"
@@ -30,12 +38,18 @@ ca_file = "{ca_file}"
 
 
 def write(
-    directory: Path, *, url: str = "", poll_seconds: float = 0.3, broker=None, password: str = ""
+    directory: Path,
+    *,
+    url: str = "",
+    token: str = TOKEN,
+    poll_seconds: float = 0.3,
+    broker=None,
+    password: str = "",
 ) -> Path:
     """Write gateway.toml and what it names; returns its path."""
     text = PLAIN.format(directory=directory)
     if url:
-        (directory / "token").write_text(TOKEN)
+        (directory / "token").write_text(token)
         text += API.format(directory=directory, url=url, poll_seconds=poll_seconds)
     if broker is not None:
         (directory / "mqtt-password").write_text(password)
@@ -47,3 +61,53 @@ def write(
 
 def read(directory: Path) -> Config:
     return config.load(directory / "gateway.toml")
+
+
+class Gateway:
+    """A gateway in a directory, its agent a real process, its engine `small_engine`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.agents: list[subprocess.Popen] = []
+
+    def script(self, **plan) -> None:
+        (self.directory / "script.json").write_text(json.dumps(plan))
+
+    def calls(self, word: str) -> list[str]:
+        path = self.directory / "calls"
+        return (
+            [line for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
+        )
+
+    def start(self, *options: str, program: str = small_engine.__file__) -> subprocess.Popen:
+        environment = {
+            **os.environ,
+            "OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml"),
+            "SMALL_ENGINE": str(self.directory / "script.json"),
+            "PYTHONPATH": str(ROOT),
+        }
+        with open(self.directory / "log", "a") as log:
+            agent = subprocess.Popen(
+                [sys.executable, program, "run", *options],
+                env=environment,
+                stderr=log,
+                stdout=subprocess.PIPE,
+            )
+        self.agents.append(agent)
+        return agent
+
+    def log(self) -> str:
+        return (self.directory / "log").read_text()
+
+    def journal(self) -> Journal:
+        return Journal(read(self.directory))
+
+    def waiting(self) -> int:
+        with self.journal() as journal:
+            return len(Outbox(journal).pending())
+
+    def end(self) -> None:
+        for agent in self.agents:
+            agent.kill()
+            agent.wait()
+            agent.stdout.close()

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,16 +9,13 @@ import psutil
 import pytest
 
 from ota_py.gateway import lock
-from ota_py.gateway.journal import Journal
-from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
-from tests.gateway import gateways, small_engine
+from tests.gateway import gateways
 from tests.gateway.brokers import USERS, Broker, Control
 from tests.gateway.small_control_plane import SmallControlPlane
 from tests.gateway.waiting import wait_for
 
-ROOT = Path(__file__).parents[2]
 ASSIGNED = {"version": "1.2.0", "rollout": 7, "critical": False}
 TRANSITIONS = [
     "RECEIVED",
@@ -34,56 +30,6 @@ TRANSITIONS = [
 ]
 
 
-class Gateway:
-    """A gateway in a directory, its agent a real process, its engine `small_engine`."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.agents: list[subprocess.Popen] = []
-
-    def script(self, **plan) -> None:
-        (self.directory / "script.json").write_text(json.dumps(plan))
-
-    def calls(self, word: str) -> list[str]:
-        path = self.directory / "calls"
-        return (
-            [line for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
-        )
-
-    def start(self, *options: str, program: str = small_engine.__file__) -> subprocess.Popen:
-        environment = {
-            **os.environ,
-            "OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml"),
-            "SMALL_ENGINE": str(self.directory / "script.json"),
-            "PYTHONPATH": str(ROOT),
-        }
-        with open(self.directory / "log", "a") as log:
-            agent = subprocess.Popen(
-                [sys.executable, program, "run", *options],
-                env=environment,
-                stderr=log,
-                stdout=subprocess.PIPE,
-            )
-        self.agents.append(agent)
-        return agent
-
-    def log(self) -> str:
-        return (self.directory / "log").read_text()
-
-    def journal(self) -> Journal:
-        return Journal(gateways.read(self.directory))
-
-    def waiting(self) -> int:
-        with self.journal() as journal:
-            return len(Outbox(journal).pending())
-
-    def end(self) -> None:
-        for agent in self.agents:
-            agent.kill()
-            agent.wait()
-            agent.stdout.close()
-
-
 @pytest.fixture
 def control_plane():
     server = SmallControlPlane().start()
@@ -94,7 +40,7 @@ def control_plane():
 @pytest.fixture
 def gateway(tmp_path, control_plane):
     gateways.write(tmp_path, url=control_plane.url)
-    made = Gateway(tmp_path)
+    made = gateways.Gateway(tmp_path)
     yield made
     made.end()
 
@@ -274,7 +220,7 @@ def test_a_hint_wakes_it_at_once(tmp_path, control_plane):
     gateways.write(
         tmp_path, url=control_plane.url, poll_seconds=30, broker=broker, password=USERS["boston_001"]
     )
-    gateway, control = Gateway(tmp_path), Control(broker)
+    gateway, control = gateways.Gateway(tmp_path), Control(broker)
     try:
         gateway.start()
         wait_for(lambda: "connected" in gateway.log() and kinds(control_plane, "status"), "the start")
@@ -356,7 +302,7 @@ def test_killed_and_started_again_it_goes_on(gateway, control_plane):
 
 
 def test_it_is_small_and_imports_nothing_that_only_a_transaction_needs(gateway, control_plane):
-    agent = psutil.Process(gateway.start(program=str(ROOT / "ota_client.py")).pid)
+    agent = psutil.Process(gateway.start(program=str(gateways.ROOT / "ota_client.py")).pid)
     wait_for(lambda: kinds(control_plane, "status"), "the first status", seconds=20)
     loaded = {Path(mapped.path).name.split(".")[0] for mapped in agent.memory_maps()}
     assert not {name for name in loaded if "pydantic" in name or "rust" in name}
