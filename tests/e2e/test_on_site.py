@@ -30,7 +30,8 @@ def stick(operator: Operator, releases: dict[str, str], tmp_path: Path) -> str:
     )
     found = trust.fetch_manifest(releases["best"])
     for name, data in (("manifest.json", found.raw), ("manifest.json.sig", found.signature)):
-        line = f"mkdir -p /media/stick && echo {base64.b64encode(data).decode()} | base64 -d > /media/stick/{name}"
+        text = base64.b64encode(data).decode()
+        line = f"mkdir -p /media/stick && echo {text} | base64 -d > /media/stick/{name}"
         operator.on_gateway(operator.gateways[0], "sh", "-c", line)
     return "/media/stick/manifest.json"
 
