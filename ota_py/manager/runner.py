@@ -14,8 +14,8 @@ from ota_py.manager.rollout import is_batch_host
 
 Event = Mapping[str, Any]
 
-# What a task means to somebody who watches. Ansible tells of a start also where a task is then skipped, so only
-# tasks that always run are here.
+# What a task means to somebody who watches. Ansible tells of a start also where a task is then skipped, so
+# only tasks that always run are here.
 STEPS = {
     "ota_verify": "verifying",
     "ota_backup": "backing up",
