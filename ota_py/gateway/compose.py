@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
 import time
 from collections.abc import Collection, Sequence
@@ -22,7 +23,6 @@ OVERRIDE_FILE_NAME = "docker-compose.override.yml"
 CONFIG_SECONDS = 60
 STOP_SECONDS = 300
 _PLUGIN_DIRECTORIES = (
-    "~/.docker/cli-plugins",
     "/usr/local/lib/docker/cli-plugins",
     "/usr/local/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins",
@@ -300,8 +300,9 @@ def _is_temporary(container: Container) -> bool:
 @functools.cache
 def _plugin() -> list[str]:
     """The plug-in itself where it is found: without the docker command around it, 0.1 s less."""
-    for directory in _PLUGIN_DIRECTORIES:
-        path = Path(directory).expanduser() / "docker-compose"
+    own = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser() / "cli-plugins"
+    for directory in (own, *_PLUGIN_DIRECTORIES):
+        path = Path(directory) / "docker-compose"
         if path.is_file():
             return [str(path)]
     if shutil.which("docker"):

@@ -1,0 +1,106 @@
+"""A small gateway on this machine: real Docker engine, registry, signed repository and Compose project."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.oci import Layer, Registry
+from tests.gateway.site import Keys, Site
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[object]:
+    """The engine of this machine, started as the lab starts it where none runs."""
+    from lab import engine
+    from lab.config import LabConfig
+
+    client = engine.ensure(LabConfig.from_environment())
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def layers(docker_client) -> dict[str, Layer]:
+    from lab.base_image import ensure_root, ensure_services_image
+    from lab.binaries import ensure_layers
+
+    image = ensure_services_image(docker_client, ensure_root(docker_client, print), print)
+    return ensure_layers(docker_client, image, print)
+
+
+@pytest.fixture(scope="session", autouse=False)
+def compose_plugin(docker_client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compose v2: this machine's, else the one of the lab's gateway image (Debian 12 has none)."""
+    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
+        yield
+        return
+    from lab.base_image import ensure_gateway_image, ensure_root
+
+    image = ensure_gateway_image(docker_client, ensure_root(docker_client, print), print)
+    directory = tmp_path_factory.mktemp("docker-config")
+    plugin = directory / "cli-plugins" / "docker-compose"
+    plugin.parent.mkdir()
+    container = docker_client.containers.create(image)
+    try:
+        source = f"{container.id}:/usr/libexec/docker/cli-plugins/docker-compose"
+        subprocess.run(["docker", "cp", source, str(plugin)], check=True, capture_output=True)
+    finally:
+        container.remove()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_CONFIG", str(directory))
+        yield
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Debian's docker-registry on loopback."""
+    directory = tmp_path_factory.mktemp("registry")
+    address = f"127.0.0.1:{free_port()}"
+    config = directory / "config.yml"
+    config.write_text(
+        f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{address}'}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
+    )
+    with open(directory / "log", "wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
+    registry = Registry(address)
+    deadline = time.monotonic() + 20
+    while not registry.ready():
+        assert process.poll() is None, (directory / "log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    yield registry
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys.generate(tmp_path_factory.mktemp("gateway-keys"))
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path, keys: Keys, registry: Registry, layers: dict[str, Layer], compose_plugin: None
+) -> Iterator[Site]:
+    """A gateway that runs version 1.0.0: `app`, `broker` and `store`."""
+    made = Site(tmp_path, keys, registry, layers, free_port())
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()
+        shutil.rmtree(tmp_path, ignore_errors=True)
