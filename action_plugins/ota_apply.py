@@ -6,4 +6,4 @@ from ota_py.manager.gateway_action import UpdateAction
 
 
 class ActionModule(UpdateAction):
-    """The whole transaction, to its end."""
+    shows_diff = True

@@ -9,6 +9,20 @@ from ota_py.manager.gateway_action import GatewayAction
 
 class ActionModule(GatewayAction):
     options = {"state": {"type": "str", "choices": ["recovered", "previous"], "default": "recovered"}}
+    shows_diff = True
 
     def command(self, options: dict[str, Any]) -> list[str]:
         return ["recover" if options["state"] == "recovered" else "rollback"]
+
+    def predict(self, options: dict[str, Any]) -> dict[str, Any]:
+        status = self.ask(["status"])
+        if status.get("failed"):
+            return status
+        last = status.get("transaction") or {}
+        if options["state"] == "recovered":
+            is_open = bool(last.get("open"))
+            said = (
+                f"would end the transaction to {last.get('version')}" if is_open else "nothing is interrupted"
+            )
+            return {"changed": is_open, "msg": said}
+        return {"changed": True, "msg": f"would return from {status.get('version')} to the version before"}

@@ -32,6 +32,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
 
     options: ClassVar[dict[str, dict[str, Any]]] = {}
     rules: ClassVar[dict[str, Any]] = {}
+    shows_diff: ClassVar[bool] = False
 
     def command(self, options: dict[str, Any]) -> list[str]:
         """Arguments of `ota_client.py`, without `--json`."""
@@ -54,7 +55,18 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         self.host = str(variables.get("inventory_hostname", ""))
         given = options["directory"] or variables.get("ota_directory") or DEFAULT_DIRECTORY
         self._directory = str(self._templar.template(given))
-        return self.predict(options) if self._task.check_mode else self.perform(options)
+        if self._task.check_mode:
+            return self.predict(options)
+        if not (self._task.diff and self.shows_diff):
+            return self.perform(options)
+        before = self.running()
+        result = self.perform(options)
+        return {**result, "diff": {"before": before, "after": self.running()}}
+
+    def running(self) -> dict[str, Any]:
+        """Version and image digests that run now, for a diff."""
+        status = self.ask(["status"])
+        return {"version": status.get("version"), "digests": status.get("digests", {})}
 
     def ask(self, arguments: list[str]) -> dict[str, Any]:
         """Run the engine with these arguments and return its answer as a result.
@@ -102,14 +114,13 @@ class UpdateAction(GatewayAction):
         verified = self.ask(["verify", f"--{name}", options[name]])
         if verified.get("failed"):
             return verified
-        status = self.ask(["status"])
-        if status.get("failed"):
-            return status
-        before, after = status.get("version"), verified.get("version")
+        before = self.running()
+        old, new = before["version"], verified["version"]
+        after = {"version": new, "digests": {**before["digests"], **verified.get("digests", {})}}
         return {
             **verified,
-            "changed": before != after,
-            "from_version": before,
-            "msg": f"would go from {before} to {after}" if before != after else f"{after} runs already",
-            "diff": {"before": {"version": before}, "after": {"version": after}},
+            "changed": old != new,
+            "from_version": old,
+            "msg": f"would go from {old} to {new}" if old != new else f"{new} runs already",
+            "diff": {"before": before, "after": after},
         }

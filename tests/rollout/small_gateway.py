@@ -87,6 +87,7 @@ def update(words, state, behaviour):
     if until:
         return walk(state, rollout, version, until)
     if kind == "hangs":
+        (HERE / "hanging").touch()
         time.sleep(60)
     if kind == "rolls_back":
         walk(state, rollout, version, "STARTED")
