@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 import paho.mqtt.client as mqtt
@@ -22,6 +22,7 @@ from ota_py.server.environment import MqttSettings, read_secret
 
 # For all hints of one batch, connecting included.
 SEND_SECONDS = 3.0
+LOOK_SECONDS = 0.005
 KEEPALIVE_SECONDS = 60
 IN_FLIGHT_MAX = 1000
 QUEUED_MAX = 20_000
@@ -64,11 +65,12 @@ class HintPublisher:
         Such a hint stays queued and is sent when the broker is back.
         """
         payload = json.dumps({"version": version, "rollout": rollout})
+        deadline = time.monotonic() + SEND_SECONDS
+        _until(self._client.is_connected, deadline)
         sent = {
             gateway: self._client.publish(f"ota/{gateway}/hint", payload, QOS_AT_LEAST_ONCE)
             for gateway in gateways
         }
-        deadline = time.monotonic() + SEND_SECONDS
         return [gateway for gateway, message in sent.items() if not _taken(message, deadline)]
 
     def close(self) -> None:
@@ -104,10 +106,12 @@ def _publisher(broker: MqttSettings) -> HintPublisher:
 
 def _taken(message: mqtt.MQTTMessageInfo, deadline: float) -> bool:
     try:
-        # paho raises at once for a message that was published before the connection stood, although it is
-        # queued and will be sent: so ask again until the deadline.
-        while not message.is_published() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return message.is_published()
-    except (RuntimeError, ValueError):
+        return _until(message.is_published, deadline)
+    except (RuntimeError, ValueError):  # published without a connection, or too many are queued
         return False
+
+
+def _until(holds: Callable[[], bool], deadline: float) -> bool:
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+    return held

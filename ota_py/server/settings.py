@@ -49,7 +49,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
-DATETIME_FORMAT = "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = ["ota_py.server.formats"]
 
 HERE = Path(__file__).parent
 STATIC_URL = "/static/"

@@ -60,9 +60,10 @@ def committed_world(transactional_db: None) -> World:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_presence() -> Iterator[None]:
-    """What one test's polls noted must not reach another's database."""
-    from ota_py.server.fleet.presence import last_seen
+def _presence_is_flushed_by_hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The thread's own connection would wait for the test's transaction, and outlive the test."""
+    from ota_py.server.fleet.presence import LastSeen, last_seen
 
+    monkeypatch.setattr(LastSeen, "_start", lambda self: None)
     yield
     last_seen._seen.clear()

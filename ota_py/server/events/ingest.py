@@ -49,7 +49,7 @@ def ingest(gateway_id: str, reports: Iterable[Report]) -> tuple[list[str], list[
     ordered = sorted(reports, key=lambda report: report.seq)
     with transaction.atomic():
         # One delivery at a time for each gateway: the same report sent twice at once is seen here.
-        gateway = Gateway.objects.select_for_update().get(pk=gateway_id)
+        gateway = Gateway.objects.select_for_update(no_key=True).get(pk=gateway_id)
         new, duplicates = _split(gateway, ordered)
         results = _results(gateway, new)
         Event.objects.bulk_create(_event(gateway, report, results) for report in new)

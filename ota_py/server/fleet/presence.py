@@ -27,6 +27,7 @@ class LastSeen:
         self._seen: dict[str, datetime] = {}
         self._lock = threading.Lock()
         self._flusher: threading.Thread | None = None
+        self._stop = threading.Event()
 
     def touch(self, gateway_id: str) -> None:
         """Note that the gateway was here now."""
@@ -45,20 +46,28 @@ class LastSeen:
                 cursor.executemany(_UPDATE, rows)
         return len(seen)
 
+    def stop(self) -> None:
+        """Write what is left and end the thread; the next touch starts it again."""
+        if self._flusher is not None:
+            self._stop.set()
+            self._flusher.join()
+        self.flush()
+
     def _start(self) -> None:
         with self._lock:
             if self._flusher is None or not self._flusher.is_alive():
+                self._stop.clear()
                 self._flusher = threading.Thread(target=self._run, name="last-seen", daemon=True)
                 self._flusher.start()
 
     def _run(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(FLUSH_SECONDS):
+        while not self._stop.wait(FLUSH_SECONDS):
             try:
                 self.flush()
             except DatabaseError:
                 logger.exception("last_seen was not written; the next polls bring it back")
                 connection.close()
+        connection.close()
 
 
 def online(last_seen: datetime | None, now: datetime) -> bool:
@@ -81,6 +90,6 @@ last_seen = LastSeen()
 @atexit.register
 def _flush_at_exit() -> None:
     try:
-        last_seen.flush()
+        last_seen.stop()
     except Exception:  # the process ends; what is lost comes back with the next polls
         logger.debug("last_seen was not written at exit", exc_info=True)

@@ -54,7 +54,6 @@ class RolloutAdmin(FactsAdmin):
         "failures",
         "success",
         "started_at",
-        "finished_at",
     )
     list_display_links = ("id", "update_record")
     list_filter = ("state",)
@@ -129,12 +128,12 @@ class RolloutAdmin(FactsAdmin):
         """As a bar."""
         return bar(progress_of(rollout))
 
-    @admin.display(description="rolled back or failed")
+    @admin.display(description="failed")
     def failures(self, rollout: Rollout) -> int:
-        """Gateways."""
+        """Gateways that rolled back or failed."""
         return progress_of(rollout).failures
 
-    @admin.display(description="success rate")
+    @admin.display(description="success")
     def success(self, rollout: Rollout) -> str:
         """Of those that were tried."""
         return rate(progress_of(rollout).success_rate)

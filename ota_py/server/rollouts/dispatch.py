@@ -104,9 +104,8 @@ def defer(rollout_id: int, gateway_id: str, reason: str) -> RolloutGateway:
 
 
 def _running(rollout_id: int, verb: str) -> Rollout:
-    get_rollout(rollout_id)
     # Locked: a pause or abort at the same moment comes either before or after what the caller does.
-    rollout = Rollout.objects.select_for_update().get(pk=rollout_id)
+    rollout = get_rollout(rollout_id, lock=True)
     if rollout.state != RolloutState.RUNNING:
         raise ConflictError(f"cannot {verb} rollout {rollout_id} when it is {rollout.state}")
     return rollout

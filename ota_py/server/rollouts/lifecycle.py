@@ -15,14 +15,18 @@ from ota_py.server.rollouts.states import ABORT, AWAITED, FAILURES, FINISH, PAUS
 from ota_py.server.updates.services import mark_withdrawn, release
 
 
-def get_rollout(rollout_id: int) -> Rollout:
-    """The rollout.
+def get_rollout(rollout_id: int, *, lock: bool = False) -> Rollout:
+    """The rollout; with `lock`, no other act on it happens before this transaction ends.
 
     Raises:
         NotFoundError: there is none of this id.
     """
+    rollouts = Rollout.objects.select_related("update_record")
+    if lock:
+        # Not a key lock: reports refer to the rollout by its key, and need not wait.
+        rollouts = rollouts.select_for_update(of=("self",), no_key=True)
     try:
-        return Rollout.objects.select_related("update_record").get(pk=rollout_id)
+        return rollouts.get(pk=rollout_id)
     except Rollout.DoesNotExist:
         raise NotFoundError(f"rollout {rollout_id} does not exist") from None
 
@@ -36,7 +40,7 @@ def start(rollout_id: int, controller: str) -> Rollout:
     Raises:
         ConflictError: another state, another controller runs it, or the update was withdrawn.
     """
-    rollout = get_rollout(rollout_id)
+    rollout = get_rollout(rollout_id, lock=True)
     if rollout.state == RolloutState.RUNNING:
         return _check_controller(rollout, controller)
     release(rollout.update_record)
@@ -57,7 +61,7 @@ def start(rollout_id: int, controller: str) -> Rollout:
 @transaction.atomic
 def pause(rollout_id: int, reason: str) -> Rollout:
     """RUNNING to PAUSED: nothing is assigned any more; transactions on gateways go on to their end."""
-    rollout = get_rollout(rollout_id)
+    rollout = get_rollout(rollout_id, lock=True)
     if rollout.state == PAUSE.target:
         return rollout
     _act(rollout, PAUSE, reason=reason)
@@ -67,7 +71,7 @@ def pause(rollout_id: int, reason: str) -> Rollout:
 @transaction.atomic
 def abort(rollout_id: int, reason: str) -> Rollout:
     """Any active state to ABORTED, for good."""
-    rollout = get_rollout(rollout_id)
+    rollout = get_rollout(rollout_id, lock=True)
     if rollout.state == ABORT.target:
         return rollout
     _act(rollout, ABORT, reason=reason, finished_at=timezone.now())
@@ -81,7 +85,7 @@ def finish(rollout_id: int) -> Rollout:
     Raises:
         ConflictError: another state, or gateways that nothing final was heard of.
     """
-    rollout = get_rollout(rollout_id)
+    rollout = get_rollout(rollout_id, lock=True)
     if rollout.state == FINISH.target:
         return rollout
     if waiting := rollout.gateways.filter(state__in=AWAITED).count():
@@ -100,8 +104,11 @@ def withdraw(version: str) -> None:
     Raises:
         NotFoundError: no update of this version is registered.
     """
+    active = Rollout.objects.filter(update_record=version, state__in=ABORT.sources).order_by("pk")
+    # Rollouts before their update, as in `start`: two that lock in the same order never wait in a ring.
+    rollouts = list(active.select_for_update(no_key=True))
     if mark_withdrawn(version):
-        for rollout in Rollout.objects.filter(update_record=version, state__in=ABORT.sources):
+        for rollout in rollouts:
             abort(rollout.pk, f"update {version} was withdrawn")
 
 

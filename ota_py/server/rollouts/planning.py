@@ -152,7 +152,12 @@ def _check_free(ids: list[str]) -> None:
 def _lock(ids: list[str]) -> None:
     for part in _parts(sorted(ids)):
         # In the order of ids: requests that share gateways wait for each other, and never in a ring.
-        list(Gateway.objects.select_for_update().filter(pk__in=part).order_by("pk").values_list("pk"))
+        list(
+            Gateway.objects.select_for_update(no_key=True)
+            .filter(pk__in=part)
+            .order_by("pk")
+            .values_list("pk")
+        )
 
 
 def _parts(ids: list[str]) -> Iterator[list[str]]:
