@@ -129,7 +129,7 @@ class Gate:
     def _stop(self, reason: str) -> None:
         # A conflict: it does not run any more, since somebody aborted it first; their reason stands.
         with suppress(ConflictError):
-            patiently(lambda: self._control_plane.pause_rollout(self._rollout, reason))
+            self._patiently(lambda: self._control_plane.pause_rollout(self._rollout, reason))
         raise RolloutAbortedError(
             f"rollout {self._rollout} stopped after batch {self._batch + 1}: {reason}",
             hint=f"look at `ota_manager.py status {self._rollout}`; "
@@ -137,7 +137,7 @@ class Gate:
         )
 
     def _not_begun(self, pending: Sequence[str]) -> list[str]:
-        rollout = patiently(lambda: self._control_plane.rollout(self._rollout))
+        rollout = self._patiently(lambda: self._control_plane.rollout(self._rollout))
         waiting = {gateway["id"] for gateway in rollout["gateways"] if gateway["state"] == "ASSIGNED"}
         return [name for name in pending if name in waiting]
 
@@ -145,5 +145,8 @@ class Gate:
         for name in gateways:
             call = partial(self._control_plane.defer_gateway, self._rollout, name, reason)
             with suppress(ConflictError):  # Its result arrived in the meantime, and that is what counts.
-                patiently(call)
+                self._patiently(call)
                 self.deferred.append(name)
+
+    def _patiently(self, call: Callable[[], Answer]) -> Answer:
+        return patiently(call, self._clock, self._sleep)
