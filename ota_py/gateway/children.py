@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ota_py.errors import OtaError
 from ota_py.gateway import process
 from ota_py.gateway.api import Assignment
 
 STATUS_TIMEOUT_SECONDS = 60.0
+
+
+class Running(Protocol):
+    """A process, as `ota_py.gateway.process.launch` gives it."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
 
 
 class Child:
@@ -23,7 +31,7 @@ class Child:
         assignment: what it was started for; None for recovery.
     """
 
-    def __init__(self, name: str, running: subprocess.Popen[bytes], assignment: Assignment | None) -> None:
+    def __init__(self, name: str, running: Running, assignment: Assignment | None) -> None:
         self.name = name
         self.assignment = assignment
         self._running = running
