@@ -177,13 +177,17 @@ class Compose:
     def tidy(self, services: Collection[str]) -> None:
         """Clean up after a Compose that was killed while it replaced a container.
 
-        It creates the new container under a temporary name, stops and removes the old one, and renames.
-        Killed before that, the new one never started and the old one still has the name.
+        It creates the new container under a temporary name, removes the old one, and renames. Killed
+        before that, the new one is one too many; killed after it, the new one has no name of its own yet.
         """
         containers = [c for c in self.containers() if c.service in services]
         named = {c.service for c in containers if not _is_temporary(c)}
-        stale = [c for c in containers if _is_temporary(c) and c.service in named and c.state == "created"]
-        self._remove(stale, STOP_SECONDS)
+        temporary = [c for c in containers if _is_temporary(c)]
+        self._remove([c for c in temporary if c.service in named], STOP_SECONDS)
+        for container in temporary:
+            if container.service not in named:
+                with points.around("container.rename"), translated(f"renaming {container.name}"):
+                    self.api.rename(container.id, container.name.partition("_")[2])
 
     def _remove(self, containers: Sequence[Container], timeout_seconds: int) -> None:
         from docker.errors import NotFound

@@ -75,7 +75,8 @@ TABLE: dict[State, Rule] = {
     ),
     _S.PULLED: Rule(
         "the new images are here; the backup is fresh and its hashes hold",
-        (_S.STOPPED, _S.FAILED),
+        # ROLLING_BACK: the first touch was intended, and nobody knows how far it came.
+        (_S.STOPPED, _S.ROLLING_BACK, _S.FAILED),
         touched=False,
         limit=Limit.FETCH,
     ),

@@ -74,7 +74,8 @@ def test_a_new_compose_file_adds_and_removes_services(site: Site) -> None:
     image = site.push("extra", "1.0.0")
     text = site.compose_file.read_text()
     head, store = text.split("  store:")
-    new = f"{head}  extra:\n    image: placeholder\n    network_mode: none\nvolumes:{store.split('volumes:')[2]}"
+    extra = "  extra:\n    image: placeholder\n    network_mode: none\n"
+    new = f"{head}{extra}volumes:{store.split('volumes:')[2]}"
     site.publish("1.1.0", {"extra": image}, {"docker-compose.yml": new.encode()})
     site.configure(databases="")
 
