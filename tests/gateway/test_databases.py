@@ -1,0 +1,138 @@
+"""A database server in a service: dumped online, and after a rollback exactly what it was."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from lab.images import ImageFactory
+from tests.gateway.site import RUNS, UNHEALTHY, Site
+
+pytestmark = pytest.mark.docker
+
+SERVICE = """\
+  database:
+    image: {image}
+    restart: unless-stopped
+    environment: {{POSTGRES_USER: gateway, POSTGRES_PASSWORD: secret, POSTGRES_DB: gateway}}
+    healthcheck: {{test: ["CMD", "/health"], interval: 500ms, timeout: 5s, retries: 40}}
+    volumes: ["pg:/var/lib/postgresql/data"]
+volumes:
+  pg:
+"""
+CONFIG = '[[databases]]\ntype = "postgresql"\nservice = "database"\nuser = "gateway"\nname = "gateway"\n'
+
+
+@pytest.fixture
+def with_postgresql(site: Site, registry: Any, layers: Any) -> Site:
+    image = ImageFactory(registry, layers).build_and_push("database", "1.0.0")
+    text = site.compose_file.read_text().replace("volumes:\n  data:", SERVICE.format(image=image) + "  data:")
+    site.compose_file.write_text(text)
+    site.compose("up", "--detach", "--wait", "--quiet-pull")
+    site.configure(databases=CONFIG)
+    return site
+
+
+def sql(site: Site, statement: str) -> str:
+    argv = ["psql", "--username=gateway", "--dbname=gateway", "-At", "--command", statement]
+    code, output = site.container("database").exec_run(argv)
+    assert code == 0, output
+    return str(output.decode().strip())
+
+
+def test_a_rollback_undoes_what_the_new_version_did_to_postgresql(with_postgresql: Site) -> None:
+    site = with_postgresql
+    migrates = b"#!/bin/sh\n" + RUNS
+    site.publish("1.1.0", {"app": site.push("app", "1.1.0", migrates, UNHEALTHY)})
+    sql(site, "SELECT setval('readings_id_seq', 7000)")
+    before = sql(site, "SELECT count(*), sum(celsius), max(id) FROM readings")
+    with site.engine() as (engine, journal):
+        take = engine._take
+
+        def migrate(transaction, step, update):
+            if step == "HEALTHY":
+                sql(
+                    site,
+                    "DELETE FROM readings; CREATE TABLE added (x int); ALTER TABLE readings DROP celsius",
+                )
+            return take(transaction, step, update)
+
+        engine._take = migrate
+        from ota_py.gateway.sources import from_repository, trust_client
+
+        source = from_repository(trust_client(site.config, journal), "1.1.0")
+        # Somebody stays connected all the time: that must not keep the database from being restored.
+        argv = [
+            "docker",
+            "exec",
+            site.container("database").id,
+            "psql",
+            "-U",
+            "gateway",
+            "-c",
+            "SELECT pg_sleep(60)",
+        ]
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as idler:
+            time.sleep(0.5)
+            result = engine.update(source.verified, source.fetch)
+            idler.wait(10)
+
+    assert result["outcome"] == "ROLLED_BACK", result
+    assert sql(site, "SELECT count(*), sum(celsius), max(id) FROM readings") == before
+    assert sql(site, "SELECT to_regclass('added') IS NULL") == "t"
+    assert sql(site, "SELECT nextval('readings_id_seq')") == "7001"
+    assert site.client("health-check").returncode == 0
+
+
+def test_a_restore_that_was_killed_is_done_again(with_postgresql: Site) -> None:
+    site = with_postgresql
+    site.publish("1.1.0", {"app": site.push("app", "1.1.0", RUNS, UNHEALTHY)})
+    before = sql(site, "SELECT count(*), sum(celsius) FROM readings")
+    done = site.client(
+        "update", "--version", "1.1.0", OTA_CRASH_AT="journal.part.rollback.databases.begin.after"
+    )
+    assert done.returncode == -9
+    sql(site, "DROP TABLE readings")
+
+    assert site.client_json("recover")["outcome"] == "ROLLED_BACK"
+
+    assert sql(site, "SELECT count(*), sum(celsius) FROM readings") == before
+
+
+def test_a_database_that_cannot_be_dumped_ends_the_update_before_anything_stops(
+    with_postgresql: Site,
+) -> None:
+    site = with_postgresql
+    site.configure(databases=CONFIG.replace('name = "gateway"', 'name = "nothing"'))
+    site.publish("1.1.0", {"app": site.push("app", "1.1.0")})
+    before = site.ids()
+
+    result = site.client_json("update", "--version", "1.1.0", status=26)
+
+    assert result["outcome"] == "FAILED"
+    assert 'database "nothing" does not exist' in result["reason"]
+    assert site.ids() == before
+
+
+def test_a_new_version_of_the_database_server_itself_is_taken_back(
+    with_postgresql: Site, registry: Any, layers: Any
+) -> None:
+    site = with_postgresql
+    factory = ImageFactory(registry, layers)
+    reference = factory.build_and_push("database", "1.1.0", "unhealthy")
+    repository, _, digest = reference.partition("@")
+    from ota_py.manifest import Image
+
+    site.publish("1.1.0", {"database": Image(reference=f"{repository}:1.1.0", digest=digest, size=1)})
+    before = sql(site, "SELECT count(*), sum(celsius) FROM readings")
+    # Its own healthcheck of 40 tries is too patient for a test: let time be up instead.
+    site.configure("timeout_minutes = 0.1", databases=CONFIG)
+
+    result = site.update("1.1.0")
+
+    assert result["outcome"] == "ROLLED_BACK", result
+    assert sql(site, "SELECT count(*), sum(celsius) FROM readings") == before
+    assert site.version_of("database").strip() == "1.0.0"
