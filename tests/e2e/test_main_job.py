@@ -76,7 +76,7 @@ def test_bad_update_rolls_back_with_its_data_and_stops_the_rollout(operator: Ope
     assert status == 40
     found = last_rollout(operator)
     assert found["state"] == "PAUSED"
-    assert [g["state"] for g in found["gateways"]] == ["ROLLED_BACK", "PENDING"]
+    assert [g["state"] for g in found["gateways"]] == ["ROLLED_BACK", "PENDING"], found["gateways"]
     assert "mqtt-bridge is unhealthy" in found["gateways"][0]["reason"]
     assert [running_bridge(operator, g) for g in gateways] == ["1.1.0", "1.1.0"]
     assert {g: fingerprint(operator, g) for g in gateways} == before
