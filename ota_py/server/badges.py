@@ -40,7 +40,12 @@ def bar(progress: Progress) -> SafeString:
         ((s.kind, f"{s.percent:.2f}", s.number, s.label) for s in progress.segments),
     )
     text = f"{progress.ended} of {progress.total}"
-    return format_html('<span class="ota-bar" role="img" aria-label="{}">{}</span> {}', text, segments, text)
+    return format_html(
+        '<span class="ota-progress"><span class="ota-bar" role="img" aria-label="{}">{}</span> {}</span>',
+        text,
+        segments,
+        text,
+    )
 
 
 def rate(value: float | None) -> str:

@@ -214,3 +214,9 @@ def test_a_foreign_host_is_refused(admin_client: Client) -> None:
     assert admin_client.get("/admin/", headers={"host": "evil.example"}).status_code == 400
     forged = {"x-forwarded-host": "evil.example", "x-forwarded-proto": "https"}
     assert "evil.example" not in admin_client.get("/", headers=forged)["Location"]
+
+
+def test_csrf_is_checked_on_every_page_and_not_in_the_api(db: None) -> None:
+    client = Client(enforce_csrf_checks=True)
+    assert client.post("/").status_code == 403
+    assert client.post("/api/v1/gateways").status_code == 401

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import page_not_found
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from ota_py.errors import ConflictError, NotFoundError, OtaError
+from ota_py.server.middleware import API_PREFIX
 
 STATUS = {NotFoundError: 404, ConflictError: 409}
 PROBLEMS_SHOWN = 5
@@ -29,7 +31,8 @@ def add_handlers(api: NinjaAPI) -> None:
         PermissionDenied: lambda _request, error: forbidden(str(error)),
         RequestDataTooBig: _too_big,
         HttpError: _http_error,
-        OperationalError: _database,
+        OperationalError: lambda _request, error: unavailable(error),
+        InterfaceError: lambda _request, error: unavailable(error),
         Exception: _unexpected,
     }
     for kind, handler in handlers.items():
@@ -39,6 +42,13 @@ def add_handlers(api: NinjaAPI) -> None:
 def answer(status: int, code: str, message: str, hint: str = "") -> HttpResponse:
     """One error."""
     return JsonResponse({"error": {"code": code, "message": message, "hint": hint}}, status=status)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404 of an address that is none: as an error of the API below its prefix, as a page elsewhere."""
+    if request.path_info.startswith(API_PREFIX):
+        return answer(404, "not_found", "there is no such path in the API", "see /api/v1/openapi.json")
+    return page_not_found(request, exception)
 
 
 def _ota_error(request: HttpRequest, error: OtaError) -> HttpResponse:
@@ -76,7 +86,8 @@ def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     return answer(error.status_code, "usage", error.message)
 
 
-def _database(request: HttpRequest, error: OperationalError) -> HttpResponse:
+def unavailable(error: Exception) -> HttpResponse:
+    """503: the database cannot be reached, or is too busy."""
     logger.error("database: %s", error)
     response = answer(503, "unavailable", "the control plane's database does not answer", "try again")
     response["Retry-After"] = "5"

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from ota_py.server.api.auth import check_allowed
-from ota_py.server.api.errors import answer, forbidden, unauthenticated
+from ota_py.server.api.errors import answer, forbidden, unauthenticated, unavailable
 from ota_py.server.fleet.presence import last_seen
 from ota_py.server.rollouts.poll import look_up
 from ota_py.server.tokens.models import Role
@@ -42,7 +43,10 @@ def assignment(request: HttpRequest, gateway_id: str) -> HttpResponse:
     if request.method != "GET":
         return answer(405, "usage", f"{request.method} is not allowed here", "use GET")
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    poll = look_up(token) if scheme.lower() == "bearer" else None
+    try:
+        poll = look_up(token) if scheme.lower() == "bearer" else None
+    except (OperationalError, InterfaceError) as error:
+        return unavailable(error)
     if poll is None:
         return unauthenticated()
     try:
