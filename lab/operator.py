@@ -20,6 +20,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 from lab import report, state
 from lab.config import LabConfig
 from lab.errors import LabError
@@ -193,9 +195,20 @@ class Operator:
         stop_process(Path(self.env["run_dir"]), PROCESS)
 
     def reset(self) -> None:
-        """Forget the workplace; the bucket is the lab's."""
+        """Forget the workplace, and empty the bucket."""
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+        s3 = self.env["s3"]
+        client = boto3.client(
+            "s3",
+            endpoint_url=s3["endpoint"],
+            region_name=s3["region"],
+            aws_access_key_id=s3["access_key"],
+            aws_secret_access_key=s3["secret_key"],
+        )
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=s3["bucket"]):
+            for item in page.get("Contents", []):
+                client.delete_object(Bucket=s3["bucket"], Key=item["Key"])
 
     def manager_argv(self, *arguments: str) -> list[str]:
         """The command line of one `ota_manager.py` command."""
