@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -98,12 +97,13 @@ class LiveView:
     """A table that changes in place: for a terminal."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
         self._begun = time.monotonic()
         self._steps: dict[str, str] = {}
         self._first_seen: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._rollout: Json | None = None
+        # Last, since it renders at once.
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
     def __enter__(self) -> LiveView:
         self._live.start()
@@ -158,7 +158,7 @@ class LiveView:
             coloured(state),
             step.lower(),
             self._elapsed(name),
-            escape(gateway["reason"]),
+            Text(gateway["reason"]),
         ]
 
     def _elapsed(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Modules run by `ansible`, against the control plane and the simulated gateways of the rollout's tests."""
+"""Modules in plays of one task, against the control plane and simulated gateways of the rollout's tests."""
 
 from __future__ import annotations
 
@@ -15,21 +15,35 @@ __all__ = ["fleet", "workplace"]
 
 
 class Run(Protocol):
-    """Runs one module on a host and returns its result; flags are those of `ansible`."""
+    """Runs one module on a host and returns its result; flags are those of `ansible-playbook`."""
 
     def __call__(self, host: str, module: str, *flags: str, **options: Any) -> dict[str, Any]: ...
 
 
 @pytest.fixture
 def run(fleet: Fleet, tmp_path: Path) -> Run:
-    """Results come from files that the callback `tree` writes, so they are whole and exact."""
-    results = tmp_path / "results"
+    """The result is what `register` gives to the next task, which writes it whole."""
+    playbook, result = tmp_path / "play.yml", tmp_path / "result.json"
 
     def once(host: str, module: str, *flags: str, **options: Any) -> dict[str, Any]:
-        inventory = fleet.inventory if fleet.hosts else "localhost,"
-        argv = ["ansible", host, "-i", str(inventory), "-m", module, "-a", json.dumps(options)]
+        under_test = {
+            module: options,
+            "register": "result",
+            "ignore_errors": True,
+            "ignore_unreachable": True,
+        }
+        write = {
+            "ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": str(result)},
+            "delegate_to": "localhost",
+            "check_mode": False,
+        }
+        # JSON is YAML.
+        playbook.write_text(
+            json.dumps([{"hosts": host, "gather_facts": False, "tasks": [under_test, write]}])
+        )
+        result.unlink(missing_ok=True)
         done = subprocess.run(
-            [*argv, "--tree", str(results), *flags],
+            ["ansible-playbook", "-i", str(fleet.inventory), str(playbook), *flags],
             cwd=fleet.directory,
             env=fleet.environment(),
             stdin=subprocess.DEVNULL,
@@ -38,8 +52,9 @@ def run(fleet: Fleet, tmp_path: Path) -> Run:
             timeout=60,
             check=False,
         )
-        assert (results / host).exists(), done.stdout + done.stderr
-        result: dict[str, Any] = json.loads((results / host).read_text())
-        return result
+        assert result.exists(), done.stdout + done.stderr
+        said: dict[str, Any] = json.loads(result.read_text())
+        return said
 
+    fleet.write_inventory()
     return once

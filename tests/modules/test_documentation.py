@@ -55,7 +55,8 @@ def test_has_options_examples_and_return_values(module: str) -> None:
 def test_the_documented_options_are_those_of_the_action(module: str) -> None:
     path = PROJECT / "action_plugins" / f"{module}.py"
     spec = importlib.util.spec_from_file_location(module, path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     taken = {**loaded.ActionModule.options, "directory": {"type": "path"}}
