@@ -8,19 +8,20 @@ know is a leftover.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import shutil
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ota_py.errors import BackupError, NotFoundError
 from ota_py.gateway import files
-from ota_py.gateway.compose import OVERRIDE_FILE_NAME, Compose, Container
+from ota_py.gateway.backup_index import Backup, SavedDatabase, SavedFile, SavedImage, parse
+from ota_py.gateway.compose import OVERRIDE_FILE_NAME, Compose
 from ota_py.gateway.config import Config, DatabaseConfig
+from ota_py.gateway.container import Container
 from ota_py.gateway.databases import Database, open_database
 from ota_py.gateway.files import Attributes
 from ota_py.gateway.images import Images
@@ -33,57 +34,6 @@ INDEX = "backup.json"
 CONFIG_DIRECTORY = "config"
 # Only the updater may read a backup: dumps and environment files hold secrets.
 _PRIVATE = 0o600
-
-
-@dataclass(frozen=True)
-class SavedFile:
-    """A file of the project: where it was, and how it looked."""
-
-    path: str
-    sha256: str
-    mode: int
-    uid: int
-    gid: int
-
-
-@dataclass(frozen=True)
-class SavedImage:
-    """What a service ran; `kept` is the tag of ours that holds the image."""
-
-    reference: str
-    image_id: str
-    digest: str | None
-    kept: str
-
-
-@dataclass(frozen=True)
-class SavedDatabase:
-    """A dump, and the section of the configuration that describes the database."""
-
-    label: str
-    file: str
-    sha256: str
-    config: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Backup:
-    """One backup.
-
-    Attributes:
-        version: what ran when it was made.
-        absent: files that the update adds: the way back removes them.
-        running: services that ran.
-    """
-
-    id: str
-    version: str
-    created_at: str
-    files: list[SavedFile] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
-    images: dict[str, SavedImage] = field(default_factory=dict)
-    databases: list[SavedDatabase] = field(default_factory=list)
-    running: list[str] = field(default_factory=list)
 
 
 class Backups:
@@ -159,7 +109,7 @@ class Backups:
             raise NotFoundError(f"there is no backup {backup_id!r}", hint="list them with `list-backups`")
         directory = self._directory(backup_id)
         raw = self._checked(directory / INDEX, rows[0]["sha256"]).read_bytes()
-        backup = _parse(raw)
+        backup = parse(raw)
         for saved in backup.files:
             self._checked(directory / "files" / saved.path, saved.sha256)
         for dump in backup.databases:
@@ -266,7 +216,7 @@ class Backups:
 
     def _record(self, backup: Backup, transaction: str | None) -> None:
         """The backup exists from here on: its index first, then the journal's word for it."""
-        raw = (json.dumps(asdict(backup), indent=2, sort_keys=True) + "\n").encode()
+        raw = backup.to_bytes()
         directory = self._directory(backup.id)
         files.write(directory / INDEX, raw, Attributes(_PRIVATE, os.geteuid(), os.getegid()))
         size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
@@ -286,7 +236,7 @@ class Backups:
     def _remove(self, backup_id: str) -> None:
         directory = self._directory(backup_id)
         try:
-            backup = _parse((directory / INDEX).read_bytes())
+            backup = parse((directory / INDEX).read_bytes())
         except (OSError, BackupError):
             backup = Backup(backup_id, "", "")
         with self._journal.write("backup.remove") as connection:
@@ -312,14 +262,3 @@ class Backups:
 
 def _is_plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _parse(raw: bytes) -> Backup:
-    try:
-        data = json.loads(raw)
-        data["files"] = [SavedFile(**entry) for entry in data["files"]]
-        data["images"] = {name: SavedImage(**entry) for name, entry in data["images"].items()}
-        data["databases"] = [SavedDatabase(**entry) for entry in data["databases"]]
-        return Backup(**data)
-    except (ValueError, TypeError, KeyError) as error:
-        raise BackupError(f"a backup's index cannot be read: {error}") from None

@@ -8,13 +8,12 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 from ota_py.errors import DeadlineError, DockerError, HealthError, NotFoundError
-from ota_py.gateway import points, process
+from ota_py.gateway import container, points, process
+from ota_py.gateway.container import Container
 from ota_py.gateway.images import connect, translated
 from ota_py.gateway.project import Project
 from ota_py.manifest import COMPOSE_FILE_NAME
@@ -28,41 +27,6 @@ _PLUGIN_DIRECTORIES = (
     "/usr/lib/docker/cli-plugins",
     "/usr/libexec/docker/cli-plugins",
 )
-_LABEL = "com.docker.compose"
-
-
-@dataclass(frozen=True)
-class Mount:
-    """Something mounted into a container: where it is on this machine, and where inside."""
-
-    source: Path
-    destination: Path
-
-
-@dataclass(frozen=True)
-class Container:
-    """A container of the project, as the Engine sees it.
-
-    Attributes:
-        image_id: id of the image that it runs; reference: the name under which Compose asked for it.
-        state: `created`, `running`, `restarting`, `exited`, ...
-        health: `healthy`, `unhealthy`, `starting`, or an empty string without a healthcheck.
-        started: seconds since the epoch, 0.0 if it never started.
-        restart_policy: `no`, `always`, `unless-stopped` or `on-failure`.
-    """
-
-    id: str
-    name: str
-    service: str
-    image_id: str
-    reference: str
-    state: str
-    health: str
-    exit_code: int
-    restarts: int
-    started: float
-    restart_policy: str
-    mounts: tuple[Mount, ...]
 
 
 class Compose:
@@ -83,7 +47,16 @@ class Compose:
     @functools.cached_property
     def name(self) -> str:
         """The project's name."""
-        return self.config().name
+        return self.present.name
+
+    @functools.cached_property
+    def present(self) -> Project:
+        """The project as its files are; resolved once, until `forget`."""
+        return self.config()
+
+    def forget(self) -> None:
+        """The project's files were changed: resolve them anew. Its name stays."""
+        self.__dict__.pop("present", None)
 
     # -- Compose --------------------------------------------------------------------------------------
 
@@ -104,9 +77,7 @@ class Compose:
         text = done.stdout.decode()
         if staged:
             text = text.replace(json.dumps(str(staged))[1:-1], json.dumps(str(self.project_dir))[1:-1])
-        project = Project(json.loads(text))
-        self.__dict__.setdefault("name", project.name)
-        return project
+        return Project(json.loads(text))
 
     def up(self, services: Collection[str], timeout_seconds: float, *, recreate: bool) -> None:
         """Bring services to what the Compose file says, in one step; nothing is pulled or built.
@@ -159,16 +130,16 @@ class Compose:
         from docker.errors import NotFound
 
         found: list[Container] = []
-        label = f"{_LABEL}.project={self.name}"
+        label = f"{container.PROJECT_LABEL}={self.name}"
         with translated("listing containers"):
             for entry in self.api.containers(all=True, filters={"label": label}):
-                if entry["Labels"].get(f"{_LABEL}.oneoff") == "True":
+                if entry["Labels"].get(container.ONEOFF_LABEL) == "True":
                     continue
                 try:
-                    found.append(_container(self.api.inspect_container(entry["Id"])))
+                    found.append(container.parse(self.api.inspect_container(entry["Id"])))
                 except NotFound:
                     continue  # removed between the two calls
-        return sorted(found, key=lambda container: container.name)
+        return sorted(found, key=lambda found: found.name)
 
     def remove(self, services: Collection[str], timeout_seconds: int = STOP_SECONDS) -> None:
         """Stop and remove the containers of services that the Compose file may not know any more."""
@@ -181,22 +152,22 @@ class Compose:
         before that, the new one is one too many; killed after it, the new one has no name of its own yet.
         """
         containers = [c for c in self.containers() if c.service in services]
-        named = {c.service for c in containers if not _is_temporary(c)}
-        temporary = [c for c in containers if _is_temporary(c)]
+        named = {c.service for c in containers if not c.is_temporary}
+        temporary = [c for c in containers if c.is_temporary]
         self._remove([c for c in temporary if c.service in named], STOP_SECONDS)
-        for container in temporary:
-            if container.service not in named:
-                with points.around("container.rename"), translated(f"renaming {container.name}"):
-                    self.api.rename(container.id, container.name.partition("_")[2])
+        for found in temporary:
+            if found.service not in named:
+                with points.around("container.rename"), translated(f"renaming {found.name}"):
+                    self.api.rename(found.id, found.name.partition("_")[2])
 
     def _remove(self, containers: Sequence[Container], timeout_seconds: int) -> None:
         from docker.errors import NotFound
 
-        for container in containers:
-            with points.around("container.remove"), translated(f"removing {container.name}"):
+        for found in containers:
+            with points.around("container.remove"), translated(f"removing {found.name}"):
                 try:
-                    self.api.stop(container.id, timeout=min(timeout_seconds, 10))
-                    self.api.remove_container(container.id, force=True)
+                    self.api.stop(found.id, timeout=min(timeout_seconds, 10))
+                    self.api.remove_container(found.id, force=True)
                 except NotFound:
                     continue
 
@@ -225,7 +196,7 @@ class Compose:
         containers = [c for c in self.containers() if c.service == service]
         if not containers:
             return []
-        newest = max(containers, key=lambda container: container.started)
+        newest = max(containers, key=lambda found: found.started)
         with translated(f"reading the log of {service}"):
             raw: bytes = self.api.logs(newest.id, stdout=True, stderr=True, tail=lines)
         return raw.decode(errors="replace").splitlines()[-lines:]
@@ -238,7 +209,7 @@ class Compose:
         """
         from docker.errors import NotFound
 
-        name = self.config().volume_name(key)
+        name = self.present.volume_name(key)
         with translated(f"inspecting the volume {key}"):
             try:
                 if name is not None:
@@ -253,12 +224,16 @@ class Compose:
         Args:
             since: seconds since the epoch.
         """
-        filters = {"type": "container", "event": ["die", "start"], "label": f"{_LABEL}.project={self.name}"}
+        filters = {
+            "type": "container",
+            "event": ["die", "start"],
+            "label": f"{container.PROJECT_LABEL}={self.name}",
+        }
         died: dict[str, float] = {}
         longest: float | None = None
         with translated("reading events"):
             for event in self.api.events(since=since, until=time.time(), filters=filters, decode=True):
-                service = event["Actor"]["Attributes"].get(f"{_LABEL}.service")
+                service = event["Actor"]["Attributes"].get(container.SERVICE_LABEL)
                 moment = event["timeNano"] / 1e9
                 if service not in services:
                     continue
@@ -267,38 +242,6 @@ class Compose:
                 elif service in died:
                     longest = max(longest or 0.0, moment - died.pop(service))
         return None if longest is None else round(longest, 3)
-
-
-def _container(data: dict[str, Any]) -> Container:
-    state = data["State"]
-    return Container(
-        id=data["Id"],
-        name=data["Name"].lstrip("/"),
-        service=data["Config"]["Labels"].get(f"{_LABEL}.service", ""),
-        image_id=data["Image"],
-        reference=data["Config"]["Image"],
-        state=state["Status"],
-        health=(state.get("Health") or {}).get("Status", "").replace("none", ""),
-        exit_code=state["ExitCode"],
-        restarts=data.get("RestartCount", 0),
-        started=_epoch(state["StartedAt"]),
-        restart_policy=data["HostConfig"]["RestartPolicy"]["Name"] or "no",
-        mounts=tuple(Mount(Path(m["Source"]), Path(m["Destination"])) for m in data.get("Mounts") or []),
-    )
-
-
-def _epoch(text: str) -> float:
-    """Seconds since the epoch of Docker's timestamps; the year 1 stands for never."""
-    if text.startswith("0001-"):
-        return 0.0
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
-
-
-def _is_temporary(container: Container) -> bool:
-    """Whether the name is the one that Compose gives until the old container is gone: `<id>_<name>`."""
-    head, _, _ = container.name.partition("_")
-    return len(head) == 12 and all(char in "0123456789abcdef" for char in head)
 
 
 @functools.cache

@@ -214,7 +214,7 @@ class _Volume:
         assert config.name is not None
         self.label = config.label
         self._key, self._compose = config.name, compose
-        self.writers = compose.config().writers_of(self._key)
+        self.writers = compose.present.writers_of(self._key)
 
     def dump(self, target: Path, timeout_seconds: float) -> None:
         directory = self._compose.volume_path(self._key)

@@ -15,10 +15,10 @@ from ota_py.errors import (
     OtaError,
 )
 from ota_py.gateway import health, lock, recovery, results
-from ota_py.gateway.backup import Backup
+from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.config import Config
 from ota_py.gateway.interrupts import shielded
-from ota_py.gateway.journal import ROLLBACK, UPDATE, Journal, Transaction
+from ota_py.gateway.journal import Journal
 from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
@@ -28,6 +28,7 @@ from ota_py.gateway.rollback import Rollback
 from ota_py.gateway.staging import Fetch
 from ota_py.gateway.states import STEPS, State
 from ota_py.gateway.timing import Clock
+from ota_py.gateway.transaction import ROLLBACK, UPDATE, Transaction
 from ota_py.gateway.update import Update
 from ota_py.trust.verify import VerifiedManifest
 
@@ -118,14 +119,14 @@ class Engine:
         """Make a backup of what runs now."""
         with lock.exclusive(self._config.lock_path):
             clock = self._fetch_clock()
-            backup = self.parts.backups.create(self.parts.compose.config(), [], clock)
+            backup = self.parts.backups.create(self.parts.compose.present, [], clock)
             self.parts.backups.prune(protected=self._rollback_target())
             return backup
 
     def health(self) -> health.Snapshot:
         """How services and probes stand now."""
         compose = self.parts.compose
-        return health.observe(compose, compose.config(), self._config.probes)
+        return health.observe(compose, compose.present, self._config.probes)
 
     # -- an update ------------------------------------------------------------------------------------
 
@@ -177,7 +178,7 @@ class Engine:
         if transaction.intent is not State.STARTED and transaction.state is not State.STARTED:
             return {}
         try:
-            project = self.parts.compose.config()
+            project = self.parts.compose.present
         except OtaError:
             return {}
         return health.blame(self.parts.compose, project, Plan.of(transaction.plan).change.changed)
@@ -251,7 +252,7 @@ class Engine:
         old = Plan.of(update.plan)
         backup = self.parts.backups.load(old.backup)
         compose = self.parts.compose
-        before = health.before(compose, compose.config(), self._config.probes)
+        before = health.before(compose, compose.present, self._config.probes)
         # What ran well before the update is to run well again; of the probes, those that pass now.
         plan = Plan(
             change=old.change,

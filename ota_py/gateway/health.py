@@ -13,7 +13,8 @@ from enum import Enum
 
 from ota_py.errors import HealthError, OtaError
 from ota_py.gateway import probes
-from ota_py.gateway.compose import Compose, Container
+from ota_py.gateway.compose import Compose
+from ota_py.gateway.container import Container
 from ota_py.gateway.plan import Before
 from ota_py.gateway.project import Project
 from ota_py.gateway.timing import Clock

@@ -10,7 +10,8 @@ from ota_py.gateway import files, health, lock, probes
 from ota_py.gateway.api import Api, Assignment
 from ota_py.gateway.config import Config
 from ota_py.gateway.engine import Engine
-from ota_py.gateway.journal import Journal, Transaction
+from ota_py.gateway.journal import Journal
+from ota_py.gateway.transaction import Transaction
 from ota_py.names import parse_version
 from ota_py.trust.client import TrustClient
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from ota_py.gateway import outbox, points, schema, states
 from ota_py.gateway.states import State
+from ota_py.gateway.steps import Step, StepLog
 from ota_py.gateway.timing import Clock, stamp
+from ota_py.gateway.transaction import UPDATE, Transaction, parse
 
 if TYPE_CHECKING:
     # The agent keeps the journal open for months, and pydantic out of its memory.
@@ -25,62 +26,10 @@ if TYPE_CHECKING:
     from ota_py.gateway.settings import Settings
 
 INSTALLED = "installed_version"
-UPDATE = "update"
-ROLLBACK = "rollback"
-
-
-@dataclass(frozen=True)
-class Transaction:
-    """One attempt to change what this gateway runs.
-
-    Attributes:
-        kind: `update`, or `rollback` for an operator's return to a backup.
-        version: what it leads to; for a rollback the version of the backup.
-        state: the last step that is done; `intent`: the step under way, if any.
-        attempts: how often recovery or rollback has begun, counted across restarts.
-        plan: what later steps and recovery need, see `ota_py.gateway.plan.Plan`.
-        clock: time spent against the limit of the present phase.
-    """
-
-    id: str
-    kind: str
-    version: str
-    from_version: str
-    rollout: int | None
-    state: State
-    intent: State | None
-    created_at: str
-    finished_at: str | None
-    attempts: int
-    reason: str
-    error: dict[str, Any] | None
-    downtime_seconds: float | None
-    plan: dict[str, Any]
-    clock: Clock
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it has not ended."""
-        return not states.is_terminal(self.state)
-
-    @property
-    def touched(self) -> bool:
-        """Whether services may have been touched."""
-        return states.touched(self.state, self.intent)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a transaction: a state, or a part of the way back."""
-
-    name: str
-    begun_at: str
-    done_at: str | None
-    seconds: float | None
 
 
 class Journal:
-    """The journal of one gateway; also keeps the outbox, the floor and what is known to be bad.
+    """The journal of one gateway; also keeps the outbox and what is known to be bad.
 
     Raises:
         JournalError: the file is damaged, lost or of another version; nothing is guessed.
@@ -91,7 +40,7 @@ class Journal:
         self._path = config.journal_path
         self._initial_version = config.initial_version
         self._connection = schema.connect(self._path, config.backups_dir)
-        self._begun: dict[str, float] = {}
+        self._steps = StepLog()
 
     def __enter__(self) -> Self:
         return self
@@ -195,7 +144,7 @@ class Journal:
                     _dump(clock),
                 ),
             )
-            self._step_done(connection, new, State.RECEIVED)
+            self._steps.end(connection, new, State.RECEIVED)
             self._report(connection, new, {})
         return self.transaction(new)
 
@@ -207,7 +156,7 @@ class Journal:
                 "UPDATE transactions SET intent = ?, clock = ? WHERE id = ?",
                 (state, _dump(clock or transaction.clock.stored()), transaction.id),
             )
-            self._step_begun(connection, transaction.id, state)
+            self._steps.begin(connection, transaction.id, state)
         return self.transaction(transaction.id)
 
     def advance(
@@ -242,7 +191,7 @@ class Journal:
                     transaction.id,
                 ),
             )
-            self._step_done(connection, transaction.id, state)
+            self._steps.end(connection, transaction.id, state)
             self._settle(connection, transaction, state, reason, is_bad)
             self._report(connection, transaction.id, details or {})
         return self.transaction(transaction.id)
@@ -274,33 +223,12 @@ class Journal:
             yield False
             return
         with self.write(f"part.{name}.begin") as connection:
-            self._step_begun(connection, transaction.id, name)
+            self._steps.begin(connection, transaction.id, name)
         yield True
         with self.write(f"part.{name}.end") as connection:
-            self._step_done(connection, transaction.id, name)
+            self._steps.end(connection, transaction.id, name)
 
     # -- within a SQLite transaction ------------------------------------------------------------------
-
-    def _step_begun(self, connection: sqlite3.Connection, transaction_id: str, name: str) -> None:
-        self._begun[name] = time.monotonic()
-        connection.execute(
-            "INSERT INTO steps (transaction_id, name, begun_at) VALUES (?, ?, ?)",
-            (transaction_id, name, stamp()),
-        )
-
-    def _step_done(self, connection: sqlite3.Connection, transaction_id: str, name: str) -> None:
-        now = stamp()
-        seconds = round(time.monotonic() - self._begun.pop(name, time.monotonic()), 3)
-        changed = connection.execute(
-            "UPDATE steps SET done_at = ?, seconds = ? WHERE number = (SELECT max(number) FROM steps "
-            "WHERE transaction_id = ? AND name = ? AND done_at IS NULL)",
-            (now, seconds, transaction_id, name),
-        ).rowcount
-        if not changed:
-            connection.execute(
-                "INSERT INTO steps (transaction_id, name, begun_at, done_at, seconds) VALUES (?, ?, ?, ?, 0)",
-                (transaction_id, name, now, now),
-            )
 
     def _settle(
         self,
@@ -329,7 +257,7 @@ class Journal:
 
     def _report(self, connection: sqlite3.Connection, transaction_id: str, details: dict[str, Any]) -> None:
         row = connection.execute("SELECT * FROM transactions WHERE id = ?", (transaction_id,)).fetchone()
-        now = _transaction(row)
+        now = parse(row)
         kind = "alarm" if now.state is State.BROKEN else "transition"
         outbox.enqueue(
             connection,
@@ -343,42 +271,9 @@ class Journal:
         )
 
 
-class JournalFloor:
-    """The highest metadata versions ever seen; implements `ota_py.trust.client.Floor`."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def get(self, role: str) -> int:
-        """The highest version of `role` seen, or 0."""
-        rows = self._journal.read("SELECT version FROM floor WHERE role = ?", (role,))
-        return int(rows[0]["version"]) if rows else 0
-
-    def raise_to(self, role: str, version: int) -> None:
-        """Remember `version`; never lowers what is stored, and writes only what is new."""
-        if version <= self.get(role):
-            return
-        with self._journal.write("floor") as connection:
-            connection.execute(
-                "INSERT INTO floor VALUES (?, ?) ON CONFLICT (role) DO UPDATE "
-                "SET version = max(version, excluded.version)",
-                (role, version),
-            )
-
-
 def _dump(clock: Clock) -> str:
     return json.dumps(asdict(clock))
 
 
 def _first(rows: list[sqlite3.Row]) -> Transaction | None:
-    return _transaction(rows[0]) if rows else None
-
-
-def _transaction(row: sqlite3.Row) -> Transaction:
-    values = {key: row[key] for key in row.keys() if key != "number"}  # noqa: SIM118 - a Row is no dict
-    values["state"] = State(row["state"])
-    values["intent"] = State(row["intent"]) if row["intent"] else None
-    values["error"] = json.loads(row["error"]) if row["error"] else None
-    values["plan"] = json.loads(row["plan"])
-    values["clock"] = Clock(**json.loads(row["clock"]))
-    return Transaction(**values)
+    return parse(rows[0]) if rows else None

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ota_py.gateway import lock
-from ota_py.gateway.journal import Journal, Transaction
+from ota_py.gateway.journal import Journal
 from ota_py.gateway.scheduling import Backoff
+from ota_py.gateway.transaction import Transaction
 
 # Between two tasks of a push the transaction waits without an owner, while nothing is touched yet.
 PATIENCE_SECONDS = 900.0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ota_py.gateway.timing import stamp
 
 if TYPE_CHECKING:
-    from ota_py.gateway.journal import Journal, Transaction
+    from ota_py.gateway.journal import Journal
+    from ota_py.gateway.transaction import Transaction
 
 Report = dict[str, Any]
 

@@ -11,9 +11,10 @@ from ota_py.gateway.backup import Backups
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.config import Config
 from ota_py.gateway.images import Images
-from ota_py.gateway.journal import Journal, Transaction
+from ota_py.gateway.journal import Journal
 from ota_py.gateway.progress import Progress
 from ota_py.gateway.staging import Staging
+from ota_py.gateway.transaction import Transaction
 
 
 class Parts:

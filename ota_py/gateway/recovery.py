@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator
 
 from ota_py.errors import InterruptedByOperatorError, OtaError, UpdateFailedError
-from ota_py.gateway.journal import Transaction
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.rollback import Rollback
 from ota_py.gateway.states import State
+from ota_py.gateway.transaction import Transaction
 
 NOTHING_TOUCHED = "interrupted, nothing was touched"
 SUPERSEDED = "superseded"

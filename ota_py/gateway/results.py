@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ota_py.gateway.journal import Journal, Transaction
+from ota_py.gateway.journal import Journal
 from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.states import OUTCOMES
+from ota_py.gateway.transaction import Transaction
 
 Result = dict[str, Any]
 

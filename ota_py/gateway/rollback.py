@@ -18,14 +18,15 @@ from ota_py.errors import (
     UpdateFailedError,
 )
 from ota_py.gateway import health
-from ota_py.gateway.backup import Backup, Backups
-from ota_py.gateway.journal import ROLLBACK, Transaction
+from ota_py.gateway.backup import Backups
+from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project
 from ota_py.gateway.results import seconds_since
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
+from ota_py.gateway.transaction import ROLLBACK, Transaction
 
 ATTEMPTS_MAX = 3
 PAUSE_SECONDS = 2.0
@@ -85,7 +86,8 @@ class Rollback:
             if needed:
                 self._compose.remove(plan.change.added)
                 self._backups.restore_files(backup)
-        project = self._compose.config()
+        self._compose.forget()
+        project = self._compose.present
         with self._journal.part(transaction, "rollback.images") as needed:
             if needed:
                 self._restore_images(backup)
@@ -182,7 +184,7 @@ class Rollback:
     def _broken(self, transaction: Transaction, problem: OtaError) -> Transaction:
         """Start what can be started, call for help, and try no further."""
         try:
-            self._compose.up(self._compose.config().services, START_SECONDS, recreate=False)
+            self._compose.up(self._compose.present.services, START_SECONDS, recreate=False)
         except OtaError as error:
             self._parts.progress.note(f"services could not all be started: {error.message}")
         broken = BrokenError(

@@ -9,7 +9,8 @@ from ota_py import names
 from ota_py.errors import IncompatibleError, NotFoundError, OtaError
 from ota_py.gateway import compat
 from ota_py.gateway.config import Config
-from ota_py.gateway.journal import Journal, JournalFloor
+from ota_py.gateway.floor import JournalFloor
+from ota_py.gateway.journal import Journal
 from ota_py.gateway.staging import Fetch
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
 from ota_py.trust.client import TrustClient

@@ -15,13 +15,13 @@ from dataclasses import replace
 from ota_py.errors import HealthError, InterruptedByOperatorError
 from ota_py.gateway import compat, files, health
 from ota_py.gateway.images import Images, connect
-from ota_py.gateway.journal import Transaction
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
-from ota_py.gateway.project import compare
+from ota_py.gateway.project import Project, compare
 from ota_py.gateway.staging import Fetch
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
+from ota_py.gateway.transaction import Transaction
 from ota_py.manifest import Image, Manifest, Probe
 from ota_py.trust.verify import VerifiedManifest
 
@@ -53,6 +53,7 @@ class Update:
         self._fetch = fetch
         self._force = force
         self._staging = parts.staging(self.manifest.version)
+        self._new: Project | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -91,10 +92,9 @@ class Update:
             force=self._force,
         )
         self._require_space()
-        present = self._compose.config()
-        new, project = self._staging.stage(self.manifest, self._fetch)
+        new, self._new = self._staging.stage(self.manifest, self._fetch)
         written = [self._config.project_dir / file.dest for file in new]
-        change = compare(present, project, written)
+        change = compare(self._compose.present, self._new, written)
         plan = Plan(self.sha256, files=new, change=change)
         self._journal.note(transaction, **plan.as_dict())
 
@@ -114,7 +114,7 @@ class Update:
 
     def _back_up(self, transaction: Transaction) -> None:
         plan = Plan.of(transaction.plan)
-        project = self._compose.config()
+        project = self._compose.present
         backup = self._parts.backups.create(
             project, [file.dest for file in plan.files], transaction.clock, transaction.id
         )
@@ -176,6 +176,7 @@ class Update:
 
     def _apply(self, transaction: Transaction) -> None:
         self._staging.apply(Plan.of(transaction.plan).files)
+        self._compose.forget()
 
     def _start(self, transaction: Transaction) -> None:
         plan = Plan.of(transaction.plan)
@@ -187,7 +188,7 @@ class Update:
     def _wait_for_health(self, transaction: Transaction) -> None:
         plan = Plan.of(transaction.plan)
         expected = health.Expectation(
-            project=self._compose.config(),
+            project=self._new or self._compose.present,
             watched=plan.change.changed,
             images=self._image_ids(),
             settle_seconds=self._settle_seconds,

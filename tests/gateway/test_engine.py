@@ -113,8 +113,8 @@ def test_the_engine_stays_small(site: Site) -> None:
     """The mark is 80 MB for the engine's own memory."""
     site.publish("1.1.0", {"app": site.push("app", "1.1.0")}, {"config/app.conf": (b"{{ version }}", True)})
     script = (
-        "import sys; from ota_py import cli as c; from ota_py.gateway.cli import cli; "
-        "status = c.run(cli, sys.argv[1:]); "
+        "import sys; from ota_py.cli import run; from ota_py.gateway.cli import command; "
+        "status = run(command, sys.argv[1:]); "
         "print(open('/proc/self/status').read(), file=sys.stderr); sys.exit(status)"
     )
     done = subprocess.run(

@@ -7,7 +7,7 @@ import pytest
 
 from ota_py.errors import all_errors
 from ota_py.gateway import states
-from ota_py.gateway.cli import cli
+from ota_py.gateway.cli import command
 from ota_py.gateway.config import ApiConfig, Config, MqttConfig
 from tests.gateway.gateways import ROOT
 
@@ -36,7 +36,7 @@ def test_the_row_tells_the_default(name):
 
 
 def test_every_command_has_a_row():
-    commands = cli.list_commands(click.Context(cli))
+    commands = command.list_commands(click.Context(command))
     assert not [name for name in commands if f"| `ota_client.py {name}` |" not in GUIDE]
 
 

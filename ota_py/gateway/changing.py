@@ -1,0 +1,149 @@
+"""Commands that change what the gateway runs: update, rollback, recover, backup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ota_py.cli import echo_json, json_option
+from ota_py.errors import CarrierError, OtaError, RolledBackError, UsageError
+from ota_py.gateway.session import choose, config_option, session
+
+
+@click.command()
+@click.option("--version", help="The version to update to; not given: the assigned one, else the newest fit.")
+@click.option(
+    "--manifest", type=click.Path(path_type=Path), help="A manifest file, with FILE.sig and files/ beside it."
+)
+@click.option(
+    "--until",
+    type=click.Choice(["VERIFIED", "BACKED_UP", "COMMITTED"]),
+    default="COMMITTED",
+    show_default=True,
+    help="Stop here and leave the transaction open; a later update goes on.",
+)
+@click.option("--rollout", type=int, help="The rollout that asks for it, for the reports.")
+@click.option("--force", is_flag=True, help="Also a version that was rolled back here, or after BROKEN.")
+@config_option
+@json_option
+def update(
+    version: str | None,
+    manifest: Path | None,
+    until: str,
+    rollout: int | None,
+    force: bool,
+    config_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Update this gateway, or roll back by itself if the update is not well.
+
+    \b
+    Examples:
+      ota_client.py update                      # what is assigned, else the newest
+      ota_client.py update --version 1.2.0
+      ota_client.py update --manifest /media/usb/manifest.json
+    """
+    from ota_py.gateway.results import nothing_done
+    from ota_py.gateway.states import State
+
+    if version and manifest:
+        raise UsageError("--version and --manifest exclude each other", hint="give one of them")
+    with session(config_file, as_json) as s:
+        try:
+            source, rollout = choose(s, version, manifest, rollout)
+        except CarrierError:
+            raise  # nothing is decided: whoever asked tries again
+        except OtaError as error:
+            if not version:
+                raise
+            return _conclude(s.engine.refuse(version, error, rollout), as_json)
+        if source is None:
+            return _conclude(nothing_done(s.journal.installed_version, "no newer update"), as_json)
+        result = s.engine.update(
+            source.verified, source.fetch, rollout=rollout, until=State(until), force=force
+        )
+        return _conclude(result, as_json)
+
+
+@click.command()
+@click.option("--keep-databases", is_flag=True, help="Leave databases as they are now.")
+@config_option
+@json_option
+def rollback(keep_databases: bool, config_file: Path | None, as_json: bool) -> int:
+    """Return to the version before the installed one: files, images and databases of its backup.
+
+    What was written to the databases since that update is lost, unless --keep-databases is given.
+    """
+    with session(config_file, as_json) as s:
+        return _conclude(s.engine.rollback(keep_databases=keep_databases), as_json)
+
+
+@click.command()
+@config_option
+@json_option
+def recover(config_file: Path | None, as_json: bool) -> int:
+    """End an interrupted transaction: committed, rolled back, or failed with nothing touched.
+
+    On an idle gateway nothing happens. Run at boot, before the agent.
+    """
+    with session(config_file, as_json) as s:
+        result = s.engine.recover()
+    # Recovery did what it is for, even where the transaction it found did not succeed.
+    status = _conclude(result, as_json)
+    return status if result["outcome"] == "BROKEN" else 0
+
+
+@click.command()
+@config_option
+@json_option
+def backup(config_file: Path | None, as_json: bool) -> int:
+    """Back up Compose file, configuration, image ids and databases as they are now. Stops nothing."""
+    with session(config_file, as_json) as s:
+        made = s.engine.backup()
+    data = {
+        "id": made.id,
+        "version": made.version,
+        "created_at": made.created_at,
+        "files": [saved.path for saved in made.files],
+        "databases": [saved.label for saved in made.databases],
+        "changed": True,
+    }
+    if as_json:
+        echo_json(data)
+    else:
+        click.echo(
+            f"backup {made.id} of {made.version}: {len(made.files)} files, {len(made.databases)} databases"
+        )
+    return 0
+
+
+def _conclude(result: dict[str, Any], as_json: bool) -> int:
+    """Print a result; returns the exit status that belongs to it."""
+    from ota_py.gateway.presenting import sentence
+
+    status = _exit_status(result)
+    if as_json:
+        echo_json(result)
+        return status
+    click.echo(sentence(result))
+    if status:
+        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(result["reason"], err=True)
+        if hint := (result["error"] or {}).get("hint"):
+            click.echo(f"hint: {hint}", err=True)
+    return status
+
+
+def _exit_status(result: dict[str, Any]) -> int:
+    from ota_py.errors import BrokenError, all_errors
+
+    if result["outcome"] == "BROKEN":
+        return BrokenError.exit_status
+    if result["error"] is None:
+        return 0
+    if result["outcome"] == "ROLLED_BACK":
+        return RolledBackError.exit_status
+    codes = {cls.code: cls.exit_status for cls in all_errors()}
+    return codes[result["error"]["code"]]

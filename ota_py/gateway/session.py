@@ -1,0 +1,61 @@
+"""What the commands share: configuration, journal and engine, opened once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ota_py.gateway.config import Config
+    from ota_py.gateway.engine import Engine
+    from ota_py.gateway.journal import Journal
+    from ota_py.gateway.sources import Source
+
+config_option = click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="The gateway's configuration."
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a command works with."""
+
+    config: Config
+    journal: Journal
+    engine: Engine
+
+
+@contextlib.contextmanager
+def session(config_file: Path | None, as_json: bool = True) -> Iterator[Session]:
+    """Open configuration and journal; progress is shown unless the answer is JSON."""
+    from ota_py.gateway import config, interrupts
+    from ota_py.gateway.engine import Engine
+    from ota_py.gateway.journal import Journal
+    from ota_py.gateway.presenting import Terminal
+
+    settings = config.load(config_file)
+    interrupts.listen()
+    with Journal(settings) as journal:
+        yield Session(settings, journal, Engine(settings, journal, None if as_json else Terminal()))
+
+
+def choose(
+    s: Session, version: str | None, manifest: Path | None, rollout: int | None
+) -> tuple[Source | None, int | None]:
+    """The update that the options name, and the rollout behind it."""
+    from ota_py.gateway import inspection, sources
+
+    trust = sources.trust_client(s.config, s.journal)
+    if manifest:
+        return sources.from_file(trust, manifest), rollout
+    if version:
+        return sources.from_repository(trust, version), rollout
+    assigned = inspection.assignment(s.config)
+    if assigned:
+        return sources.from_repository(trust, assigned.version), assigned.rollout
+    return sources.newest(trust, s.config, s.journal), rollout

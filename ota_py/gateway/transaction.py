@@ -1,0 +1,66 @@
+"""One attempt to change what this gateway runs, as the journal keeps it. Pure."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from ota_py.gateway import states
+from ota_py.gateway.states import State
+from ota_py.gateway.timing import Clock
+
+UPDATE = "update"
+ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One attempt to change what this gateway runs.
+
+    Attributes:
+        kind: `update`, or `rollback` for an operator's return to a backup.
+        version: what it leads to; for a rollback the version of the backup.
+        state: the last step that is done; `intent`: the step under way, if any.
+        attempts: how often recovery or rollback has begun, counted across restarts.
+        plan: what later steps and recovery need, see `ota_py.gateway.plan.Plan`.
+        clock: time spent against the limit of the present phase.
+    """
+
+    id: str
+    kind: str
+    version: str
+    from_version: str
+    rollout: int | None
+    state: State
+    intent: State | None
+    created_at: str
+    finished_at: str | None
+    attempts: int
+    reason: str
+    error: dict[str, Any] | None
+    downtime_seconds: float | None
+    plan: dict[str, Any]
+    clock: Clock
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return not states.is_terminal(self.state)
+
+    @property
+    def touched(self) -> bool:
+        """Whether services may have been touched."""
+        return states.touched(self.state, self.intent)
+
+
+def parse(row: sqlite3.Row) -> Transaction:
+    """From a row of the journal."""
+    values = {key: row[key] for key in row.keys() if key != "number"}  # noqa: SIM118 - a Row is no dict
+    values["state"] = State(row["state"])
+    values["intent"] = State(row["intent"]) if row["intent"] else None
+    values["error"] = json.loads(row["error"]) if row["error"] else None
+    values["plan"] = json.loads(row["plan"])
+    values["clock"] = Clock(**json.loads(row["clock"]))
+    return Transaction(**values)
