@@ -103,7 +103,7 @@ class Engine:
                 # What was half-way is rolled back by that: going back once more was not asked for.
                 if ended is None or not ended.touched:
                     transaction = self._prepare_rollback(keep_databases)
-                    reason = f"an operator rolled {transaction.from_version} back"
+                    reason = f"an operator rolled {transaction.version} back"
                     ended = Rollback(self.parts).run(transaction, reason)
             return results.result_of(ended, self._journal)
 
@@ -260,7 +260,9 @@ class Engine:
             before=replace(old.before, probes=before.probes),
             keep_databases=keep_databases,
         )
-        transaction = self._journal.begin(ROLLBACK, backup.version, None, plan.as_dict(), self._fetch_clock())
+        transaction = self._journal.begin(
+            ROLLBACK, installed, None, plan.as_dict(), self._fetch_clock(), backup.version
+        )
         return self._journal.advance(transaction, State.VERIFIED)
 
     def _rollback_target(self) -> str:

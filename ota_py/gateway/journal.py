@@ -18,7 +18,7 @@ from ota_py.gateway import outbox, points, schema, states
 from ota_py.gateway.states import State
 from ota_py.gateway.steps import Step, StepLog
 from ota_py.gateway.timing import Clock, stamp
-from ota_py.gateway.transaction import UPDATE, Transaction, parse
+from ota_py.gateway.transaction import Transaction, parse
 
 if TYPE_CHECKING:
     # The agent keeps the journal open for months, and pydantic out of its memory.
@@ -124,9 +124,15 @@ class Journal:
         return [Step(row["name"], row["begun_at"], row["done_at"], row["seconds"]) for row in rows]
 
     def begin(
-        self, kind: str, version: str, rollout: int | None, plan: dict[str, Any], clock: Clock
+        self,
+        kind: str,
+        version: str,
+        rollout: int | None,
+        plan: dict[str, Any],
+        clock: Clock,
+        from_version: str | None = None,
     ) -> Transaction:
-        """Open a transaction in the state RECEIVED."""
+        """Open a transaction in the state RECEIVED; `from_version` is the installed one if not given."""
         new = str(uuid.uuid4())
         with self.write("begin") as connection:
             connection.execute(
@@ -136,7 +142,7 @@ class Journal:
                     new,
                     kind,
                     version,
-                    self.installed_version,
+                    from_version or self.installed_version,
                     rollout,
                     State.RECEIVED,
                     stamp(),
@@ -243,13 +249,11 @@ class Journal:
             self._set_installed(connection, transaction.version)
             connection.execute("DELETE FROM known_bad WHERE version = ?", (transaction.version,))
         elif state is State.ROLLED_BACK:
-            is_update = transaction.kind == UPDATE
-            bad = transaction.version if is_update else transaction.from_version
-            self._set_installed(connection, transaction.from_version if is_update else transaction.version)
+            self._set_installed(connection, transaction.from_version)
             if is_bad:
                 connection.execute(
                     "INSERT OR REPLACE INTO known_bad VALUES (?, ?, ?, ?)",
-                    (bad, transaction.id, reason or transaction.reason, stamp()),
+                    (transaction.version, transaction.id, reason or transaction.reason, stamp()),
                 )
 
     def _set_installed(self, connection: sqlite3.Connection, version: str) -> None:

@@ -80,8 +80,12 @@ def connect(path: Path, backups: Path) -> sqlite3.Connection:
     with translated(path):
         if path.stat().st_size == 0:
             raise JournalError(f"the journal {path} is empty", hint=_HINT)
-        connection = _open(path)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.row_factory = sqlite3.Row
         _check(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
 
@@ -98,15 +102,6 @@ def _create(path: Path) -> None:
         os.chmod(draft, 0o600)
         files.sync(draft)
         files.rename(draft, path)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

@@ -21,7 +21,8 @@ class Transaction:
 
     Attributes:
         kind: `update`, or `rollback` for an operator's return to a backup.
-        version: what it leads to; for a rollback the version of the backup.
+        version: what an update leads to, and what a rollback leaves.
+        from_version: what ran before it, and runs again once it is rolled back.
         state: the last step that is done; `intent`: the step under way, if any.
         attempts: how often recovery or rollback has begun, counted across restarts.
         plan: what later steps and recovery need, see `ota_py.gateway.plan.Plan`.
