@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from bench import fleet
 from bench.result import Comparison
 
 NAMES = ("polls", "update", "rollout", "memory")
@@ -21,9 +22,12 @@ NAMES = ("polls", "update", "rollout", "memory")
 def main(names: tuple[str, ...], as_json: bool) -> None:
     """Measure, as ratios against what a user would pick instead; exit 1 when a mark is missed."""
     results: list[Comparison] = []
-    for name in names or NAMES:
-        click.echo(f"measuring: {name} ...", err=True)
-        results += importlib.import_module(f"bench.{name}").run()
+    try:
+        for name in names or NAMES:
+            click.echo(f"measuring: {name} ...", err=True)
+            results += importlib.import_module(f"bench.{name}").run()
+    finally:
+        fleet.down()
     if as_json:
         click.echo(json.dumps([result.as_dict() for result in results], indent=2))
     else:

@@ -1,4 +1,4 @@
-"""Fill a fresh control plane with a fleet, and print one gateway's token: `python -m bench.polls_fleet 1000`."""
+"""Fill a fresh control plane, and print one gateway's token: `python -m bench.polls_fleet 1000`."""
 
 from __future__ import annotations
 
