@@ -4,7 +4,21 @@
 Use it as `ansible-playbook -i inventory/control_plane.py rollout.yml -e version=1.2.0`.
 """
 
-from ota_py.manager.inventory import main
+from __future__ import annotations
+
+import click
+
+from ota_py import cli
+from ota_py.manager.parts import Parts
+
+
+@click.command()
+@click.option("--list", "listing", is_flag=True, help="The whole inventory.")
+@click.option("--host", help="Variables of one host: empty, since --list carries them all.")
+def command(listing: bool, host: str | None) -> None:
+    """Print what Ansible asks for, as JSON."""
+    cli.echo_json(Parts().control_plane.inventory() if listing and not host else {})
+
 
 if __name__ == "__main__":
-    main()
+    cli.main(command)()

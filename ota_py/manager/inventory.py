@@ -1,15 +1,12 @@
-"""The gateways that Ansible's inventory knows, and the control plane's dynamic inventory."""
+"""The gateways that Ansible's inventory knows."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ota_py.errors import ConfigError, OtaError
-from ota_py.manager.parts import Parts
+from ota_py.errors import ConfigError
 from ota_py.manager.project import environment, project_root
 
 # The group that holds every gateway, in static inventories and in the control plane's.
@@ -59,17 +56,3 @@ def _members(listed: Mapping[str, Any], group: str) -> list[str]:
     found = listed.get(group, {})
     nested = [name for child in found.get("children", []) for name in _members(listed, child)]
     return list(dict.fromkeys([*found.get("hosts", []), *nested]))
-
-
-def main() -> None:
-    """The dynamic inventory script: `--list` prints the control plane's inventory as JSON.
-
-    `--host NAME` is answered by an empty object: `--list` carries all variables.
-    """
-    if "--host" in sys.argv[1:]:
-        sys.stdout.write("{}\n")
-        return
-    try:
-        sys.stdout.write(json.dumps(Parts().control_plane.inventory(), indent=2) + "\n")
-    except OtaError as error:
-        sys.exit(f"error: {error.message}\nhint: {error.hint}")

@@ -23,7 +23,7 @@ import click
 
 from ota_py import __version__
 from ota_py import cli as boundary
-from ota_py.errors import CarrierError, ConfigError
+from ota_py.errors import CarrierError, UsageError
 from ota_py.manager.project import project_root
 
 ARCHIVE = "wheelhouse.tar"
@@ -139,7 +139,7 @@ def _pack(wheels: Path, archive: Path) -> None:
 def command(out: Path, python: str, architecture: str, as_json: bool) -> None:
     """Build what gateways are installed from, for one Python and architecture."""
     if not re.fullmatch(r"3\.[0-9]{1,2}", python):
-        raise ConfigError(f"--python {python[:20]!r} is not a Python version", hint="for example 3.13")
+        raise UsageError(f"--python {python[:20]!r} is not a Python version", hint="for example 3.13")
     archive, version, built = build(out.absolute(), python, architecture)
     if as_json:
         boundary.echo_json({"archive": str(archive), "version": version, "changed": built})
