@@ -1,4 +1,4 @@
-"""One gateway's whole update against `docker compose pull && docker compose up -d --wait`: the same change."""
+"""One gateway's whole update against `docker compose pull && docker compose up -d --wait`."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ trap 'rm -f "$log"' EXIT
 needs_python=("/usr/lib/python3*/ensurepip:python3-venv" "git:git" "ssh:openssh-client")
 needs_lab=("dockerd:docker.io" "debootstrap:debootstrap" "mosquitto_pub:mosquitto-clients"
     "iptables:iptables" "/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring")
+needs_tests=("docker-registry:docker-registry" "mosquitto:mosquitto" "openssl:openssl" "shellcheck:shellcheck")
 
 say() { printf '%3ds %s\n' "$SECONDS" "$*" >&2; }
 
@@ -62,7 +63,7 @@ install_packages() {
         [[ -n $(find_python) ]] || echo python3
         [[ -n $(find_python) ]] || missing_packages "${needs_python[0]}"
         missing_packages "${needs_python[@]:1}"
-        [[ $with_lab == no ]] || missing_packages "${needs_lab[@]}"
+        [[ $with_lab == no ]] || missing_packages "${needs_lab[@]}" "${needs_tests[@]}"
     )
     ((${#packages[@]})) || return 0
     command -v apt-get >/dev/null || die "please install these (Debian's names): ${packages[*]}"
@@ -91,12 +92,12 @@ make_venv() {
 
 install_project() {
     local wanted
-    wanted="$extras $(cat "$root/requirements.txt" "$root/pyproject.toml" | sha256sum | cut -d' ' -f1)"
+    wanted="$extras $(cat "$root"/requirements*.txt "$root/pyproject.toml" | sha256sum | cut -d' ' -f1)"
     if [[ -e $stamp && $(cat "$stamp") == "$wanted" ]]; then
         return
     fi
     say "[3/3] installing Python packages (about a minute)"
-    quietly "$venv/bin/python" -m pip install --quiet -r "$root/requirements.txt" -e "${root}[$extras]"
+    quietly "$venv/bin/python" -m pip install --quiet -r "$root/requirements-dev.txt" -e "${root}[$extras]"
     echo "$wanted" >"$stamp"
 }
 

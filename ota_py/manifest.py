@@ -247,7 +247,7 @@ def parse_manifest(raw: bytes) -> Manifest:
     """Parse a manifest whose signature was checked over exactly these bytes.
 
     Raises:
-        ManifestError: malformed, of an unknown schema version, or beyond a limit. The message names each field.
+        ManifestError: malformed, of an unknown schema version, or beyond a limit; names each field.
     """
     data = parse_json(raw, "manifest", MANIFEST_MAX_BYTES)
     try:

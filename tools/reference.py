@@ -76,7 +76,9 @@ def openapi() -> str:
     django.setup()
     from ota_py.server.api import api
 
-    return json.dumps(api.get_openapi_schema(), indent=2, sort_keys=True, default=str) + "\n"
+    # Through JSON first: status codes are integers here, which do not sort among strings.
+    schema = json.loads(json.dumps(api.get_openapi_schema(), default=str))
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
 DOCUMENTS: dict[str, Callable[[], str]] = {
