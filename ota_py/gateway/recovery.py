@@ -35,7 +35,13 @@ def recover(parts: Parts) -> Transaction | None:
 def fail(parts: Parts, transaction: Transaction, reason: str, error: OtaError | None = None) -> Transaction:
     """End a transaction that touched nothing, and remove what it prepared."""
     cause = error or UpdateFailedError(reason)
-    failed = parts.journal.advance(transaction, State.FAILED, reason=reason, error=cause.as_dict())
+    failed = parts.journal.advance(
+        transaction,
+        State.FAILED,
+        reason=reason,
+        error=cause.as_dict(),
+        details=parts.final_details(transaction, None),
+    )
     with _tidying(parts):
         parts.staging(failed.version).discard()
         parts.backups.remove_of(failed.id)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.gateway.site import RUNS, UNHEALTHY, Site
+from tests.gateway.site import CLIENT, NEVER_READY, RUNS, UNHEALTHY, Site
 
 pytestmark = pytest.mark.docker
 
@@ -242,3 +245,25 @@ def test_a_journal_that_was_lost_is_not_replaced_by_a_new_one(site: Site) -> Non
     done = site.client("status")
     assert done.returncode == 33
     assert "is gone, but there are backups" in done.stderr
+
+
+def test_asked_to_end_it_goes_back_first_and_a_lost_terminal_changes_nothing(site: Site) -> None:
+    site.publish("1.1.0", {"app": site.push("app", "1.1.0", RUNS, NEVER_READY)})
+    argv = [sys.executable, str(CLIENT), "update", "--version", "1.1.0", "--config", str(site.config_file)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "STARTED" in line:
+                break
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.stdout.close()
+        process.terminate()
+        process.wait(60)
+
+    assert site.version_of("app") == "1.0.0"
+    with site.engine() as (_, journal):
+        last = journal.last_transaction()
+    assert last is not None
+    assert (last.state, last.reason) == ("ROLLED_BACK", "interrupted by the operator")
