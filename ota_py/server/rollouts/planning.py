@@ -145,7 +145,8 @@ def _check_free(ids: list[str]) -> None:
     if taken:
         named = ", ".join(f"{gateway_id} (rollout {rollout_id})" for gateway_id, rollout_id in taken)
         raise ConflictError(
-            f"gateways in another active rollout: {named}", hint="finish or abort that rollout first"
+            f"gateways in another active rollout: {named}",
+            hint=f"go on with it (`ota_manager.py rollout --resume {taken[0][1]}`) or end it (`--abort`)",
         )
 
 
