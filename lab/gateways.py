@@ -75,6 +75,11 @@ def _specification(config: LabConfig, image: str, gateway: str, files: dict[str,
     )
 
 
+def compose_file(config: LabConfig) -> str:
+    """The Compose file that gateways have at first."""
+    return (FILES / "project" / "docker-compose.yml").read_text().replace("@REGISTRY@", config.registry)
+
+
 def _files(config: LabConfig, state: dict[str, Any], gateway: str) -> dict[str, tuple[bytes, int]]:
     """Return what a gateway has before its first start: keys, engine settings, the project."""
     host_key = config.state_dir / "hosts" / gateway
@@ -91,7 +96,6 @@ def _files(config: LabConfig, state: dict[str, Any], gateway: str) -> dict[str, 
         "cgroup-parent": _cgroup_parent(config, gateway),
         "log-opts": {"max-size": "1m", "max-file": "2"},
     }
-    compose = (FILES / "project" / "docker-compose.yml").read_text().replace("@REGISTRY@", config.registry)
     environment = {
         "GATEWAY_ID": gateway,
         "POSTGRES_USER": DATABASE_USER,
@@ -103,7 +107,7 @@ def _files(config: LabConfig, state: dict[str, Any], gateway: str) -> dict[str, 
         "/etc/ssh/ssh_host_ed25519_key": (host_key.read_bytes(), 0o600),
         "/etc/ssh/ssh_host_ed25519_key.pub": (host_public.encode() + b"\n", 0o644),
         "/root/.ssh/authorized_keys": (operator.encode() + b"\n", 0o600),
-        f"{PROJECT_DIR}/docker-compose.yml": (compose.encode(), 0o644),
+        f"{PROJECT_DIR}/docker-compose.yml": (compose_file(config).encode(), 0o644),
         f"{PROJECT_DIR}/.env": ("".join(f"{k}={v}\n" for k, v in environment.items()).encode(), 0o600),
         f"{PROJECT_DIR}/config/bridge.conf": ((FILES / "project" / "bridge.conf").read_bytes(), 0o644),
     }

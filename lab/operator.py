@@ -25,7 +25,7 @@ import boto3
 from lab import report, state
 from lab.config import LabConfig
 from lab.errors import LabError
-from lab.gateways import DATABASE_USER
+from lab.gateways import DATABASE_USER, compose_file
 from lab.processes import start_process, stop_process
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +69,7 @@ class Operator:
         state.write_file(self.directory / "s3-credentials", credentials)
         state.write_file(self.directory / "mqtt-password", mqtt["users"]["control-plane"] + "\n")
         state.write_file(self.directory / "passphrase", secrets.token_urlsafe(24) + "\n")
+        state.write_file(self.directory / "docker-compose.yml", compose_file(self.config))
         arguments = {
             "--fleet": FLEET,
             "--store": f"s3://{s3['bucket']}",
@@ -86,6 +87,7 @@ class Operator:
             "--mqtt-password-file": "mqtt-password",
             "--mqtt-ca-file": mqtt["ca_path"],
             "--inventory": "inventory.yml",
+            "--compose": "docker-compose.yml",
             "--admin": ADMIN,
         }
         self.manager("init", *(word for pair in arguments.items() for word in pair))
