@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 APPLICATION = "ota_py.server.wsgi:application"
 WORKER_STOP_SECONDS = 10
-# Each thread holds a database connection; granian's own default allows 512 of them.
-THREADS_PER_WORKER = 4
 # Python runs one at a time; the others wait for the database or a slow reader. Each keeps a connection.
 THREADS_PER_WORKER = 4
 
@@ -110,7 +108,6 @@ def _run(host: str, port: int, workers: int, access_log: bool) -> None:
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=THREADS_PER_WORKER,
         blocking_threads=THREADS_PER_WORKER,
         log_access=access_log,
         log_level=LogLevels.info if access_log else LogLevels.warning,
