@@ -134,8 +134,12 @@ def _bad_update(story: Story, operator: Operator) -> None:
     if before != after:
         raise LabError("a database is not as it was")
     story.say("Every gateway is back on 1.1.0 with its database as it was.")
-    story.say("The gate paused the rollout; a person ends it:")
-    story.show(operator, "rollout", "--abort", str(operator.api("rollouts")["rollouts"][0]["id"]), "--yes")
+    rollout = operator.api(f"rollouts/{operator.api('rollouts')['rollouts'][0]['id']}")
+    states = [item["state"] for item in rollout["gateways"]]
+    if (rollout["state"], states) != ("PAUSED", ["ROLLED_BACK"] + ["PENDING"] * (len(states) - 1)):
+        raise LabError(f"the rollout is {rollout['state']}, its gateways {states}")
+    story.say("The gate paused the rollout before its second batch; a person ends it:")
+    story.show(operator, "rollout", "--abort", str(rollout["id"]), "--yes")
 
 
 def _pulled_update(story: Story, operator: Operator) -> None:

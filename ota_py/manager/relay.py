@@ -41,7 +41,7 @@ def relay(
     """
     answer = ask(["outbox"])
     reports: list[Json] = list(answer.get("reports") or [])
-    if result.get("failed") and not _tells_the_end(reports, rollout):
+    if _unreported(result) and not _tells_the_end(reports, rollout):
         reports.append(failure_report(gateway, rollout, version, result))
     delivered = patiently(lambda: control_plane.report(gateway, reports))
     _acknowledge(ask, [*delivered["accepted"], *delivered["duplicates"]])
@@ -64,6 +64,11 @@ def failure_report(gateway: str, rollout: int, version: str, result: Json) -> Js
         "reason": str(result.get("msg", ""))[:1000],
         "details": {"error": {"code": str(result.get("code", "error")), "source": "controller"}},
     }
+
+
+def _unreported(result: Json) -> bool:
+    """Whether the gateway failed without a transaction; the end of one is in its outbox, or was delivered."""
+    return bool(result.get("failed")) and not result.get("transaction")
 
 
 def _tells_the_end(reports: list[Json], rollout: int) -> bool:

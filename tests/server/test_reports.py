@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ota_py.server.events.models import Event
-from tests.server.world import DIGEST, FLOW, World, report, transaction
+from tests.server.world import DIGEST, FLOW, World, moment, report, transaction
 
 ROLLBACK = (*FLOW[:7], "ROLLING_BACK", "ROLLED_BACK")
 
@@ -111,6 +111,14 @@ def test_another_version_than_the_rollouts_is_no_result(world: World) -> None:
     rollout = world.running(world.fleet(1))
     world.report("gw_000", transaction("gw_000", FLOW, rollout, version="9.0.0"))
     assert world.result(rollout, "gw_000")["state"] == "ASSIGNED"
+
+
+def test_the_controllers_word_never_replaces_the_gateways(world: World) -> None:
+    rollout = world.running(world.fleet(1))
+    world.report("gw_000", transaction("gw_000", ROLLBACK, rollout))
+    said = report("gw_000", state="FAILED", rollout=rollout, seq=0, at=moment(99))
+    world.report("gw_000", [said])
+    assert world.result(rollout, "gw_000")["state"] == "ROLLED_BACK"
 
 
 def test_an_id_counts_within_its_gateway(world: World) -> None:

@@ -38,6 +38,8 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
     state = _result(report)
     if state is None or report.version != row.rollout.update_record_id:
         return
+    if report.kind == Kind.TRANSITION and row.transaction and not report.transaction:
+        return  # the controller's word for a silent gateway never replaces what the gateway said
     place = _place(report)
     known = Place(row.transaction, row.report_seq, row.report_at)
     same_transaction = place.transaction == row.transaction
