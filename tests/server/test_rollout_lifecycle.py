@@ -63,6 +63,7 @@ def test_pause_and_abort_say_why(world: World) -> None:
     assert (paused["state"], paused["reason"]) == ("PAUSED", "the gate said stop")
     aborted = world.operator.ok("POST", f"/rollouts/{rollout}/abort")
     assert aborted["reason"].startswith("by olga#")
+    assert aborted["reason"].endswith("; before, paused: the gate said stop")
     assert aborted["finished_at"]
     events = [event["reason"] for event in world.reader.ok("GET", f"/events?rollout={rollout}")["events"]]
     assert events[0].startswith("aborted: by olga")

@@ -70,11 +70,12 @@ def pause(rollout_id: int, reason: str) -> Rollout:
 
 @transaction.atomic
 def abort(rollout_id: int, reason: str) -> Rollout:
-    """Any active state to ABORTED, for good."""
+    """Any active state to ABORTED, for good; why it had paused stays readable."""
     rollout = get_rollout(rollout_id, lock=True)
     if rollout.state == ABORT.target:
         return rollout
-    _act(rollout, ABORT, reason=reason, finished_at=timezone.now())
+    told = f"{reason}; before, paused: {rollout.reason}" if rollout.reason else reason
+    _act(rollout, ABORT, reason=told, finished_at=timezone.now())
     return _done(rollout, f"aborted: {reason}")
 
 
