@@ -98,6 +98,12 @@ class ControlPlaneError(CarrierError):
     code = "control_plane"
 
 
+class RejectedError(ControlPlaneError):
+    """The control plane refuses the content of a request; sending it again changes nothing."""
+
+    code = "rejected"
+
+
 class RepositoryError(CarrierError):
     """The TUF repository cannot be fetched: unreachable, half there, or too slow."""
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ota_py import __version__, names
-from ota_py.errors import ConfigError, ControlPlaneError, OtaError
+from ota_py.errors import ConfigError, ControlPlaneError, OtaError, RejectedError
 
 TIMEOUT_SECONDS = 10.0
 ANSWER_MAX_BYTES = 1024 * 1024
@@ -40,10 +40,6 @@ class Delivery:
 
     accepted: tuple[str, ...]
     duplicates: tuple[str, ...]
-
-
-class RejectedError(ControlPlaneError):
-    """The control plane refuses the content of a request; sending it again changes nothing."""
 
 
 class Api:

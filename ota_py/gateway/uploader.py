@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from ota_py.errors import OtaError
-from ota_py.gateway.api import Delivery, RejectedError
+from ota_py.errors import OtaError, RejectedError
+from ota_py.gateway.api import Delivery
 from ota_py.gateway.scheduling import Backoff
 
 BATCH_REPORTS = 200

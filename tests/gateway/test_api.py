@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from ota_py.errors import ConfigError, ControlPlaneError
-from ota_py.gateway.api import Api, Assignment, RejectedError
+from ota_py.errors import ConfigError, ControlPlaneError, RejectedError
+from ota_py.gateway.api import Api, Assignment
 from tests.gateway.small_control_plane import TOKEN, SmallControlPlane
 
 

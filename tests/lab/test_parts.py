@@ -9,7 +9,7 @@ import pytest
 
 from lab.config import LabConfig
 from lab.errors import LabError
-from lab.images import BEHAVIOURS, BRIDGE_VERSIONS, SERVICES, ImageFactory
+from lab.images import BEHAVIOURS, BRIDGE_VERSIONS, MIGRATES, SERVICES, ImageFactory
 from lab.oci import Registry, digest, layer_of_files
 from lab.processes import process_id, start_process, stop_process
 
@@ -32,7 +32,7 @@ def test_every_version_of_the_story_is_another_image(factory: ImageFactory) -> N
         for version, behaviour in BRIDGE_VERSIONS.items()
     }
     assert len(digests) == len(BRIDGE_VERSIONS)
-    assert set(BRIDGE_VERSIONS.values()) == set(BEHAVIOURS)
+    assert {*BRIDGE_VERSIONS.values(), MIGRATES} == set(BEHAVIOURS)
 
 
 def test_an_unknown_service_is_named(factory: ImageFactory) -> None:
