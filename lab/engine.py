@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.config import LabConfig
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 # Covers the default labs, so that one engine serves several of them.
 INSECURE_NETWORK = "172.30.0.0/16"
+PID_FILES = {
+    "dockerd": Path("/var/run/docker.pid"),
+    "containerd": Path("/var/run/docker/containerd/containerd.pid"),
+}
 
 
 def connect() -> DockerClient | None:
@@ -58,6 +63,7 @@ def ensure(config: LabConfig) -> DockerClient:
     argv = [binary, "--insecure-registry", INSECURE_NETWORK]
     if not config.subnet.subnet_of(type(config.subnet)(INSECURE_NETWORK)):
         argv += ["--insecure-registry", str(config.subnet)]
+    _forget_the_dead()
     start_process(config.engine_dir, "dockerd", argv)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -70,6 +76,21 @@ def ensure(config: LabConfig) -> DockerClient:
     log = config.engine_dir / "dockerd.log"
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
     raise LabError(f"dockerd did not come up (it must run as root); the end of {log}:\n{tail}")
+
+
+def _forget_the_dead() -> None:
+    """Remove pid files that a killed engine left behind.
+
+    dockerd only asks whether a process of that number exists; after a while it does, and is another one.
+    """
+    for name, file in PID_FILES.items():
+        try:
+            pid = int(file.read_text())
+            alive = Path(f"/proc/{pid}/comm").read_text().strip() == name
+        except (OSError, ValueError):
+            alive = False
+        if not alive:
+            file.unlink(missing_ok=True)
 
 
 def started_by_lab(config: LabConfig) -> bool:
