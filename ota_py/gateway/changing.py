@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.errors import CarrierError, OtaError, RolledBackError, UsageError
+from ota_py.errors import BrokenError, CarrierError, OtaError, RolledBackError, UsageError
 from ota_py.gateway.session import choose, config_option, session
 
 
@@ -61,9 +61,15 @@ def update(
             return _conclude(s.engine.refuse(version, error, rollout), as_json)
         if source is None:
             return _conclude(nothing_done(s.journal.installed_version, "no newer update"), as_json)
-        result = s.engine.update(
-            source.verified, source.fetch, rollout=rollout, until=State(until), force=force
-        )
+        try:
+            result = s.engine.update(
+                source.verified, source.fetch, rollout=rollout, until=State(until), force=force
+            )
+        except BrokenError as error:
+            if rollout is None:
+                raise
+            # The rollout waits for a word of this gateway.
+            result = s.engine.refuse(source.verified.manifest.version, error, rollout)
         return _conclude(result, as_json)
 
 
@@ -137,7 +143,7 @@ def _conclude(result: dict[str, Any], as_json: bool) -> int:
 
 
 def _exit_status(result: dict[str, Any]) -> int:
-    from ota_py.errors import BrokenError, all_errors
+    from ota_py.errors import all_errors
 
     if result["outcome"] == "BROKEN":
         return BrokenError.exit_status

@@ -108,6 +108,7 @@ def verify(version: str | None, manifest: Path | None, config_file: Path | None,
         trusted: dict[str, Any] = {
             "version": found.version,
             "key_ids": list(source.verified.key_ids),
+            "digests": {service: image.digest for service, image in found.images.items()},
             "changed": False,
         }
     if as_json:

@@ -165,6 +165,9 @@ def test_endless_crashes_end_in_broken_with_an_alarm_and_no_further_try(site: Si
     refused = site.client("update", "--version", "1.1.0")
     assert refused.returncode == 32
     assert "until a person has looked" in refused.stderr
+    told = site.client_json("update", "--version", "1.1.0", "--rollout", "7", status=32)
+    assert [(r["state"], r["rollout"]) for r in told["reports"]][-1] == ("FAILED", 7)
+    assert site.client_json("status")["broken"], "saying so does not make it whole"
 
 
 def test_an_update_interrupted_once_may_be_tried_again_but_not_for_ever(site: Site) -> None:
