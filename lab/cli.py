@@ -86,6 +86,7 @@ def _as_text(found: dict[str, Any]) -> str:
         for service in item["services"]:
             image = service["image"].rpartition("/")[2]
             lines.append(f"    {service['service']:<14} {image:<22.48} {service['status']}")
+    lines += ["log in", *(f"  {what:<12} {how}" for what, how in found["log in"].items())]
     return "\n".join(lines)
 
 

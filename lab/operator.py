@@ -31,7 +31,6 @@ from lab.processes import start_process, stop_process
 ROOT = Path(__file__).parents[1]
 FLEET = "healthguard"
 ADMIN = "admin"
-PROCESS = "control-plane"
 START_SECONDS = 30.0
 
 
@@ -96,7 +95,7 @@ class Operator:
         """Start the control plane unless it runs, and wait until it answers."""
         start_process(
             Path(self.env["run_dir"]),
-            PROCESS,
+            report.CONTROL_PLANE,
             self.manager_argv("serve"),
             env=self.environment(),
             cwd=self.directory,
@@ -109,7 +108,7 @@ class Operator:
                 return
             except (urllib.error.URLError, OSError) as error:
                 if time.monotonic() > deadline:
-                    log = Path(self.env["run_dir"]) / f"{PROCESS}.log"
+                    log = Path(self.env["run_dir"]) / f"{report.CONTROL_PLANE}.log"
                     raise LabError(
                         f"the control plane does not answer at {url}: {error}; see {log}"
                     ) from None
@@ -194,7 +193,7 @@ class Operator:
 
     def stop(self) -> None:
         """Stop the control plane."""
-        stop_process(Path(self.env["run_dir"]), PROCESS)
+        stop_process(Path(self.env["run_dir"]), report.CONTROL_PLANE)
 
     def reset(self) -> None:
         """Forget the workplace, and empty the bucket."""

@@ -9,12 +9,15 @@ from lab import broker, gateways, services
 from lab.config import BUCKET, CONTROL_PLANE_PORT, LABEL_GATEWAY, LABEL_ROLE, MQTT_PORT, LabConfig
 from lab.containers import lab_filter
 from lab.images import NAMESPACE
+from lab.processes import process_id
 from lab.state import write_file
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 S3_REGION = "us-east-1"
+# The process that an operator starts beside the lab.
+CONTROL_PLANE = "control-plane"
 
 
 def ssh_key(config: LabConfig) -> Path:
@@ -108,20 +111,29 @@ def write_inventory(config: LabConfig, state: dict[str, Any]) -> None:
 
 
 def status(config: LabConfig, client: DockerClient) -> dict[str, Any]:
-    """Return what runs: the servers, the gateways, and the services on them."""
+    """Return what runs: the servers, the gateways, the services on them, and where to log in."""
     everything = client.containers.list(all=True, filters=lab_filter(config))
     found = {item.labels[LABEL_ROLE]: item for item in everything}
     listed = {
         role: {"address": f"{host}:{port}", "state": found[role].status if role in found else "missing"}
         for role, (host, port) in services.endpoints(config).items()
     }
+    running = process_id(config.state_dir / "run", CONTROL_PLANE) is not None
+    listed[CONTROL_PLANE] = {
+        "address": config.control_plane_url.removeprefix("http://"),
+        "state": "running" if running else "not started",
+    }
     fleet = {}
     for role, container in sorted(found.items()):
         if LABEL_GATEWAY in container.labels:
-            running = container.status == "running"
+            up = container.status == "running"
             fleet[role] = {
                 "address": config.gateway_address(role),
                 "state": container.status,
-                "services": gateways.project_services(container) if running else [],
+                "services": gateways.project_services(container) if up else [],
             }
-    return {"name": config.name, "services": listed, "gateways": fleet}
+    logins = {"gateways": "lab/lab ssh " + next(iter(fleet), "GATEWAY")}
+    if running:
+        password = config.state_dir / "operator" / "admin-password"
+        logins["admin"] = f"{config.control_plane_url}/admin/ as admin; the password is in {password}"
+    return {"name": config.name, "services": listed, "gateways": fleet, "log in": logins}
