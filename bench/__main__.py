@@ -13,6 +13,8 @@ from rich.table import Table
 from bench import fleet
 from bench.result import Comparison
 
+# Of the table where there is no terminal to ask.
+WIDTH = 140
 NAMES = ("polls", "update", "rollout", "memory")
 
 
@@ -31,7 +33,7 @@ def main(names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([result.as_dict() for result in results], indent=2))
     else:
-        Console().print(_table(results))
+        Console(width=None if sys.stdout.isatty() else WIDTH).print(_table(results))
     sys.exit(0 if all(result.passed for result in results) else 1)
 
 
