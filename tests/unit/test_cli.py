@@ -53,6 +53,14 @@ def test_wrong_option(capsys: pytest.CaptureFixture[str]):
     assert "Usage:" in shown
 
 
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]):
+    group = click.Group("shop", commands={"buy": command})
+    assert run(group, []) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("Usage:")
+    assert "hint:" not in shown
+
+
 def test_codes_are_unique_and_statuses_fit_a_byte():
     codes = [cls.code for cls in all_errors()]
     assert len(codes) == len(set(codes))
