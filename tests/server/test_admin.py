@@ -93,7 +93,7 @@ def test_pause_and_abort_by_button(admin_client: Client, story: int) -> None:
     assert f"Rollout {story} is PAUSED." in page.content.decode()
     assert (Rollout.objects.get().state, Rollout.objects.get().reason) == ("PAUSED", "lunch")
     act(admin_client, story, "abort", "")
-    assert Rollout.objects.get().reason == "by admin"
+    assert Rollout.objects.get().reason == "by admin; before, paused: lunch"
     refused = act(admin_client, story, "pause")
     assert [str(message) for message in refused.context["messages"]] == [
         f"cannot pause rollout {story} when it is ABORTED."
