@@ -209,6 +209,13 @@ class DeadlineError(OtaError):
     exit_status = 28
 
 
+class HookError(OtaError):
+    """A hook of the gateway or of the update failed or took too long."""
+
+    code = "hook"
+    exit_status = 29
+
+
 class UpdateFailedError(OtaError):
     """The update failed before any service was touched; the old version runs on."""
 
@@ -235,6 +242,13 @@ class JournalError(OtaError):
 
     code = "journal"
     exit_status = 33
+
+
+class HeldError(OtaError):
+    """Not now: a maintenance window, a veto or a hook holds the update back; it waits."""
+
+    code = "held"
+    exit_status = 34
 
 
 # -- rollouts -------------------------------------------------------------------------------------

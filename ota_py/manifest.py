@@ -19,9 +19,11 @@ from ota_py.errors import ManifestError, OtaError
 
 MANIFEST_MAX_BYTES = 256 * 1024
 FILE_MAX_BYTES = 8 * 1024 * 1024
+WHEELHOUSE_MAX_BYTES = 128 * 1024 * 1024
 FILES_MAX = 256
 IMAGES_MAX = 64
 PROBES_MAX = 64
+HOOKS_MAX = 64
 DESCRIPTION_MAX_CHARS = 2000
 IMAGE_MAX_BYTES = 64 * 1024**3
 TIMEOUT_MINUTES_MAX = 24 * 60
@@ -176,6 +178,61 @@ class Health(Model):
     probes: Annotated[list[Probe], Field(max_length=PROBES_MAX)] = []
 
 
+class Data(Model):
+    """What the update does to the gateway's databases."""
+
+    migrates: bool = Field(
+        default=False,
+        description="changes data in a way that the old version cannot read: refused by a gateway that has "
+        "no database to restore",
+    )
+    on_rollback: Literal["restore", "keep"] = Field(
+        default="restore",
+        description="restore: what was written since the backup is lost; keep: it stays",
+    )
+
+
+HookPoint = Literal[
+    "before-backup",
+    "after-backup",
+    "before-stop",
+    "after-stop",
+    "before-start",
+    "after-start",
+    "before-rollback",
+    "after-rollback",
+]
+
+
+class Hook(Model):
+    """A command that runs at one point of the update. Exit status 75: not now, try later."""
+
+    at: HookPoint
+    service: ServiceName | None = Field(
+        default=None,
+        description="runs in its container; none: on the gateway, if its policy allows",
+    )
+    command: Annotated[list[str], Field(min_length=1, max_length=32)]
+    timeout_seconds: float = Field(default=60, gt=0, le=3600)
+
+
+class Wheelhouse(Model):
+    """The gateway software and all it needs, for one kind of gateway."""
+
+    architecture: Literal["amd64", "arm64", "arm"]
+    python: Annotated[str, Field(pattern=r"^3\.[0-9]{1,2}$")]
+    target: RelativePath = Field(description="path of the target in the TUF repository")
+    sha256: Sha256
+    length: int = Field(ge=0, le=WHEELHOUSE_MAX_BYTES, description="bytes")
+
+
+class Agent(Model):
+    """A new version of the gateway software, installed once the services are committed."""
+
+    version: VersionText
+    wheelhouses: Annotated[list[Wheelhouse], Field(min_length=1, max_length=16)]
+
+
 class Manifest(Model):
     """One update."""
 
@@ -190,6 +247,9 @@ class Manifest(Model):
     files: Annotated[list[File], Field(max_length=FILES_MAX)] = []
     compatibility: Compatibility = Compatibility()
     health: Health = Health()
+    data: Data = Data()
+    hooks: Annotated[list[Hook], Field(max_length=HOOKS_MAX)] = []
+    agent: Agent | None = None
     timeout_minutes: float = Field(
         default=TIMEOUT_MINUTES_DEFAULT,
         gt=0,
@@ -199,8 +259,10 @@ class Manifest(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
-        if not (self.images or self.compose or self.files):
-            raise ValueError("the update changes nothing: it has no images, no compose file and no files")
+        if not (self.images or self.compose or self.files or self.agent):
+            raise ValueError("the update changes nothing: it has no images, files or gateway software")
+        if self.data.migrates and self.data.on_rollback == "keep":
+            raise ValueError("data that the old version cannot read must not be kept by a rollback")
         dests = [f.dest for f in self.all_files]
         if len(dests) != len(set(dests)):
             raise ValueError("two files have the same dest")

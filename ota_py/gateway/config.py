@@ -74,6 +74,68 @@ class DatabaseConfig(Section):
         return f"{self.type} {self.name or self.path}"
 
 
+class MaintenanceConfig(Section):
+    """When services may be touched. Fetching goes on at any time."""
+
+    windows: list[str] = Field(
+        default=[],
+        description='local times, such as "mon-fri 02:00-05:00" or "sat,sun 22:00-06:00"; none: any',
+    )
+    veto_file: Path | None = Field(default=None, description="while it exists, nothing is touched")
+    veto_command: list[str] = Field(default=[], description="exit status 0: go on; anything else: not now")
+    veto_seconds: float = Field(default=10.0, gt=0, le=300, description="how long the command may take")
+    critical_overrides: Literal["nothing", "window", "all"] = Field(
+        default="window", description="what a critical update does not wait for"
+    )
+
+
+class HooksConfig(Section):
+    """Executables of the gateway's owner, in DIRECTORY/POINT/, run in the order of their names."""
+
+    directory: Path = Path("/etc/ota/hooks.d")
+    timeout_seconds: float = Field(default=60.0, gt=0, le=3600)
+
+
+class PolicyConfig(Section):
+    """What an update's Compose file may ask for beyond what the present one has. Names are services."""
+
+    allow_privileged: list[ServiceName] = []
+    allow_docker_socket: list[ServiceName] = []
+    allow_host_namespaces: list[ServiceName] = Field(
+        default=[], description="network_mode, pid, ipc, uts, userns_mode or cgroup of the host"
+    )
+    allow_capabilities: list[ServiceName] = Field(default=[], description="cap_add, devices, security_opt")
+    allow_mounts: list[Path] = Field(default=[], description="directories outside the project's own")
+    allow_build: bool = False
+    allow_remote_include: bool = False
+    allow_host_commands: bool = Field(
+        default=False, description="hooks of an update that run on the gateway itself"
+    )
+
+
+class FetchConfig(Section):
+    """How an update is fetched over a bad or costly link."""
+
+    bandwidth_kib: int | None = Field(
+        default=None, ge=1, description="limit in KiB per second; none: no limit"
+    )
+    relay_port: int = Field(
+        default=5801, ge=1, le=65535, description="loopback port at which the engine gets relayed images"
+    )
+
+
+class AgentConfig(Section):
+    """Upgrades of this software itself."""
+
+    directory: Path = Field(
+        default=Path("/opt/restaurant-gateway/ota"), description="holds venvs/VERSION and the link venv"
+    )
+    restart_command: list[str] = ["systemctl", "restart", "ota-agent.service"]
+    trial_seconds: float = Field(
+        default=120.0, gt=0, le=3600, description="how long the new agent may take to come up"
+    )
+
+
 class Config(Section):
     """One gateway's configuration. Paths of its state are properties."""
 
@@ -88,6 +150,9 @@ class Config(Section):
     timeout_minutes: float = Field(default=30, gt=0, description="cap of a transaction, from first touch")
     fetch_minutes: float = Field(default=240, gt=0, description="cap of everything before the first touch")
     keep_backups: int = Field(default=3, ge=1)
+    keep_backups_mib: int | None = Field(
+        default=None, ge=1, description="space for backups; the last good one stays whatever it takes"
+    )
     initial_version: VersionText = Field(description="what runs before the first update of ours")
     settle_seconds: float | None = Field(default=None, ge=0, description="overrides the manifest's")
     probe_seconds: float = Field(
@@ -95,6 +160,11 @@ class Config(Section):
     )
     api: ApiConfig | None = None
     mqtt: MqttConfig | None = None
+    maintenance: MaintenanceConfig = MaintenanceConfig()
+    hooks: HooksConfig = HooksConfig()
+    policy: PolicyConfig = PolicyConfig()
+    fetch: FetchConfig = FetchConfig()
+    agent: AgentConfig = AgentConfig()
     variables: dict[str, str | int | float | bool | list[str]] = {}
     databases: list[DatabaseConfig] = []
     probes: list[Probe] = []

@@ -8,15 +8,36 @@ import pytest
 from ota_py.errors import all_errors
 from ota_py.gateway import states
 from ota_py.gateway.cli import command
-from ota_py.gateway.config import ApiConfig, Config, MqttConfig
+from ota_py.gateway.config import (
+    AgentConfig,
+    ApiConfig,
+    Config,
+    FetchConfig,
+    HooksConfig,
+    MaintenanceConfig,
+    MqttConfig,
+    PolicyConfig,
+)
 from tests.gateway.gateways import ROOT
 
 GUIDE = (ROOT / "docs/gateway-guide.md").read_text()
 ROWS = dict(re.findall(r"^\| `([a-z_.]+)` \| (.*?) \|", GUIDE.partition("## gateway.toml")[2], re.MULTILINE))
+SECTIONS = {
+    "api": ApiConfig,
+    "mqtt": MqttConfig,
+    "maintenance": MaintenanceConfig,
+    "hooks": HooksConfig,
+    "policy": PolicyConfig,
+    "fetch": FetchConfig,
+    "agent": AgentConfig,
+}
 FIELDS = {
-    **{name: field for name, field in Config.model_fields.items() if name not in ("api", "mqtt")},
-    **{f"api.{name}": field for name, field in ApiConfig.model_fields.items()},
-    **{f"mqtt.{name}": field for name, field in MqttConfig.model_fields.items()},
+    **{name: field for name, field in Config.model_fields.items() if name not in SECTIONS},
+    **{
+        f"{name}.{part}": field
+        for name, section in SECTIONS.items()
+        for part, field in section.model_fields.items()
+    },
 }
 
 
@@ -29,8 +50,11 @@ def test_the_row_tells_the_default(name):
     field, shown = FIELDS[name], ROWS[name]
     if field.is_required():
         assert shown.startswith("required")
+    elif field.default is False:
+        assert shown == "`false`"
     elif field.default not in (None, [], {}):
-        assert shown == f"`{field.default}`"
+        given = " ".join(field.default) if isinstance(field.default, list) else field.default
+        assert shown == f"`{given}`"
     else:
         assert not shown.startswith(("required", "`"))
 
