@@ -75,6 +75,7 @@ def test_a03_older_repository_is_refused_by_the_cache(publisher, gateway):
         gateway.client().refresh()
 
 
+@pytest.mark.case("F16")
 def test_f16_emptied_cache_does_not_let_an_older_repository_through(publisher, gateway):
     publisher.publish(publisher.manifest("1.1.0"))
     old = publisher.store.get("metadata/timestamp.json")
@@ -111,6 +112,7 @@ def test_a08_weak_root_is_refused(publisher, gateway, tmp_path):
         gateway.client()
 
 
+@pytest.mark.case("F21")
 def test_f21_unreachable_repository_says_so(publisher, gateway):
     gateway.url = "http://127.0.0.1:9"
     with pytest.raises(RepositoryError, match="cannot fetch from the repository") as caught:
