@@ -1,4 +1,4 @@
-"""A cache of metadata that a power cut or a stranger damaged: nothing older gets through, and it heals by itself."""
+"""A damaged cache of metadata: nothing older gets through, and it heals from the repository."""
 
 from __future__ import annotations
 
