@@ -222,7 +222,8 @@ class Backups:
         size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
         with self._journal.write("backup") as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO backups VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO backups (id, version, transaction_id, created_at, sha256, bytes) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     backup.id,
                     backup.version,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ota_py.errors import BackupError
+from ota_py.gateway.records import known
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def parse(raw: bytes) -> Backup:
     """
     try:
         data = json.loads(raw)
-        data["files"] = [SavedFile(**entry) for entry in data["files"]]
-        data["images"] = {name: SavedImage(**entry) for name, entry in data["images"].items()}
-        data["databases"] = [SavedDatabase(**entry) for entry in data["databases"]]
-        return Backup(**data)
+        data["files"] = [known(SavedFile, entry) for entry in data["files"]]
+        data["images"] = {name: known(SavedImage, entry) for name, entry in data["images"].items()}
+        data["databases"] = [known(SavedDatabase, entry) for entry in data["databases"]]
+        return known(Backup, data)
     except (ValueError, TypeError, KeyError) as error:
         raise BackupError(f"a backup's index cannot be read: {error}") from None

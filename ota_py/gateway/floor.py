@@ -22,7 +22,7 @@ class JournalFloor:
             return
         with self._journal.write("floor") as connection:
             connection.execute(
-                "INSERT INTO floor VALUES (?, ?) ON CONFLICT (role) DO UPDATE "
+                "INSERT INTO floor (role, version) VALUES (?, ?) ON CONFLICT (role) DO UPDATE "
                 "SET version = max(version, excluded.version)",
                 (role, version),
             )

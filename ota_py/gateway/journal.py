@@ -252,12 +252,13 @@ class Journal:
             self._set_installed(connection, transaction.from_version)
             if is_bad:
                 connection.execute(
-                    "INSERT OR REPLACE INTO known_bad VALUES (?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO known_bad (version, transaction_id, reason, at) "
+                    "VALUES (?, ?, ?, ?)",
                     (transaction.version, transaction.id, reason or transaction.reason, stamp()),
                 )
 
     def _set_installed(self, connection: sqlite3.Connection, version: str) -> None:
-        connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (INSTALLED, version))
+        connection.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (INSTALLED, version))
 
     def _report(self, connection: sqlite3.Connection, transaction_id: str, details: dict[str, Any]) -> None:
         row = connection.execute("SELECT * FROM transactions WHERE id = ?", (transaction_id,)).fetchone()

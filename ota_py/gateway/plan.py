@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from ota_py.gateway.project import Change
+from ota_py.gateway.records import known
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ class Plan:
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Self:
-        """From JSON data; parts that are not there yet have their defaults."""
+        """From JSON data of this version or another; parts that are not there have their defaults."""
         parts = dict(data)
-        parts["files"] = [NewFile(**entry) for entry in data.get("files", [])]
-        parts["change"] = Change(**data.get("change", {}))
-        parts["before"] = Before(**data.get("before", {}))
-        return cls(**parts)
+        parts["files"] = [known(NewFile, entry) for entry in data.get("files", [])]
+        parts["change"] = known(Change, data.get("change", {}))
+        parts["before"] = known(Before, data.get("before", {}))
+        return known(cls, parts)

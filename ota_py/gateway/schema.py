@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ota_py.errors import JournalError, NoSpaceError
-from ota_py.gateway import files
+from ota_py.gateway import files, migrations
 
 APPLICATION_ID = 0x4F544131  # "OTA1": tells our file from any other SQLite database
+# Raised only by a change that older software cannot live with; all others are steps of migrations.py.
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 10
 
@@ -64,7 +65,7 @@ _HINT = "nothing was guessed or changed; restore the file from a backup, or ask 
 
 
 def connect(path: Path, backups: Path) -> sqlite3.Connection:
-    """Open the journal, or make it where there is none.
+    """Open the journal, or make it where there is none, and add what newer software needs of it.
 
     Args:
         path: the journal's file.
@@ -86,6 +87,7 @@ def connect(path: Path, backups: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        migrations.bring_up_to_date(connection)
         return connection
 
 

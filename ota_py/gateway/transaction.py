@@ -7,7 +7,9 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from ota_py.errors import JournalError
 from ota_py.gateway import states
+from ota_py.gateway.records import known
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
 
@@ -57,11 +59,25 @@ class Transaction:
 
 
 def parse(row: sqlite3.Row) -> Transaction:
-    """From a row of the journal."""
-    values = {key: row[key] for key in row.keys() if key != "number"}  # noqa: SIM118 - a Row is no dict
-    values["state"] = State(row["state"])
-    values["intent"] = State(row["intent"]) if row["intent"] else None
+    """From a row of the journal.
+
+    Raises:
+        JournalError: it is in a state that only newer software knows; what that means is not guessed.
+    """
+    values: dict[str, Any] = dict(zip(row.keys(), row, strict=True))
+    values["state"] = _state(row["state"])
+    values["intent"] = _state(row["intent"]) if row["intent"] else None
     values["error"] = json.loads(row["error"]) if row["error"] else None
     values["plan"] = json.loads(row["plan"])
-    values["clock"] = Clock(**json.loads(row["clock"]))
-    return Transaction(**values)
+    values["clock"] = known(Clock, json.loads(row["clock"]))
+    return known(Transaction, values)
+
+
+def _state(name: str) -> State:
+    try:
+        return State(name)
+    except ValueError:
+        raise JournalError(
+            f"the journal has a transaction in the state {name}, which this version does not know",
+            hint="install the version of the gateway software that wrote it",
+        ) from None
