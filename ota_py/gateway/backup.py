@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,8 +67,8 @@ class Backups:
             running=sorted({c.service for c in containers if c.state == "running"}),
         )
         directory = self._directory(new)
+        files.make_directory(directory, 0o700)
         files.make_directory(directory / "files")
-        os.chmod(directory, 0o700)
         try:
             backup = replace(
                 backup,
@@ -160,7 +159,7 @@ class Backups:
         known = {entry["id"] for entry in self.entries()}
         for directory in self._config.backups_dir.iterdir():
             if directory.name not in known:
-                shutil.rmtree(directory, ignore_errors=True)
+                files.remove_tree(directory)
 
     def remove_of(self, transaction: str, but: str = "") -> None:
         """Remove the backups that a transaction made, all but one."""
@@ -209,7 +208,7 @@ class Backups:
         for config, database in databases:
             name = f"database-{self._config.databases.index(config)}.dump"
             database.dump(directory / name, clock.check(f"dumping {database.label}"))
-            os.chmod(directory / name, _PRIVATE)
+            files.set_mode(directory / name, _PRIVATE)
             digest = files.sha256_of(directory / name)
             saved.append(SavedDatabase(database.label, name, digest, config.model_dump(mode="json")))
         return saved
@@ -247,7 +246,7 @@ class Backups:
     def _discard(self, backup: Backup) -> None:
         for image in backup.images.values():
             self._images.release(image.kept)
-        shutil.rmtree(self._directory(backup.id), ignore_errors=True)
+        files.remove_tree(self._directory(backup.id))
 
     def _directory(self, backup_id: str) -> Path:
         return self._config.backups_dir / backup_id

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ota_py.errors import DeadlineError, DockerError, HealthError, NotFoundError
-from ota_py.gateway import container, points, process
+from ota_py.gateway import container, process
 from ota_py.gateway.container import Container
 from ota_py.gateway.images import connect, translated
 from ota_py.gateway.project import Project
@@ -157,14 +157,14 @@ class Compose:
         self._remove([c for c in temporary if c.service in named], STOP_SECONDS)
         for found in temporary:
             if found.service not in named:
-                with points.around("container.rename"), translated(f"renaming {found.name}"):
+                with translated(f"renaming {found.name}"):
                     self.api.rename(found.id, found.name.partition("_")[2])
 
     def _remove(self, containers: Sequence[Container], timeout_seconds: int) -> None:
         from docker.errors import NotFound
 
         for found in containers:
-            with points.around("container.remove"), translated(f"removing {found.name}"):
+            with translated(f"removing {found.name}"):
                 try:
                     self.api.stop(found.id, timeout=min(timeout_seconds, 10))
                     self.api.remove_container(found.id, force=True)

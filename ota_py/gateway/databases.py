@@ -99,12 +99,11 @@ class _InService:
 class _PostgreSql(_InService):
     def dump(self, target: Path, timeout_seconds: float) -> None:
         argv = ["pg_dump", "--format=custom", f"--username={self._user}", f"--dbname={self._name}"]
-        with files.translated(target), open(target, "wb") as file:
+        with files.create(target) as file:
             self._execute(argv, timeout_seconds, stdout=file)
         with open(target, "rb") as file:
             if file.read(len(_POSTGRESQL_MAGIC)) != _POSTGRESQL_MAGIC:
                 raise BackupError(f"{self.label}: pg_dump wrote no archive")
-        files.sync(target)
 
     def restore(self, source: Path, timeout_seconds: float) -> None:
         self._wait_until_ready(self._psql("SELECT 1"), timeout_seconds)
@@ -137,9 +136,8 @@ class _MySql(_InService):
     def dump(self, target: Path, timeout_seconds: float) -> None:
         options = ["--single-transaction", "--routines", "--triggers", "--events", "--add-drop-database"]
         argv = self._tool("dump", [*options, "--databases", self._name])
-        with files.translated(target), open(target, "wb") as file:
+        with files.create(target) as file:
             self._execute(argv, timeout_seconds, stdout=file)
-        files.sync(target)
 
     def restore(self, source: Path, timeout_seconds: float) -> None:
         self._wait_until_ready(self._tool("", ["--execute=SELECT 1"]), timeout_seconds)
@@ -170,6 +168,7 @@ class _Sqlite:
             raise BackupError(f"{self.label}: {source} does not exist")
         try:
             with (
+                files.produced(target),
                 contextlib.closing(sqlite3.connect(f"file:{source}?mode=rw", uri=True)) as live,
                 contextlib.closing(sqlite3.connect(target)) as copy,
             ):
@@ -178,7 +177,6 @@ class _Sqlite:
             if "full" in str(error):
                 raise NoSpaceError(f"no space left for {self.label}") from None
             raise BackupError(f"{self.label}: {error}") from None
-        files.sync(target)
 
     def restore(self, source: Path, timeout_seconds: float) -> None:
         target = self._path()
@@ -219,8 +217,8 @@ class _Volume:
     def dump(self, target: Path, timeout_seconds: float) -> None:
         directory = self._compose.volume_path(self._key)
         options = ["--create", "--numeric-owner", "--xattrs", "--acls", "--sparse"]
-        self._tar([*options, f"--file={target}", f"--directory={directory}", "."], timeout_seconds)
-        files.sync(target)
+        with files.produced(target):
+            self._tar([*options, f"--file={target}", f"--directory={directory}", "."], timeout_seconds)
 
     def restore(self, source: Path, timeout_seconds: float) -> None:
         directory = self._compose.volume_path(self._key)

@@ -1,4 +1,8 @@
-"""Files that survive a power cut: written aside, synced, renamed, and their directory synced."""
+"""Files that survive a power cut: written aside, synced, renamed, and their directory synced.
+
+All that the gateway's software changes on the disk goes through here (the journal's own file aside), so
+that each change is a point (points.py) and each of the system's errors one of ours.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ota_py.errors import NoSpaceError, OtaError, PolicyError
 from ota_py.gateway import points
@@ -47,7 +52,7 @@ def write(path: Path, data: bytes, attributes: Attributes) -> None:
                 file.write(data)
             _dress(draft, attributes)
             sync(draft)
-        except OSError:
+        except (OSError, OtaError):
             draft.unlink(missing_ok=True)
             raise
     rename(draft, path)
@@ -62,45 +67,97 @@ def copy(source: Path, path: Path, attributes: Attributes) -> None:
             shutil.copyfile(source, draft)
             _dress(draft, attributes)
             sync(draft)
-        except OSError:
+        except (OSError, OtaError):
             draft.unlink(missing_ok=True)
             raise
     rename(draft, path)
 
 
+@contextlib.contextmanager
+def produced(path: Path) -> Iterator[None]:
+    """Around the block in which something else (SQLite, tar) makes the file `path`; durable at the end.
+
+    The name is not: that is up to whoever relies on it.
+
+    Raises:
+        NoSpaceError: the disk is full.
+    """
+    with translated(path), points.around("file.produce"):
+        yield
+        sync(path)
+
+
+@contextlib.contextmanager
+def create(path: Path) -> Iterator[IO[bytes]]:
+    """The new file `path`, open for writing; see `produced`."""
+    with produced(path), open(path, "wb") as file:
+        yield file
+
+
 def rename(source: Path, target: Path) -> None:
     """Rename, and make the new name durable."""
-    with points.around("file.rename"):
+    with translated(target), points.around("file.rename"):
         os.replace(source, target)
     sync(target.parent)
 
 
 def remove(path: Path) -> None:
     """Remove a file where it exists, and make that durable."""
-    with points.around("file.remove"):
+    with translated(path), points.around("file.remove"):
         path.unlink(missing_ok=True)
     if path.parent.is_dir():
         sync(path.parent)
 
 
-def make_directory(path: Path) -> None:
-    """Make a directory and its parents, each durable in the one above it."""
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all that is in it, as far as that is possible: for working copies."""
+    with translated(path), points.around("file.remove_tree"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Set the permission bits of a file or directory."""
+    with translated(path), points.around("file.chmod"):
+        os.chmod(path, mode)
+
+
+def link(path: Path, target: Path) -> None:
+    """Make the symbolic link `path`; for working copies, so it is not synced."""
+    with translated(path), points.around("file.link"):
+        path.symlink_to(target)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to the end of a file, durably; a power cut may leave a part of it."""
+    with translated(path), points.around("file.append"):
+        with open(path, "ab") as file:
+            file.write(data)
+        sync(path)
+
+
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make a directory, and its parents, each durable in the one above it.
+
+    Args:
+        mode: its permission bits, the process's umask taken off; parents have the usual ones.
+    """
     if path.is_dir():
         return
     make_directory(path.parent)
     with translated(path), points.around("file.mkdir"):
-        path.mkdir(exist_ok=True)
+        path.mkdir(mode=mode, exist_ok=True)
     sync(path.parent)
 
 
 def sync(path: Path) -> None:
     """Bring a file's bytes, or a directory's names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with points.around("file.sync"):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with translated(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with points.around("file.sync"):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 from ota_py.errors import DeadlineError, DockerError, NoSpaceError, NotFoundError, RegistryError
@@ -22,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 
 def connect(timeout_seconds: float = API_TIMEOUT_SECONDS) -> Any:
-    """A client of the Docker engine's API (`docker.APIClient`, which has no types).
+    """A client of the Docker engine's API, `docker.APIClient`, which has no types; see `Client`.
 
     Raises:
         DockerError: the engine cannot be reached.
@@ -31,7 +32,32 @@ def connect(timeout_seconds: float = API_TIMEOUT_SECONDS) -> Any:
         import docker
 
         sdk: Any = docker
-        return sdk.APIClient(version="auto", timeout=timeout_seconds, **sdk.utils.kwargs_from_env())
+        return Client(sdk.APIClient(version="auto", timeout=timeout_seconds, **sdk.utils.kwargs_from_env()))
+
+
+class Client:
+    """The Engine's API, each call of which is a point (points.py), to the end of the stream that it gives."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._api, name)
+
+        def pointed(*arguments: Any, **options: Any) -> Any:
+            points.reach(f"docker.{name}.before")
+            answer = call(*arguments, **options)
+            if isinstance(answer, GeneratorType):
+                return _to_the_end(answer, name)
+            points.reach(f"docker.{name}.after")
+            return answer
+
+        return pointed
+
+
+def _to_the_end(stream: Iterator[Any], name: str) -> Iterator[Any]:
+    yield from stream
+    points.reach(f"docker.{name}.after")
 
 
 @contextlib.contextmanager
@@ -96,7 +122,7 @@ class Images:
         """
         repository, _, digest = pinned.partition("@")
         layers = _Layers()
-        with points.around("image.pull"), translated(f"pulling {pinned}"):
+        with translated(f"pulling {pinned}"):
             for event in self._api.pull(repository, tag=digest, stream=True, decode=True):
                 if "error" in event:
                     raise _pull_error(pinned, event["error"])
@@ -108,7 +134,7 @@ class Images:
     def keep(self, image_id: str, service: str, backup_id: str) -> str:
         """Put a tag of ours on an image, so that a prune of dangling images leaves it; returns the tag."""
         tag = f"{service.lower()}-{backup_id}"
-        with points.around("image.tag"), translated(f"tagging {image_id}"):
+        with translated(f"tagging {image_id}"):
             self._api.tag(image_id, KEEP_REPOSITORY, tag)
         return f"{KEEP_REPOSITORY}:{tag}"
 
@@ -116,7 +142,7 @@ class Images:
         """Take a tag of ours away; the image goes with its last tag unless something runs it."""
         from docker.errors import APIError, ImageNotFound
 
-        with points.around("image.untag"), translated(f"removing the tag {kept}"):
+        with translated(f"removing the tag {kept}"):
             try:
                 self._api.remove_image(kept, noprune=True)
             except ImageNotFound:
@@ -139,7 +165,7 @@ class Images:
             return  # a digest cannot be given to an image by hand; Compose says so if it misses it
         repository, _, tag = reference.rpartition(":")
         has_tag = bool(repository) and "/" not in tag
-        with points.around("image.tag"), translated(f"tagging {image_id}"):
+        with translated(f"tagging {image_id}"):
             self._api.tag(image_id, repository if has_tag else reference, tag if has_tag else "latest")
 
     def root_dir(self) -> Path:

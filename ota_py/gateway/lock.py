@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ota_py.errors import BusyError
+from ota_py.gateway import files
 
 # `is_held` holds the lock for a moment itself.
 GLANCE_SECONDS = 0.5
@@ -26,7 +27,7 @@ def exclusive(path: Path, wait_seconds: float = GLANCE_SECONDS) -> Iterator[None
     Raises:
         BusyError: another process holds it; the message names its process id.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.make_directory(path.parent, 0o700)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take(descriptor, wait_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -77,7 +78,9 @@ def connect(path: Path, backups: Path) -> sqlite3.Connection:
     if not path.exists():
         if backups.is_dir() and any(backups.iterdir()):
             raise JournalError(f"the journal {path} is gone, but there are backups", hint=_HINT)
-        _create(path)
+        with _sole_maker(path):
+            if not path.exists():
+                _create(path)
     with translated(path):
         if path.stat().st_size == 0:
             raise JournalError(f"the journal {path} is empty", hint=_HINT)
@@ -91,9 +94,21 @@ def connect(path: Path, backups: Path) -> sqlite3.Connection:
         return connection
 
 
+@contextlib.contextmanager
+def _sole_maker(path: Path) -> Iterator[None]:
+    """Agent and command may both be the first to open the journal: one makes it, the other waits."""
+    files.make_directory(path.parent, 0o700)
+    with translated(path):
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
 def _create(path: Path) -> None:
     """Make the file aside and rename it: a power cut never leaves half a journal under its name."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with translated(path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ class Staging:
             IncompatibleError: a template, a service or the Compose file does not fit this gateway.
             DockerError: Compose refuses the new file.
         """
-        shutil.rmtree(self.directory / _NEW, ignore_errors=True)
+        files.remove_tree(self.directory / _NEW)
         contents = {file.dest: self._content(manifest, file, fetch) for file in manifest.all_files}
         modes = {file.dest: int(file.mode, 8) for file in manifest.all_files}
         if manifest.images:
@@ -99,7 +98,7 @@ class Staging:
     def discard(self) -> None:
         """Remove the working copies; the manifest and its signature stay as a record."""
         for name in (_NEW, _TREE):
-            shutil.rmtree(self.directory / name, ignore_errors=True)
+            files.remove_tree(self.directory / name)
 
     def _content(self, manifest: Manifest, file: File, fetch: Fetch) -> bytes:
         data = fetch(file)
@@ -117,7 +116,7 @@ class Staging:
 
     def _resolve(self, new: list[NewFile], manifest: Manifest) -> Project:
         tree = self.directory / _TREE
-        shutil.rmtree(tree, ignore_errors=True)
+        files.remove_tree(tree)
         overlay(self._config.project_dir, {file.dest: self._new(file) for file in new}, tree)
         project = self._compose.config(tree)
         unknown = sorted(set(manifest.images) - set(project.services))
@@ -196,14 +195,14 @@ def overlay(base: Path, new: Mapping[str, Path], target: Path) -> None:
 
     Compose then reads the project as it will be: with new environment files and includes, too.
     """
-    target.mkdir(parents=True)
+    files.make_directory(target)
     heads = {Path(dest).parts[0] for dest in new}
     for entry in base.iterdir() if base.is_dir() else ():
         if entry.name not in heads and entry.name != RESERVED_DIRECTORY:
-            (target / entry.name).symlink_to(entry)
+            files.link(target / entry.name, entry)
     for head in sorted(heads):
         if head in new:
-            (target / head).symlink_to(new[head])
+            files.link(target / head, new[head])
             continue
         below = {str(Path(d).relative_to(head)): p for d, p in new.items() if Path(d).parts[0] == head}
         overlay(base / head, below, target / head)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from ota_py.errors import OtaError, RejectedError
+from ota_py.gateway import files
 from ota_py.gateway.api import Delivery
 from ota_py.gateway.scheduling import Backoff
 
@@ -136,11 +136,8 @@ class Uploader:
     def _keep(self, report: Report, error: RejectedError) -> None:
         line = json.dumps({"report": report, "refused": error.message}, sort_keys=True) + "\n"
         if self._parked.exists() and self._parked.stat().st_size + len(line) > PARKED_MAX_BYTES:
-            os.replace(self._parked, self._parked.with_suffix(".old.jsonl"))
-        with open(self._parked, "a", encoding="utf-8") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+            files.rename(self._parked, self._parked.with_suffix(".old.jsonl"))
+        files.append(self._parked, line.encode())
 
 
 def _fitting(reports: list[Report]) -> list[Report]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,3 +171,22 @@ def test_another_program_s_database_is_left_alone(config: Config) -> None:
     with pytest.raises(JournalError, match="is not a journal of this software"):
         Journal(config)
     assert config.journal_path.read_bytes() == before
+
+
+def test_two_that_open_a_new_journal_at_once_make_one(config: Config) -> None:
+    """The agent and a command after provisioning; each used to remove the other's half-made file."""
+
+    def open_and_write(number: int) -> None:
+        with Journal(config) as journal:
+            journal.begin("update", f"1.0.{number}", None, {}, Clock.started(60))
+
+    children = [
+        multiprocessing.get_context("fork").Process(target=open_and_write, args=(n,)) for n in range(8)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(30)
+    assert [child.exitcode for child in children] == [0] * 8
+    with Journal(config) as journal:
+        assert journal.read("SELECT count(*) AS n FROM transactions")[0]["n"] == 8

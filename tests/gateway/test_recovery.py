@@ -40,7 +40,7 @@ def assert_settled(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "point",
-    ["journal.begin.after", "journal.advance.VERIFIED.before", "journal.backup.after", "image.pull.after"],
+    ["journal.begin.after", "journal.advance.VERIFIED.before", "journal.backup.after", "docker.pull.after"],
 )
 def test_killed_before_the_first_touch_nothing_was_touched(site: Site, point: str) -> None:
     publish(site)
