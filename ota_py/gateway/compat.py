@@ -37,6 +37,11 @@ def check(
             f"this gateway is in {', '.join(config.groups) or 'none'}"
         )
     _check_version(manifest, installed)
+    if manifest.data.migrates and not config.databases:
+        raise IncompatibleError(
+            f"update {version} migrates data, and this gateway has no database that a rollback could restore",
+            hint="name its databases in [[databases]] of the gateway's configuration",
+        )
     if version in known_bad and not force:
         raise KnownBadError(
             f"update {version} was rolled back on this gateway before",

@@ -52,7 +52,7 @@ class Plan:
         stopped: services that STOP stopped although the update does not change them.
         backup: id of the backup, once there is one; `backup_at`: seconds since the epoch.
         before: see `Before`.
-        keep_databases: an operator's rollback that leaves the databases as they are.
+        keep_databases: the way back leaves the databases as they are: the update, or the operator, says so.
         failure: of a failed update: `failing_service` and `log_tail`, for the last report.
     """
 

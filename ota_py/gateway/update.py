@@ -95,7 +95,8 @@ class Update:
         new, self._new = self._staging.stage(self.manifest, self._fetch)
         written = [self._config.project_dir / file.dest for file in new]
         change = compare(self._compose.present, self._new, written)
-        plan = Plan(self.sha256, files=new, change=change)
+        keep = self.manifest.data.on_rollback == "keep"
+        plan = Plan(self.sha256, files=new, change=change, keep_databases=keep)
         self._journal.note(transaction, **plan.as_dict())
 
     def _require_space(self) -> None:

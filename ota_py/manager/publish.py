@@ -24,7 +24,7 @@ from ota_py.manager.platforms import check_architectures
 from ota_py.manager.published import check_version, published_file
 from ota_py.manager.registry import Registry, ResolvedImage
 from ota_py.manager.slow_stop import slow_stop_warning
-from ota_py.manifest import Compatibility, Health, Image, Manifest, describe
+from ota_py.manifest import Compatibility, Data, Health, Image, Manifest, describe
 from ota_py.trust.repository import Repository
 from ota_py.trust.signers import sign_manifest
 
@@ -53,6 +53,7 @@ class Request:
     known_compose: Path | None = None
     compatibility: Compatibility = field(default_factory=Compatibility)
     health: Health = field(default_factory=Health)
+    data: Data = field(default_factory=Data)
     timeout_minutes: float | None = None
 
 
@@ -219,6 +220,7 @@ def _manifest(
             files=[content.entry for content in contents],
             compatibility=request.compatibility.model_copy(update={"architectures": architectures}),
             health=request.health,
+            data=request.data,
             **timeout,  # type: ignore[arg-type]
         )
     except ValidationError as error:

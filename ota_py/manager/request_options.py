@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ota_py import names
 from ota_py.errors import ManifestError, UsageError
-from ota_py.manifest import MANIFEST_MAX_BYTES, Compatibility, Health, describe, parse_json
+from ota_py.manifest import MANIFEST_MAX_BYTES, Compatibility, Data, Health, describe, parse_json
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -55,6 +55,20 @@ def parse_compatibility(**fields: Any) -> Compatibility:
     if fields["min_version"] is not None:
         names.parse_version(fields["min_version"])
     return _model(Compatibility, fields, "--architecture, --hardware or --group", "")
+
+
+def parse_data(*, migrates: bool, on_rollback: str) -> Data:
+    """`--migrates` and `--on-rollback`.
+
+    Raises:
+        UsageError: data that the old version cannot read would be kept for it.
+    """
+    if migrates and on_rollback == "keep":
+        raise UsageError(
+            "--migrates and --on-rollback keep exclude each other: the old version could not read its data",
+            hint="leave one of them out",
+        )
+    return _model(Data, {"migrates": migrates, "on_rollback": on_rollback}, "--on-rollback", "")
 
 
 def _model(model: type[M], fields: dict[str, Any], options: str, hint: str) -> M:

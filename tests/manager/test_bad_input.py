@@ -261,3 +261,8 @@ def test_wrong_configuration(fleet: Fleet, ota: Manager, old: str, new: str, mes
 )
 def test_registries_of_references(text: str, expected: str) -> None:
     assert str(parse_reference(text)) == expected
+
+
+def test_data_that_is_migrated_and_kept(fleet: Fleet, ota: Manager) -> None:
+    message = "--migrates and --on-rollback keep exclude each other"
+    refused(fleet, ota, 2, message, arguments=create("--migrates", "--on-rollback", "keep"))

@@ -179,3 +179,16 @@ def test_a_service_that_is_slow_to_stop_is_warned_of(registry: str, ota: Manager
 def test_json_output(fleet: Fleet, ota: Manager) -> None:
     done = ota.create("1.2.0", "--json")
     assert json.loads(done.out)["update"]["state"] == "STAGED"
+
+
+@pytest.mark.case("F33")
+def test_what_an_update_does_to_data_is_signed_and_shown(ota: Manager) -> None:
+    made = ota.create("1.2.0", "--migrates")
+    assert "migrates data: only for gateways with a database to restore" in made.out
+    kept = ota.create("1.3.0", "--on-rollback", "keep")
+    assert "a rollback leaves the databases as they are" in kept.out
+
+    first = ota("verify", "1.2.0", "--json").json["manifest"]["data"]
+    assert first == {"migrates": True, "on_rollback": "restore"}
+    assert ota("verify", "1.3.0", "--json").json["manifest"]["data"]["on_rollback"] == "keep"
+    assert "migrates data" in ota("verify", "1.2.0").out

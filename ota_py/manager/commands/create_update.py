@@ -39,6 +39,14 @@ FILE = click.Path(path_type=Path)
 @click.option("--group", "groups", multiple=True, help="Only gateways of this group.")
 @click.option("--health", metavar="FILE|JSON", help="Probes: a JSON list, or a file that holds one.")
 @click.option("--settle-seconds", type=float, help="How long services must run without a restart.")
+@click.option("--migrates", is_flag=True, help="Changes data so that the old version cannot read it.")
+@click.option(
+    "--on-rollback",
+    type=click.Choice(["restore", "keep"]),
+    default="restore",
+    show_default=True,
+    help="What a rollback does to the databases; keep: what was written since stays.",
+)
 @click.option("--timeout-minutes", type=float, help="From the first touch of a service to commit.")
 @click.option("--allow-downgrade", is_flag=True, help="May replace a newer version.")
 @click.option("--dry-run", is_flag=True, help="Check everything, show the manifest, change nothing.")
@@ -89,7 +97,12 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
 def _request(parts: Parts, options: dict[str, Any]) -> Request:
     from ota_py.manager.contents import parse_source
     from ota_py.manager.publish import Request
-    from ota_py.manager.request_options import parse_compatibility, parse_health, parse_images
+    from ota_py.manager.request_options import (
+        parse_compatibility,
+        parse_data,
+        parse_health,
+        parse_images,
+    )
 
     return Request(
         fleet=parts.config.fleet,
@@ -111,6 +124,7 @@ def _request(parts: Parts, options: dict[str, Any]) -> Request:
             allow_downgrade=options["allow_downgrade"],
         ),
         health=parse_health(options["health"], options["settle_seconds"]),
+        data=parse_data(migrates=options["migrates"], on_rollback=options["on_rollback"]),
         timeout_minutes=options["timeout_minutes"],
     )
 
@@ -130,6 +144,8 @@ def _warn(prepared: Prepared, *, ask: bool) -> None:
 
 
 def _summary(prepared: Prepared) -> None:
+    from ota_py.manager.data_lines import data_lines
+
     manifest = prepared.manifest
     for service, image in prepared.images.items():
         size = f"{image.size / 1e6:.1f} MB"
@@ -138,6 +154,8 @@ def _summary(prepared: Prepared) -> None:
         click.echo(
             f"  {file.dest}: {file.length} bytes{', rendered on the gateway' if file.template else ''}"
         )
+    for line in data_lines(manifest.data):
+        click.echo(f"  {line}")
     critical = " (critical)" if manifest.critical else ""
     click.echo(f"Update {manifest.version}{critical} is STAGED. Bring it to gateways with:")
     click.echo(f"  ota_manager.py rollout --version {manifest.version} --gateways ID,ID,...")

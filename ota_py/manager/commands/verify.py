@@ -20,6 +20,7 @@ def command(parts: Parts, /, *, version: str, as_json: bool) -> None:
       ota_manager.py verify 1.2.0
       ota_manager.py verify 1.2.0 --json | jq .manifest.images
     """
+    from ota_py.manager.data_lines import data_lines
     from ota_py.manager.published import published_file, published_manifest
 
     verified = published_manifest(parts.repository, version)
@@ -33,5 +34,7 @@ def command(parts: Parts, /, *, version: str, as_json: bool) -> None:
         click.echo(f"  {service}: {image.reference} {image.digest}")
     for file in manifest.all_files:
         click.echo(f"  {file.dest}: sha256:{file.sha256}")
+    for line in data_lines(manifest.data):
+        click.echo(f"  {line}")
     keys = ", ".join(key[:16] for key in verified.key_ids)
     click.echo(f"Update {version} is what the release key {keys} signed.")
