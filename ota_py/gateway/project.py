@@ -42,19 +42,27 @@ class Project:
         """The services that run (those of inactive profiles do not count), sorted."""
         return sorted(self._document.get("services") or {})
 
+    def service(self, service: str) -> dict[str, Any]:
+        """All that Compose says about a service."""
+        return dict(self._document["services"][service])
+
+    def shared(self, part: str) -> dict[str, Any]:
+        """What services share, by key: `networks`, `volumes`, `configs` or `secrets`."""
+        return dict(self._document.get(part) or {})
+
     def image(self, service: str) -> str:
         """The image reference of a service, or an empty string where it is built."""
-        return str(self._service(service).get("image") or "")
+        return str(self.service(service).get("image") or "")
 
     def replicas(self, service: str) -> int:
         """How many containers a service has."""
-        data = self._service(service)
+        data = self.service(service)
         scale = data.get("scale", (data.get("deploy") or {}).get("replicas"))
         return 1 if scale is None else int(scale)
 
     def volume_name(self, key: str) -> str | None:
         """The engine's name of a volume of the project, or None where there is no such volume."""
-        volumes = self._document.get("volumes") or {}
+        volumes = self.shared("volumes")
         return str((volumes[key] or {}).get("name") or f"{self.name}_{key}") if key in volumes else None
 
     def writers_of(self, volume: str) -> list[str]:
@@ -65,32 +73,29 @@ class Project:
         """Paths on the gateway that a service mounts: bind mounts, configs and secrets."""
         paths = self._mounted(service, "bind")
         for part in ("configs", "secrets"):
-            definitions = self._document.get(part) or {}
-            for used in self._service(service).get(part) or []:
+            definitions = self.shared(part)
+            for used in self.service(service).get(part) or []:
                 path = (definitions.get(used.get("source")) or {}).get("file")
                 paths |= {str(path)} if path else set()
         return paths
 
     def fingerprint(self, service: str) -> str:
         """All that Compose says about a service and about what it shares, as comparable text."""
-        shared = {part: self._document.get(part) or {} for part in _SHARED_PARTS}
+        shared = {part: self.shared(part) for part in _SHARED_PARTS}
         used = {
-            "networks": set(self._service(service).get("networks") or {}),
+            "networks": set(self.service(service).get("networks") or {}),
             "volumes": self._mounted(service, "volume"),
-            "configs": {item.get("source") for item in self._service(service).get("configs") or []},
-            "secrets": {item.get("source") for item in self._service(service).get("secrets") or []},
+            "configs": {item.get("source") for item in self.service(service).get("configs") or []},
+            "secrets": {item.get("source") for item in self.service(service).get("secrets") or []},
         }
         context = {
             part: {name: value for name, value in shared[part].items() if name in used[part]}
             for part in _SHARED_PARTS
         }
-        return json.dumps([self._service(service), context], sort_keys=True)
-
-    def _service(self, service: str) -> dict[str, Any]:
-        return dict(self._document["services"][service])
+        return json.dumps([self.service(service), context], sort_keys=True)
 
     def _mounted(self, service: str, kind: str) -> set[str]:
-        mounts = self._service(service).get("volumes") or []
+        mounts = self.service(service).get("volumes") or []
         return {str(mount["source"]) for mount in mounts if mount.get("type") == kind and mount.get("source")}
 
 

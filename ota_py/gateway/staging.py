@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ota_py.errors import ConflictError, IncompatibleError, IntegrityError
-from ota_py.gateway import files
+from ota_py.gateway import compose_asks, compose_sources, files, policy
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.config import Config
 from ota_py.gateway.files import Attributes
@@ -51,6 +51,7 @@ class Staging:
         Raises:
             IncompatibleError: a template, a service or the Compose file does not fit this gateway.
             DockerError: Compose refuses the new file.
+            PolicyError: it asks for what this gateway's policy forbids.
         """
         files.remove_tree(self.directory / _NEW)
         contents = {file.dest: self._content(manifest, file, fetch) for file in manifest.all_files}
@@ -118,7 +119,14 @@ class Staging:
         tree = self.directory / _TREE
         files.remove_tree(tree)
         overlay(self._config.project_dir, {file.dest: self._new(file) for file in new}, tree)
+        places = policy.Places.of(self._config)
+        # Before Compose reads the files: it would fetch what they include from elsewhere.
+        present = compose_sources.asks(self._config.project_dir, places)
+        asked = compose_sources.asks(tree, places, [self.directory / _NEW])
+        policy.check(asked, present, self._config.policy, places)
         project = self._compose.config(tree)
+        present = compose_asks.of_project(self._compose.present, places)
+        policy.check(compose_asks.of_project(project, places), present, self._config.policy, places)
         unknown = sorted(set(manifest.images) - set(project.services))
         if unknown:
             raise IncompatibleError(
