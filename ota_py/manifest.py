@@ -20,6 +20,7 @@ from ota_py.errors import ManifestError, OtaError
 MANIFEST_MAX_BYTES = 256 * 1024
 FILE_MAX_BYTES = 8 * 1024 * 1024
 WHEELHOUSE_MAX_BYTES = 128 * 1024 * 1024
+WHEELHOUSES_MAX = 16
 FILES_MAX = 256
 IMAGES_MAX = 64
 PROBES_MAX = 64
@@ -114,6 +115,11 @@ class File(Model):
         default=False,
         description="render with sandboxed Jinja2 and the gateway's own variables before it is written",
     )
+
+    @property
+    def what(self) -> str:
+        """What people call it."""
+        return f"file {self.dest}"
 
 
 class Compatibility(Model):
@@ -219,18 +225,41 @@ class Hook(Model):
 class Wheelhouse(Model):
     """The gateway software and all it needs, for one kind of gateway."""
 
+    name: Annotated[str, Field(pattern=names.BUILD)] = Field(
+        description="of this build; names the virtual environment that is made from it"
+    )
     architecture: Literal["amd64", "arm64", "arm"]
     python: Annotated[str, Field(pattern=r"^3\.[0-9]{1,2}$")]
     target: RelativePath = Field(description="path of the target in the TUF repository")
     sha256: Sha256
     length: int = Field(ge=0, le=WHEELHOUSE_MAX_BYTES, description="bytes")
 
+    @property
+    def what(self) -> str:
+        """What people call it."""
+        return f"gateway software {self.name}"
+
 
 class Agent(Model):
     """A new version of the gateway software, installed once the services are committed."""
 
     version: VersionText
-    wheelhouses: Annotated[list[Wheelhouse], Field(min_length=1, max_length=16)]
+    wheelhouses: Annotated[list[Wheelhouse], Field(min_length=1, max_length=WHEELHOUSES_MAX)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Agent:
+        kinds = [(w.architecture, w.python) for w in self.wheelhouses]
+        if len(kinds) != len(set(kinds)):
+            raise ValueError("two wheelhouses are for the same architecture and Python")
+        builds = {w.name for w in self.wheelhouses}
+        if len(builds) != len(kinds):
+            raise ValueError("two wheelhouses have the same name")
+        return self
+
+    def wheelhouse_for(self, architecture: str, python: str) -> Wheelhouse | None:
+        """The one for this kind of gateway, if there is one."""
+        found = (w for w in self.wheelhouses if (w.architecture, w.python) == (architecture, python))
+        return next(found, None)
 
 
 class Manifest(Model):
@@ -282,6 +311,11 @@ class Manifest(Model):
     def all_files(self) -> list[File]:
         """The compose file, where there is one, and then the other files."""
         return ([self.compose] if self.compose else []) + list(self.files)
+
+    @property
+    def targets(self) -> list[File | Wheelhouse]:
+        """All that the manifest names in the repository beside itself."""
+        return [*self.all_files, *(self.agent.wheelhouses if self.agent else [])]
 
     def to_bytes(self) -> bytes:
         """The bytes that are signed: sorted keys, two spaces, UTF-8, one line feed at the end."""

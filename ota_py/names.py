@@ -16,6 +16,8 @@ from ota_py.errors import UsageError
 GATEWAY_ID = r"^[a-z0-9](?:[a-z0-9_-]{0,62})$"
 GROUP = GATEWAY_ID
 SERVICE = r"^[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,62})$"
+# Names the virtual environment of one build of the gateway software: VERSION-FINGERPRINT.
+BUILD = r"^[0-9][0-9A-Za-z.+-]{0,63}$"
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 VERSION_MAX_CHARS = 64
 

@@ -20,6 +20,7 @@ from ota_py.errors import ConflictError, UsageError
 from ota_py.manager.compose_file import ComposeFile, parse_compose
 from ota_py.manager.contents import Content, Source, compose_source, read_content
 from ota_py.manager.control_plane import ControlPlane, Json
+from ota_py.manager.gateway_software import Software, collect
 from ota_py.manager.platforms import check_architectures
 from ota_py.manager.published import check_version, published_file
 from ota_py.manager.registry import Registry, ResolvedImage
@@ -41,6 +42,7 @@ class Request:
         files: files and templates.
         known_compose: the fleet's Compose file, to check service names where the update brings none.
         compatibility: as asked; no architectures means those that all images have.
+        agent: kinds of gateways that get this gateway software, see `gateway_software.collect`.
     """
 
     fleet: str
@@ -55,6 +57,7 @@ class Request:
     health: Health = field(default_factory=Health)
     data: Data = field(default_factory=Data)
     timeout_minutes: float | None = None
+    agent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,14 @@ class Prepared:
 
     Attributes:
         manifest: what will be signed.
-        files: content by target path.
+        files: content by target path, large ones as a file.
         images: what the registry said, by service.
         warnings: what the operator should know before going on.
         published: an earlier attempt published exactly this; only the control plane does not know it yet.
     """
 
     manifest: Manifest
-    files: dict[str, bytes]
+    files: dict[str, bytes | Path]
     images: dict[str, ResolvedImage]
     warnings: list[str]
     published: bool
@@ -105,8 +108,9 @@ def prepare(request: Request, places: Places, now: datetime, say: Say) -> Prepar
     wanted = _wanted_images(request, known)
     images = _resolve(wanted, places.registry, say)
     contents = [_read(request.version, source) for source in request.files]
+    software = collect(request.version, request.agent, say)
     created = _earlier(places, request.version).created if published else _timestamp(now)
-    manifest = _manifest(request, images, compose, contents, created)
+    manifest = _manifest(request, images, compose, contents, software, created)
     if published and manifest != _earlier(places, request.version):
         raise ConflictError(
             f"update {request.version} is published with other content than asked for now",
@@ -115,7 +119,10 @@ def prepare(request: Request, places: Places, now: datetime, say: Say) -> Prepar
     return Prepared(
         manifest=manifest,
         files={
-            content.entry.target: content.data for content in [*contents, *([compose] if compose else [])]
+            **{
+                content.entry.target: content.data for content in [*contents, *([compose] if compose else [])]
+            },
+            **(software.archives if software else {}),
         },
         images=images,
         warnings=_warnings(request, images, known),
@@ -201,9 +208,12 @@ def _manifest(
     images: Mapping[str, ResolvedImage],
     compose: Content | None,
     contents: list[Content],
+    software: Software | None,
     created: str,
 ) -> Manifest:
     architectures = check_architectures(request.compatibility.architectures, images)
+    if software and not architectures:
+        architectures = software.architectures
     timeout = {"timeout_minutes": request.timeout_minutes} if request.timeout_minutes is not None else {}
     try:
         return Manifest(
@@ -218,6 +228,7 @@ def _manifest(
             },
             compose=compose.entry if compose else None,
             files=[content.entry for content in contents],
+            agent=software.agent if software else None,
             compatibility=request.compatibility.model_copy(update={"architectures": architectures}),
             health=request.health,
             data=request.data,
@@ -249,6 +260,7 @@ def _record(places: Places, version: str) -> Json:
         "manifest_sha256": hashlib.sha256(verified.raw).hexdigest(),
         "key_ids": list(verified.key_ids),
         "images": {service: image.model_dump(mode="json") for service, image in manifest.images.items()},
+        "agent_version": manifest.agent.version if manifest.agent else "",
         "created": manifest.created,
     }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from ota_py import names
 from ota_py.errors import ConflictError, NotFoundError, UsageError
 from ota_py.manager.control_plane import ControlPlane
-from ota_py.manifest import File
+from ota_py.manifest import File, Wheelhouse
 from ota_py.trust import layout
+from ota_py.trust.large_files import check_file
 from ota_py.trust.repository import Repository
 from ota_py.trust.verify import VerifiedManifest, check_integrity
 
@@ -39,6 +43,19 @@ def published_file(repository: Repository, file: File) -> bytes:
     """
     data = repository.store.get(layout.target_key(file.target, file.sha256))
     return check_integrity(data, file.sha256, file.length, f"file {file.dest}")
+
+
+def check_wheelhouse(repository: Repository, wheelhouse: Wheelhouse) -> None:
+    """Check a wheelhouse that a published manifest names; it is fetched into a file that is then removed.
+
+    Raises:
+        NotFoundError: it is not in the store.
+        IntegrityError: it is not what was signed.
+    """
+    with tempfile.TemporaryDirectory(prefix="ota-") as directory:
+        path = Path(directory) / "wheelhouse"
+        repository.store.get_file(layout.target_key(wheelhouse.target, wheelhouse.sha256), path)
+        check_file(path, wheelhouse.sha256, wheelhouse.length, wheelhouse.what)
 
 
 def check_version(

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import botocore.session
 from boto3.session import Session
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 ATTEMPTS = 3
+CHUNK_BYTES = 1024 * 1024
 
 MISSING_KEY = {"NoSuchKey", "404"}
 MISSING_BUCKET = {"NoSuchBucket"}
@@ -59,12 +60,23 @@ class S3Store:
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write one object; see `Store.put`."""
+        self._write(key, data, content_type)
+
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Write one object from a file, read as it is sent; see `Store.put_file`."""
+        try:
+            with open(path, "rb") as file:
+                self._write(key, file, content_type)
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from None
+
+    def _write(self, key: str, body: bytes | BinaryIO, content_type: str) -> None:
         changing = key.rpartition("/")[2] == CHANGING_NAME
         with self._errors(f"write {key} to"):
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=self._prefix + key,
-                Body=data,
+                Body=body,
                 ContentType=content_type,
                 CacheControl=CACHE_NEVER if changing else CACHE_FOR_GOOD,
             )
@@ -74,6 +86,17 @@ class S3Store:
         with self._errors(f"read {key} from"):
             answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
             return answer["Body"].read()
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Read one object into a file, in pieces; see `Store.get_file`."""
+        with self._errors(f"read {key} from"):
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            try:
+                with open(path, "wb") as file:
+                    for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
+                        file.write(chunk)
+            except OSError as error:
+                raise StoreError(f"cannot write {path}: {error.strerror}") from None
 
     def list(self, prefix: str) -> list[str]:
         """The keys that start with `prefix`, sorted; see `Store.list`."""

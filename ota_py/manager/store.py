@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from ota_py.errors import ConfigError, NotFoundError, StoreError
@@ -61,6 +64,17 @@ class DirectoryStore:
 
     def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write one file atomically; see `Store.put`."""
+        self._write(key, io.BytesIO(data))
+
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Copy one file, atomically too; see `Store.put_file`."""
+        try:
+            with open(path, "rb") as source:
+                self._write(key, source)
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from None
+
+    def _write(self, key: str, source: BinaryIO) -> None:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +82,7 @@ class DirectoryStore:
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     os.fchmod(file.fileno(), FILE_MODE)
-                    file.write(data)
+                    shutil.copyfileobj(source, file)
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(temporary, path)
@@ -88,6 +102,16 @@ class DirectoryStore:
             raise NotFoundError(f"there is no {path}") from None
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Copy one file; see `Store.get_file`."""
+        source = self._path(key)
+        try:
+            shutil.copyfile(source, path)
+        except FileNotFoundError:
+            raise NotFoundError(f"there is no {source}") from None
+        except OSError as error:
+            raise StoreError(f"cannot copy {source} to {path}: {error.strerror}") from None
 
     def list(self, prefix: str) -> list[str]:
         """The keys that start with `prefix`, sorted; see `Store.list`."""

@@ -1,13 +1,15 @@
 """The wheelhouse: what a gateway's virtual environment is installed from, built by the operator.
 
 A gateway needs no package index. `python -m ota_py.manager.wheelhouse --out DIR` downloads the pinned wheels
-for the gateways' Python and architecture, builds the project's own, and packs them as one file. What was
-built from the same sources before is used again.
+for the gateways' Python and architecture, builds the project's own, and packs them as one file, with the
+commands that belong to them and a description. What was built from the same sources before is used again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import re
 import shutil
@@ -27,9 +29,13 @@ from ota_py.errors import CarrierError, UsageError
 from ota_py.manager.project import project_root
 
 ARCHIVE = "wheelhouse.tar"
+DESCRIPTION = "wheelhouse.json"
+# What people and programs start on a gateway; `commands/` of the archive.
+COMMANDS = ("ota_client.py", "ota-helper.sh")
 # Oldest first: a wheel for an older C library also runs on a newer one.
 PLATFORM_TAGS = ("manylinux2014_{0}", "manylinux_2_17_{0}", "manylinux_2_28_{0}", "manylinux_2_31_{0}")
-ARCHITECTURES = ("x86_64", "aarch64", "armv7l")
+# As `uname -m` says it, and in the words of image registries.
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 TAIL_CHARS = 1500
 # What a gateway runs of `ota_py`, beside its top level; operator's and server's parts stay away.
 GATEWAY_PARTS = ("gateway", "trust")
@@ -60,7 +66,13 @@ def build(out: Path, python: str, architecture: str) -> tuple[Path, str, bool]:
         wheels = Path(name) / "wheels"
         _build_own(root, Path(name) / "source", wheels)
         _download(root, wheels, python, architecture)
-        _pack(wheels, archive)
+        description = {
+            "name": version,
+            "version": __version__,
+            "python": python,
+            "architecture": ARCHITECTURES[architecture],
+        }
+        pack(wheels, root, description, archive)
     return archive, version, True
 
 
@@ -68,7 +80,8 @@ def _fingerprint(root: Path, python: str, architecture: str) -> str:
     digest = hashlib.sha256(f"{python} {architecture}".encode())
     for path in _sources(root):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+    # A letter first: digits alone could make it no semantic version.
+    return f"s{digest.hexdigest()[:12]}"
 
 
 def _sources(root: Path) -> Iterator[Path]:
@@ -78,6 +91,7 @@ def _sources(root: Path) -> Iterator[Path]:
     yield from sorted(path for path in files if "__pycache__" not in path.parts)
     yield root / "pyproject.toml"
     yield root / "requirements.txt"
+    yield from (root / name for name in COMMANDS)
 
 
 def _build_own(root: Path, source: Path, wheels: Path) -> None:
@@ -120,26 +134,71 @@ def _pip(*arguments: str) -> None:
         )
 
 
-def _pack(wheels: Path, archive: Path) -> None:
-    archive.parent.mkdir(exist_ok=True)
+def pack(wheels: Path, commands: Path, description: dict[str, str], archive: Path) -> None:
+    """Write a wheelhouse.
+
+    Args:
+        wheels: directory of the wheels, pip's among them.
+        commands: directory of the files of `COMMANDS`.
+        description: name, version, python and architecture, as the manifest has them.
+        archive: the file to write.
+    """
+    archive.parent.mkdir(parents=True, exist_ok=True)
     unfinished = archive.with_suffix(".part")
     with tarfile.open(unfinished, "w") as tar:
         for wheel in sorted(wheels.iterdir()):
             tar.add(wheel, arcname="pip.whl" if wheel.name.startswith("pip-") else wheel.name)
+        for name in COMMANDS:
+            tar.add(commands / name, arcname=f"commands/{name}")
+        raw = json.dumps(description, sort_keys=True).encode()
+        entry = tarfile.TarInfo(DESCRIPTION)
+        entry.size = len(raw)
+        tar.addfile(entry, io.BytesIO(raw))
     os.replace(unfinished, archive)
+
+
+def describe(archive: Path) -> dict[str, str]:
+    """Name, version, python and architecture of a wheelhouse.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            file = tar.extractfile(DESCRIPTION)
+            found: dict[str, object] = json.load(file) if file else {}
+        return {key: str(found[key]) for key in ("name", "version", "python", "architecture")}
+    except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{archive} is not a wheelhouse: {error}",
+            hint="build one with: python -m ota_py.manager.wheelhouse --out DIR",
+        ) from None
+
+
+def check_python(text: str) -> None:
+    """Refuse what is not a Python version.
+
+    Raises:
+        UsageError: not of the form 3.13.
+    """
+    if not re.fullmatch(r"3\.[0-9]{1,2}", text):
+        raise UsageError(f"--python {text[:20]!r} is not a Python version", hint="for example 3.13")
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory of wheelhouses.")
 @click.option("--python", default="3.13", show_default=True, help="The gateways' Python.")
 @click.option(
-    "--architecture", type=click.Choice(ARCHITECTURES), default="x86_64", show_default=True, help="uname -m"
+    "--architecture",
+    type=click.Choice(list(ARCHITECTURES)),
+    default="x86_64",
+    show_default=True,
+    help="uname -m",
 )
 @boundary.json_option
 def command(out: Path, python: str, architecture: str, as_json: bool) -> None:
     """Build what gateways are installed from, for one Python and architecture."""
-    if not re.fullmatch(r"3\.[0-9]{1,2}", python):
-        raise UsageError(f"--python {python[:20]!r} is not a Python version", hint="for example 3.13")
+    check_python(python)
     archive, version, built = build(out.absolute(), python, architecture)
     if as_json:
         boundary.echo_json({"archive": str(archive), "version": version, "changed": built})

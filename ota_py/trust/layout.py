@@ -21,6 +21,11 @@ def file_path(version: str, dest: str) -> str:
     return f"updates/{version}/files/{dest}"
 
 
+def wheelhouse_path(version: str, name: str) -> str:
+    """Target path of one build of the gateway software that an update brings."""
+    return f"updates/{version}/agent/{name}.tar"
+
+
 def target_key(path: str, sha256: str) -> str:
     """Store key of a target with consistent snapshots: the hash goes before the file name.
 

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from securesystemslib.exceptions import Error as SecureSystemsError
@@ -31,6 +32,7 @@ from tuf.api.serialization.json import JSONSerializer
 from ota_py import names
 from ota_py.errors import ConflictError, KeyFileError, NotFoundError, TrustError
 from ota_py.trust import layout
+from ota_py.trust.large_files import check_file
 from ota_py.trust.store import Store
 from ota_py.trust.verify import VerifiedManifest, check_integrity, check_keys, parse_root, verify_manifest
 
@@ -129,7 +131,7 @@ class Repository:
         self,
         raw: bytes,
         signature: bytes,
-        files: Mapping[str, bytes],
+        files: Mapping[str, bytes | Path],
         release: Signer,
         online: Signer,
         now: datetime,
@@ -139,7 +141,7 @@ class Repository:
         Args:
             raw: the manifest's bytes, as signed.
             signature: bytes of manifest.json.sig.
-            files: content by target path; exactly those that the manifest names.
+            files: content by target path, large ones as a file; exactly those that the manifest names.
             release: signs the targets metadata.
             online: signs snapshot and timestamp.
             now: with time zone.
@@ -155,16 +157,15 @@ class Repository:
             raise ConflictError(
                 f"update {version} is published already", hint="a version is never replaced; use a new one"
             )
-        for file in verified.manifest.all_files:
-            check_integrity(files[file.target], file.sha256, file.length, f"file {file.dest}")
-        contents = {
+        for named in verified.manifest.targets:
+            _check(files[named.target], named.sha256, named.length, named.what)
+        contents: dict[str, bytes | Path] = {
             **files,
             layout.manifest_path(version): raw,
             layout.signature_path(version): signature,
         }
         for path, data in contents.items():
-            self.store.put(layout.target_key(path, _sha256(data)), data, _content_type(path))
-            self._targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+            self._targets.targets[path] = self._put(path, data)
         self._targets.targets[layout.manifest_path(version)].unrecognized_fields["custom"] = {
             "version": version,
             "critical": verified.manifest.critical,
@@ -172,6 +173,15 @@ class Repository:
         self._targets.version = self._unused("targets")
         self._targets.expires = _expiry(Targets.type, now)
         self._write(self._targets, release, online, now)
+
+    def _put(self, path: str, data: bytes | Path) -> TargetFile:
+        if isinstance(data, bytes):
+            target = TargetFile.from_data(path, data, ["sha256"])
+            self.store.put(layout.target_key(path, target.hashes["sha256"]), data, _content_type(path))
+            return target
+        target = TargetFile.from_file(path, str(data), ["sha256"])
+        self.store.put_file(layout.target_key(path, target.hashes["sha256"]), data, _content_type(path))
+        return target
 
     def renew(self, online: Signer, now: datetime) -> None:
         """Sign snapshot and timestamp anew, so that they do not expire; nothing else changes."""
@@ -263,6 +273,13 @@ def _meta(version: int, data: bytes) -> MetaFile:
 
 def _expiry(role: str, now: datetime) -> datetime:
     return (now + EXPIRY[role]).replace(microsecond=0)
+
+
+def _check(data: bytes | Path, sha256: str, length: int, what: str) -> None:
+    if isinstance(data, bytes):
+        check_integrity(data, sha256, length, what)
+    else:
+        check_file(data, sha256, length, what)
 
 
 def _sha256(data: bytes) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 
 class Store(Protocol):
-    """Keys are relative paths with `/`; values are whole objects of at most some megabytes.
+    """Keys are relative paths with `/`; values are whole objects, of some megabytes at most but for files.
 
     Attributes:
         url: where it is, for messages.
@@ -21,12 +22,27 @@ class Store(Protocol):
             StoreError: it could not be written.
         """
 
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Write one object from a file of any size, with the guarantees of `put`.
+
+        Raises:
+            StoreError: it could not be written, or the file could not be read.
+        """
+
     def get(self, key: str) -> bytes:
         """Read one object.
 
         Raises:
             NotFoundError: there is no such object.
             StoreError: it could not be read.
+        """
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Read one object of any size into a new file.
+
+        Raises:
+            NotFoundError: there is no such object.
+            StoreError: it could not be read, or the file could not be written.
         """
 
     def list(self, prefix: str) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from ota_py.trust.store import Store
 from tests.manager.conftest import Fleet, Manager
 from tests.manager.processes import RCLONE, free_port, running
 
+MIB = 1024**2
 ACCESS_KEY, SECRET_KEY = "operator", "not-really-secret"
 
 
@@ -56,6 +59,26 @@ def test_what_is_put_can_be_got_listed_and_replaced(store: Store) -> None:
     assert store.get("targets/updates/1.0.0+b/a b.txt") == b""
     assert store.list("metadata/") == ["metadata/timestamp.json"]
     assert store.list("") == ["metadata/timestamp.json", "targets/updates/1.0.0+b/a b.txt"]
+
+
+def test_a_large_file_passes_without_being_held_in_memory(store: Store, tmp_path: Path) -> None:
+    source, copy = tmp_path / "wheelhouse.tar", tmp_path / "copy"
+    with open(source, "wb") as file:
+        file.truncate(48 * MIB)
+        file.write(b"end")
+    tracemalloc.start()
+    try:
+        store.put_file("targets/updates/1.0.0/agent/a.tar", source, "application/octet-stream")
+        store.get_file("targets/updates/1.0.0/agent/a.tar", copy)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert filecmp.cmp(source, copy, shallow=False)
+    assert peak < 12 * MIB
+    with pytest.raises(NotFoundError):
+        store.get_file("targets/none", copy)
+    with pytest.raises(StoreError, match="cannot read"):
+        store.put_file("targets/x", tmp_path / "none", "text/plain")
 
 
 def test_what_is_not_there(store: Store) -> None:

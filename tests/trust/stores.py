@@ -22,6 +22,12 @@ class DirectoryOfBytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 
+    def put_file(self, key: str, path: Path, content_type: str) -> None:
+        self.put(key, path.read_bytes(), content_type)
+
+    def get_file(self, key: str, path: Path) -> None:
+        path.write_bytes(self.get(key))
+
     def get(self, key: str) -> bytes:
         try:
             return (self.directory / key).read_bytes()

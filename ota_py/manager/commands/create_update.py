@@ -27,6 +27,12 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--template", "templates", metavar="SRC:DEST", multiple=True, help="A file that gateways render (Jinja2)."
 )
+@click.option(
+    "--agent",
+    metavar="PYTHON/ARCH|FILE",
+    multiple=True,
+    help="Upgrade the gateway software too: built for such gateways, or taken from a wheelhouse.tar.",
+)
 @click.option("--min-version", metavar="VERSION", help="Oldest version that can be updated.")
 @click.option(
     "--architecture",
@@ -58,7 +64,7 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
     """Sign an update, publish it, and register it as STAGED. No gateway installs it before a rollout.
 
     Tags are resolved to digests now: what is pushed under a tag later changes nothing. Options that can be
-    given several times: --file, --template, --architecture, --hardware, --group.
+    given several times: --file, --template, --agent, --architecture, --hardware, --group.
 
     \b
     Examples:
@@ -68,6 +74,7 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
         --template bridge.conf.j2:config/bridge.conf --min-version 1.2.0
       ota_manager.py create-update --version 1.3.1 --images '{"api": "healthguard/api:1.3.1"}' \\
         --health '[{"type": "http", "url": "http://127.0.0.1:8080/health"}]' --dry-run
+      ota_manager.py create-update --version 1.3.2 --agent 3.13/amd64 --agent 3.11/arm64
     """
     from datetime import UTC, datetime
 
@@ -126,6 +133,7 @@ def _request(parts: Parts, options: dict[str, Any]) -> Request:
         health=parse_health(options["health"], options["settle_seconds"]),
         data=parse_data(migrates=options["migrates"], on_rollback=options["on_rollback"]),
         timeout_minutes=options["timeout_minutes"],
+        agent=options["agent"],
     )
 
 
@@ -156,6 +164,11 @@ def _summary(prepared: Prepared) -> None:
         )
     for line in data_lines(manifest.data):
         click.echo(f"  {line}")
+    for wheelhouse in manifest.agent.wheelhouses if manifest.agent else []:
+        click.echo(
+            f"  {wheelhouse.what}: {wheelhouse.length / 1e6:.1f} MB, Python {wheelhouse.python}, "
+            f"{wheelhouse.architecture}"
+        )
     critical = " (critical)" if manifest.critical else ""
     click.echo(f"Update {manifest.version}{critical} is STAGED. Bring it to gateways with:")
     click.echo(f"  ota_manager.py rollout --version {manifest.version} --gateways ID,ID,...")

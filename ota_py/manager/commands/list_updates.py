@@ -28,8 +28,11 @@ def command(parts: Parts, /, *, as_json: bool) -> None:
         echo_json({"updates": updates})
         return
     rows = [
-        (u["version"], u["state"], u["critical"], u["created"], sorted(u["images"]), u["description"])
+        (
+            *(u["version"], u["state"], u["critical"], u["created"]),
+            *(sorted(u["images"]), u["agent_version"], u["description"]),
+        )
         for u in updates
     ]
-    header = ("version", "state", "critical", "created", "services", "description")
+    header = ("version", "state", "critical", "created", "services", "agent", "description")
     echo_table(header, rows, "There are no updates yet; `ota_manager.py create-update --help` shows how.")

@@ -21,12 +21,15 @@ def command(parts: Parts, /, *, version: str, as_json: bool) -> None:
       ota_manager.py verify 1.2.0 --json | jq .manifest.images
     """
     from ota_py.manager.data_lines import data_lines
-    from ota_py.manager.published import published_file, published_manifest
+    from ota_py.manager.published import check_wheelhouse, published_file, published_manifest
 
     verified = published_manifest(parts.repository, version)
     manifest = verified.manifest
     for file in manifest.all_files:
         published_file(parts.repository, file)
+    software = manifest.agent.wheelhouses if manifest.agent else []
+    for wheelhouse in software:
+        check_wheelhouse(parts.repository, wheelhouse)
     if as_json:
         echo_json({"manifest": manifest.model_dump(mode="json"), "key_ids": list(verified.key_ids)})
         return
@@ -36,5 +39,7 @@ def command(parts: Parts, /, *, version: str, as_json: bool) -> None:
         click.echo(f"  {file.dest}: sha256:{file.sha256}")
     for line in data_lines(manifest.data):
         click.echo(f"  {line}")
+    for wheelhouse in software:
+        click.echo(f"  {wheelhouse.what}: Python {wheelhouse.python}, {wheelhouse.architecture}")
     keys = ", ".join(key[:16] for key in verified.key_ids)
     click.echo(f"Update {version} is what the release key {keys} signed.")

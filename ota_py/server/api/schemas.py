@@ -8,6 +8,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field, field_validator
 
+from ota_py import names
 from ota_py.manifest import DESCRIPTION_MAX_CHARS, IMAGES_MAX, Image, ServiceName
 from ota_py.server.api.fields import (
     BIGINT_MAX,
@@ -126,6 +127,7 @@ class UpdateIn(Request):
     manifest_sha256: Sha256
     key_ids: Annotated[list[Sha256], Field(max_length=64)] = []
     images: Annotated[dict[ServiceName, Image], Field(max_length=IMAGES_MAX)] = {}
+    agent_version: Annotated[str, Field(max_length=names.VERSION_MAX_CHARS)] = ""
     created: MomentIn
 
 
@@ -139,6 +141,7 @@ class UpdateOut(Schema):
     manifest_sha256: str
     key_ids: list[str]
     images: dict[str, Any]
+    agent_version: str
     created: Moment
     registered_at: Moment
     released_at: Moment | None

@@ -26,6 +26,9 @@ class Update(models.Model):
     manifest_sha256 = models.CharField(max_length=64, validators=[RegexValidator(r"^[0-9a-f]{64}$")])
     key_ids = models.JSONField(default=list)
     images = models.JSONField(default=dict)
+    agent_version = models.CharField(
+        max_length=names.VERSION_MAX_CHARS, blank=True, help_text="Of the gateway software that it brings."
+    )
     created = models.DateTimeField(help_text="When the manifest was made.")
     registered_at = models.DateTimeField(auto_now_add=True)
     released_at = models.DateTimeField(null=True, blank=True)
