@@ -15,25 +15,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
-    DownloadHTTPError,
     ExpiredMetadataError,
     LengthOrHashMismatchError,
     RepositoryError,
     UnsignedMetadataError,
 )
 from tuf.api.metadata import Root, TargetFile
-from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
-from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+from tuf.ngclient import Updater, UpdaterConfig
 
 from ota_py import errors, names
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
 from ota_py.trust import layout
+from ota_py.trust.carriers import Carrier, Fetcher, NoCarrier, carrier_of
 from ota_py.trust.verify import (
     SIGNATURE_FILE_MAX_BYTES,
     VerifiedManifest,
@@ -43,14 +40,12 @@ from ota_py.trust.verify import (
     verify_manifest,
 )
 
-READ_CHUNK_BYTES = 64 * 1024
 # Sizes that a repository of some thousand updates needs; an endless metadata file is cut off here.
 LIMITS = UpdaterConfig(
     root_max_length=512_000,
     timestamp_max_length=16_384,
     snapshot_max_length=2_000_000,
     targets_max_length=5_000_000,
-    app_user_agent="ota-gateway",
 )
 
 
@@ -80,13 +75,17 @@ class TrustClient:
         cache: private directory for metadata; may be emptied at any time without loss of safety.
         repository_url: base URL; `metadata/` and `targets/` lie below. `http:`, `https:` or `file:`.
         floor: see `Floor`.
+        carrier: brings the repository's bytes; not given: what fits the URL.
     """
 
-    def __init__(self, root: Path, cache: Path, repository_url: str, floor: Floor) -> None:
+    def __init__(
+        self, root: Path, cache: Path, repository_url: str, floor: Floor, carrier: Carrier | None = None
+    ) -> None:
         self._pinned = _read_root(root)
         self._metadata_dir = cache / "metadata"
         self._url = repository_url.rstrip("/") + "/"
         self._floor = floor
+        self._carrier = carrier or carrier_of(self._url)
         self._updater: Updater | None = None
 
     def refresh(self) -> None:
@@ -98,7 +97,7 @@ class TrustClient:
             SignatureError, TrustError: not signed as the root demands.
         """
         with _translated(self._url):
-            updater = self._open(_fetcher(self._url))
+            updater = self._open(self._carrier)
             updater.refresh()
         self._check_floor(updater)
         self._updater = updater
@@ -144,6 +143,29 @@ class TrustClient:
             self._download(file.target, FILE_MAX_BYTES), file.sha256, file.length, f"file {file.dest}"
         )
 
+    def stream(self, target: str, sha256: str, start: int = 0) -> Iterator[bytes]:
+        """The bytes of a target of a verified manifest from `start` on; the caller checks its hash.
+
+        For what is too large for `fetch_file`, and may have to be fetched piece by piece.
+
+        Raises:
+            IntegrityError: the repository lists it with another hash.
+            RepositoryError: it cannot be fetched.
+        """
+        listed = self._targets().get(target)
+        if listed is None:
+            raise errors.RepositoryError(f"the repository does not list {target}")
+        if listed.hashes.get("sha256") != sha256:
+            raise errors.IntegrityError(
+                f"the repository lists {target} with sha256 {listed.hashes.get('sha256')}, expected {sha256}"
+            )
+        key = layout.target_key(target, sha256)
+        with _translated(self._url):
+            try:
+                yield from self._carrier.stream(key, start)
+            except errors.CarrierError as error:
+                raise DownloadError(error.message) from None
+
     def verify_local(self, raw: bytes, signature: bytes) -> VerifiedManifest:
         """Check a manifest that came by any way (USB stick, Ansible, network) with the newest trusted root.
 
@@ -152,13 +174,13 @@ class TrustClient:
         """
         return verify_manifest(raw, signature, self._trusted_root())
 
-    def _open(self, fetcher: FetcherInterface) -> Updater:
+    def _open(self, carrier: Carrier) -> Updater:
         self._metadata_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Updater(
             str(self._metadata_dir),
             self._url + "metadata/",
             target_base_url=self._url + "targets/",
-            fetcher=fetcher,
+            fetcher=Fetcher(carrier, self._url),
             config=LIMITS,
             bootstrap=self._pinned,
         )
@@ -188,7 +210,7 @@ class TrustClient:
         """The newest root known: of this refresh, or the end of the cached chain from the pinned one."""
         if self._updater is not None:
             return self._updater._trusted_set.root
-        offline = self._open(_NoFetcher())
+        offline = self._open(NoCarrier())
         with contextlib.suppress(DownloadError, RepositoryError):
             # Walks and verifies the cached chain of roots; ends where the network would be needed.
             offline.refresh()
@@ -213,32 +235,6 @@ class TrustClient:
                 )
         for role, got in seen.items():
             self._floor.raise_to(role, got)
-
-
-class _FileFetcher(FetcherInterface):
-    """Reads `file:` URLs, for a repository on a USB stick or a mounted share."""
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        path = url2pathname(urlsplit(url).path)
-        try:
-            with open(path, "rb") as file:
-                while chunk := file.read(READ_CHUNK_BYTES):
-                    yield chunk
-        except FileNotFoundError:
-            raise DownloadHTTPError(f"{path} does not exist", 404) from None
-        except OSError as error:
-            raise DownloadError(f"{path}: {error.strerror}") from None
-
-
-class _NoFetcher(FetcherInterface):
-    """Finds nothing: python-tuf then goes as far as its cache reaches."""
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        raise DownloadHTTPError(f"offline: {url}", 404)
-
-
-def _fetcher(url: str) -> FetcherInterface:
-    return _FileFetcher() if url.startswith("file:") else Urllib3Fetcher(app_user_agent=LIMITS.app_user_agent)
 
 
 def _read_root(path: Path) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 METADATA = "metadata/"
 TARGETS = "targets/"
+# The only file that is ever overwritten.
+TIMESTAMP = METADATA + "timestamp.json"
 
 
 def manifest_path(version: str) -> str:

@@ -1,0 +1,106 @@
+"""What carries a repository to a gateway: a web server, a directory, a bundle. None of them is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from tuf.api.exceptions import DownloadError, DownloadHTTPError
+from tuf.ngclient import FetcherInterface
+
+from ota_py.errors import CarrierError
+from ota_py.trust import layout
+from ota_py.trust.transfer import Link, Throttle
+
+READ_CHUNK_BYTES = 64 * 1024
+# A person or the agent asks again: a refresh does not insist for long.
+TRIES = 3
+
+
+class Carrier(Protocol):
+    """Gives the bytes of a repository; paths are relative, such as `metadata/timestamp.json`."""
+
+    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """The bytes of one file from `start` on.
+
+        Raises:
+            CarrierError: it cannot be had; `status` 404 in its details where it does not exist.
+        """
+
+
+class WebCarrier:
+    """A repository behind HTTP or HTTPS.
+
+    Args:
+        url: ends with a slash.
+        throttle: shared by all that the process fetches.
+    """
+
+    def __init__(self, url: str, throttle: Throttle | None = None) -> None:
+        self._url = url
+        self._link = Link(throttle or Throttle(), tries=TRIES)
+
+    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """See `Carrier`."""
+        return self._link.stream(self._url + path, start, may_change=path == layout.TIMESTAMP)
+
+
+class DirectoryCarrier:
+    """A repository on a mounted disk.
+
+    Args:
+        url: a `file:` URL that ends with a slash.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._directory = Path(url2pathname(urlsplit(url).path))
+
+    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """See `Carrier`."""
+        full = self._directory / url2pathname(path)
+        try:
+            with open(full, "rb") as file:
+                file.seek(start)
+                while chunk := file.read(READ_CHUNK_BYTES):
+                    yield chunk
+        except FileNotFoundError:
+            raise CarrierError(f"{full} does not exist", status=404) from None
+        except OSError as error:
+            raise CarrierError(f"{full}: {error.strerror}") from None
+
+
+class NoCarrier:
+    """Has nothing: python-tuf then goes as far as its cache reaches."""
+
+    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """See `Carrier`."""
+        raise CarrierError(f"offline: {path}", status=404)
+
+
+def carrier_of(url: str, throttle: Throttle | None = None) -> Carrier:
+    """The carrier for a repository's URL, which ends with a slash."""
+    return DirectoryCarrier(url) if url.startswith("file:") else WebCarrier(url, throttle)
+
+
+class Fetcher(FetcherInterface):
+    """Gives python-tuf what a carrier brings.
+
+    Args:
+        url: the base of the URLs that python-tuf asks for.
+    """
+
+    def __init__(self, carrier: Carrier, url: str) -> None:
+        self._carrier = carrier
+        self._url = url
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        try:
+            yield from self._carrier.stream(url.removeprefix(self._url))
+        except CarrierError as error:
+            status = error.details.get("status")
+            if status:
+                raise DownloadHTTPError(error.message, status) from None
+            raise DownloadError(error.message) from None
