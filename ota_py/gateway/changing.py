@@ -9,7 +9,7 @@ import click
 
 from ota_py.cli import echo_json, json_option
 from ota_py.errors import BrokenError, CarrierError, OtaError, RolledBackError, UsageError
-from ota_py.gateway.session import choose, config_option, session
+from ota_py.gateway.session import choose, choose_held, config_option, session
 
 
 @click.command()
@@ -26,6 +26,8 @@ from ota_py.gateway.session import choose, config_option, session
 )
 @click.option("--rollout", type=int, help="The rollout that asks for it, for the reports.")
 @click.option("--force", is_flag=True, help="Also a version that was rolled back here, or after BROKEN.")
+@click.option("--now", is_flag=True, help="Whatever maintenance windows and vetoes say: a person decided.")
+@click.option("--held", is_flag=True, help="Go on with the update that is held back, from what is here.")
 @config_option
 @json_option
 def update(
@@ -34,6 +36,8 @@ def update(
     until: str,
     rollout: int | None,
     force: bool,
+    now: bool,
+    held: bool,
     config_file: Path | None,
     as_json: bool,
 ) -> int:
@@ -44,15 +48,16 @@ def update(
       ota_client.py update                      # what is assigned, else the newest
       ota_client.py update --version 1.2.0
       ota_client.py update --manifest /media/usb/manifest.json
+      ota_client.py update --held --now         # what waits for its maintenance window, at once
     """
     from ota_py.gateway.results import nothing_done
     from ota_py.gateway.states import State
 
-    if version and manifest:
-        raise UsageError("--version and --manifest exclude each other", hint="give one of them")
+    if sum(map(bool, (version, manifest, held))) > 1:
+        raise UsageError("--version, --manifest and --held exclude each other", hint="give one of them")
     with session(config_file, as_json) as s:
         try:
-            source, rollout = choose(s, version, manifest, rollout)
+            source, rollout = choose_held(s) if held else choose(s, version, manifest, rollout)
         except CarrierError:
             raise  # nothing is decided: whoever asked tries again
         except OtaError as error:
@@ -63,7 +68,7 @@ def update(
             return _conclude(nothing_done(s.journal.installed_version, "no newer update"), as_json)
         try:
             result = s.engine.update(
-                source.verified, source.fetch, rollout=rollout, until=State(until), force=force
+                source.verified, source.fetch, rollout=rollout, until=State(until), force=force, now=now
             )
         except BrokenError as error:
             if rollout is None:
@@ -87,15 +92,17 @@ def rollback(keep_databases: bool, config_file: Path | None, as_json: bool) -> i
 
 
 @click.command()
+@click.option("--held", is_flag=True, help="Also give up an update that is held back.")
 @config_option
 @json_option
-def recover(config_file: Path | None, as_json: bool) -> int:
+def recover(held: bool, config_file: Path | None, as_json: bool) -> int:
     """End an interrupted transaction: committed, rolled back, or failed with nothing touched.
 
-    On an idle gateway nothing happens. Run at boot, before the agent.
+    On an idle gateway nothing happens, and an update that is held back goes on waiting. Run at boot, before
+    the agent.
     """
     with session(config_file, as_json) as s:
-        result = s.engine.recover()
+        result = s.engine.recover(held=held)
     # Recovery did what it is for, even where the transaction it found did not succeed.
     status = _conclude(result, as_json)
     return status if result["outcome"] == "BROKEN" else 0

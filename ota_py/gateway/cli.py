@@ -11,7 +11,8 @@ from ota_py.gateway import changing, looking
 EPILOG = """\b
 Exit status: 0 done or nothing to do, 2 usage, 3 configuration, 6 not found, 10 a carrier cannot be
 reached, 20 not what was signed, 21 not for this gateway, 23 no space, 24 busy, 25 Docker, 26 backup,
-27 not healthy, 28 out of time, 31 rolled back, 32 broken: a person is needed, 33 journal.
+27 not healthy, 28 out of time, 31 rolled back, 32 broken: a person is needed, 33 journal, 34 held
+back for now.
 
 \b
 Examples:

@@ -8,10 +8,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ota_py import names
 from ota_py.errors import ConfigError
+from ota_py.gateway import windows
 from ota_py.manifest import Probe, ServiceName, VersionText, Word, describe
 
 DEFAULT_PATH = Path("/etc/ota/gateway.toml")
@@ -87,6 +88,13 @@ class MaintenanceConfig(Section):
     critical_overrides: Literal["nothing", "window", "all"] = Field(
         default="window", description="what a critical update does not wait for"
     )
+
+    @field_validator("windows")
+    @classmethod
+    def _readable(cls, texts: list[str]) -> list[str]:
+        for text in texts:
+            windows.parse(text)
+        return texts
 
 
 class HooksConfig(Section):

@@ -8,18 +8,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ota_py.errors import (
-    BrokenError,
     ConflictError,
+    HeldError,
     InterruptedByOperatorError,
     NotFoundError,
     OtaError,
 )
-from ota_py.gateway import health, lock, recovery, results
+from ota_py.gateway import answering, findings, health, hold, lock, recovery, results
 from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.config import Config
 from ota_py.gateway.interrupts import shielded
 from ota_py.gateway.journal import Journal
-from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.progress import Progress, Silence
@@ -59,13 +58,17 @@ class Engine:
         rollout: int | None = None,
         until: State = State.COMMITTED,
         force: bool = False,
+        now: bool = False,
     ) -> Result:
         """Bring the gateway to the manifest's version, or leave it on the one that it runs.
+
+        Outside the maintenance windows, and against a veto, nothing is touched: it stays open, outcome HELD.
 
         Args:
             rollout: the rollout that asks for it, for the reports.
             until: stop, and stay open, once this state is reached.
             force: also a version that was rolled back before, and also after a broken rollback.
+            now: whatever windows and vetoes say.
 
         Raises:
             BusyError: another transaction is under way.
@@ -73,13 +76,13 @@ class Engine:
         """
         with lock.exclusive(self._config.lock_path):
             update = Update(self.parts, verified, fetch, force=force)
-            transaction = self._continued(update)
+            transaction = self._continued(update, rollout)
             if transaction is None:
-                self._refuse_when_broken(force)
-                if self._runs_already(update):
-                    return self._skip(update.manifest.version, rollout)
+                answering.refuse_when_broken(self._journal, force)
+                if answering.runs_already(self.parts, update.manifest):
+                    return answering.skip(self._journal, update.manifest.version, rollout)
                 transaction = self._receive(update, rollout)
-            return self._drive(transaction, update, until)
+            return self._drive(transaction, update, until, now)
 
     def refuse(self, version: str, error: OtaError, rollout: int | None) -> Result:
         """Record an update that was asked for and could not begin, so that the control plane learns of it."""
@@ -107,9 +110,17 @@ class Engine:
                     ended = Rollback(self.parts).run(transaction, reason)
             return results.result_of(ended, self._journal)
 
-    def recover(self) -> Result:
-        """End what was interrupted; on an idle gateway nothing happens."""
+    def recover(self, *, held: bool = False) -> Result:
+        """End what was interrupted; on an idle gateway nothing happens.
+
+        Args:
+            held: end also an update that is held back; it was not interrupted, and otherwise goes on waiting.
+        """
         with lock.exclusive(self._config.lock_path), shielded():
+            waiting = self._journal.open_transaction()
+            if waiting and hold.is_held(waiting) and not held:
+                reason = f"update {waiting.version} is held back: {waiting.plan['held']['reason']}"
+                return results.nothing_done(self._journal.installed_version, reason)
             ended = recovery.recover(self.parts)
             if ended is None:
                 return results.nothing_done(self._journal.installed_version, "nothing to recover")
@@ -130,10 +141,25 @@ class Engine:
 
     # -- an update ------------------------------------------------------------------------------------
 
-    def _drive(self, transaction: Transaction, update: Update, until: State) -> Result:
+    def _drive(self, transaction: Transaction, update: Update, until: State, now: bool) -> Result:
+        steps = _steps_after(transaction.state, until)
         try:
-            for step in _steps_after(transaction.state, until):
+            if transaction.state is State.PULLED and steps:
+                self._check_hold(update, now)
+                update.action(State.PULLED)(transaction)  # what waited is looked at once more
+                transaction = self._journal.transaction(transaction.id)
+            for step in steps:
+                if step is State.STOPPED:
+                    self._check_hold(update, now)
                 transaction = self._take(transaction, step, update)
+        except HeldError as error:
+            transaction = self._journal.transaction(transaction.id)
+            if not transaction.touched:
+                kept = hold.keep(
+                    self._journal, transaction, error, self._config.maintenance, update.manifest.critical
+                )
+                return results.held(kept, error, self._journal)
+            transaction = self._failed(transaction, error)
         except KeyboardInterrupt:
             transaction = self._failed(transaction, InterruptedByOperatorError("interrupted by the operator"))
         except OtaError as error:
@@ -154,10 +180,14 @@ class Engine:
             since = time.time()
             update.action(step)(transaction)
             transaction = self._journal.transaction(transaction.id)
-            downtime = self._downtime(transaction, since) if step is State.STARTED else None
+            downtime = findings.downtime(self.parts, transaction, since) if step is State.STARTED else None
             transaction = self._journal.advance(transaction, step, downtime_seconds=downtime)
         self._progress.done(step, time.monotonic() - begun)
         return transaction
+
+    def _check_hold(self, update: Update, now: bool) -> None:
+        if not now and (found := hold.look(self._config.maintenance, update.manifest.critical)):
+            raise found.error()
 
     def _failed(self, transaction: Transaction, error: OtaError) -> Transaction:
         transaction = self._journal.transaction(transaction.id)
@@ -170,31 +200,15 @@ class Engine:
             failure = {
                 key: error.details[key] for key in ("failing_service", "log_tail") if key in error.details
             }
-            transaction = self._journal.note(transaction, failure=failure or self._blame(transaction))
+            transaction = self._journal.note(
+                transaction, failure=failure or findings.blame(self.parts, transaction)
+            )
             return Rollback(self.parts).run(transaction, error.message, error)
-
-    def _blame(self, transaction: Transaction) -> dict[str, object]:
-        """Which service failed, where one can have: only what was started can."""
-        if transaction.intent is not State.STARTED and transaction.state is not State.STARTED:
-            return {}
-        try:
-            project = self.parts.compose.present
-        except OtaError:
-            return {}
-        return health.blame(self.parts.compose, project, Plan.of(transaction.plan).change.changed)
-
-    def _downtime(self, transaction: Transaction, since: float) -> float | None:
-        plan = Plan.of(transaction.plan)
-        if plan.stopped:
-            begun = [s.begun_at for s in self._journal.steps(transaction.id) if s.name == State.STOPPED]
-            return results.seconds_since(begun[-1])
-        replaced = set(plan.change.changed) - set(plan.change.added)
-        return self.parts.compose.down_seconds(replaced, since) if replaced else 0.0
 
     # -- what to do with what was asked -----------------------------------------------------------------
 
-    def _continued(self, update: Update) -> Transaction | None:
-        """The open transaction of this very manifest; any other one is ended first."""
+    def _continued(self, update: Update, rollout: int | None) -> Transaction | None:
+        """The open transaction of this very manifest and rollout; any other one is ended first."""
         transaction = self._journal.open_transaction()
         if transaction is None:
             return None
@@ -202,7 +216,10 @@ class Engine:
             update.manifest.version,
             update.sha256,
         )
-        if same and not transaction.touched:
+        same = same and rollout in (None, transaction.rollout)
+        # What waited for days may have been prepared for files that a person has changed since.
+        fits = not hold.is_held(transaction) or update.is_prepared(transaction)
+        if same and fits and not transaction.touched:
             self._progress.note(f"going on from {transaction.state}")
             return self._journal.note(transaction, clock=self._fetch_clock())
         with shielded():
@@ -211,31 +228,6 @@ class Engine:
             else:
                 recovery.fail(self.parts, transaction, recovery.SUPERSEDED)
         return None
-
-    def _refuse_when_broken(self, force: bool) -> None:
-        if self._journal.is_broken() and not force:
-            raise BrokenError(
-                "the last rollback failed; nothing is updated until a person has looked",
-                hint="look with `status`, repair the services, then update with --force",
-            )
-
-    def _runs_already(self, update: Update) -> bool:
-        if self._journal.installed_version != update.manifest.version:
-            return False
-        running = {c.service: c.image_id for c in self.parts.compose.containers()}
-        return all(
-            running.get(service) == self.parts.images.id_of(image.pinned)
-            for service, image in update.manifest.images.items()
-        )
-
-    def _skip(self, version: str, rollout: int | None) -> Result:
-        result = results.nothing_done(version, f"version {version} runs already")
-        outbox = Outbox(self._journal)
-        outbox.add("skipped", version=version, reason=str(result["reason"]), rollout=rollout)
-        result["reports"] = [
-            r for r in outbox.pending() if r["kind"] == "skipped" and r["rollout"] == rollout
-        ]
-        return result
 
     def _receive(self, update: Update, rollout: int | None) -> Transaction:
         update.store()

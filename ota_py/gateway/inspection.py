@@ -6,7 +6,7 @@ from typing import Any
 
 import ota_py
 from ota_py.errors import OtaError
-from ota_py.gateway import files, health, lock, probes
+from ota_py.gateway import files, health, hold, lock, probes
 from ota_py.gateway.api import Api, Assignment
 from ota_py.gateway.config import Config
 from ota_py.gateway.engine import Engine
@@ -30,6 +30,8 @@ def status(config: Config, journal: Journal, engine: Engine) -> dict[str, Any]:
         "known_bad": journal.known_bad(),
         "transaction_state": str(last.state) if last else None,
         "transaction": _summary(last, config) if last else None,
+        "held": _held(last) if last else None,
+        "next_window": hold.next_window(config.maintenance),
         "broken": journal.is_broken(),
         "agent_version": ota_py.__version__,
         "architecture": config.architecture,
@@ -128,6 +130,12 @@ def _summary(transaction: Transaction, config: Config) -> dict[str, Any]:
         "finished_at": transaction.finished_at,
         "downtime_seconds": transaction.downtime_seconds,
     }
+
+
+def _held(transaction: Transaction) -> dict[str, Any] | None:
+    if not hold.is_held(transaction):
+        return None
+    return {**transaction.plan["held"], "version": transaction.version, "rollout": transaction.rollout}
 
 
 def _assignment(config: Config) -> tuple[Assignment | None, str]:

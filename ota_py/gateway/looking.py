@@ -55,6 +55,10 @@ def status(config_file: Path | None, as_json: bool) -> int:
     if last:
         reason = f" ({last['reason']})" if last["reason"] else ""
         click.echo(f"last:    {last['from_version']} -> {last['version']}: {last['state']}{reason}")
+    if held := found["held"]:
+        click.echo(f"held:    {held['version']} since {held['since']}: {held['reason']}")
+    if found["next_window"]:
+        click.echo(f"window:  the next one opens at {found['next_window']}")
     for bad, reason in found["known_bad"].items():
         click.echo(f"bad:     {bad}: {reason}")
     rows = [[n, v["state"], v["health"], v["image"], v["digest"]] for n, v in found["services"].items()]

@@ -54,6 +54,7 @@ class Plan:
         before: see `Before`.
         keep_databases: the way back leaves the databases as they are: the update, or the operator, says so.
         failure: of a failed update: `failing_service` and `log_tail`, for the last report.
+        held: of an update that waits: `kind`, `reason`, `since` and `critical`, see ota_py.gateway.hold.
     """
 
     manifest_sha256: str = ""
@@ -65,6 +66,7 @@ class Plan:
     before: Before = field(default_factory=Before)
     keep_databases: bool = False
     failure: dict[str, Any] = field(default_factory=dict)
+    held: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""

@@ -73,6 +73,7 @@ def sentence(result: Result) -> str:
         "FAILED": lambda: f"update to {version} failed before anything was touched; {before} runs on",
         "BROKEN": lambda: f"update to {version} and the rollback failed; a person is needed",
         "SKIPPED": lambda: str(result["reason"]),
+        "HELD": lambda: f"update to {version} is prepared and held back; {before} runs on",
         "UNFINISHED": lambda: f"update to {version} is open in state {result['state']}",
     }
     return endings[str(result["outcome"])]()

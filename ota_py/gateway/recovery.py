@@ -35,12 +35,11 @@ def recover(parts: Parts) -> Transaction | None:
 def fail(parts: Parts, transaction: Transaction, reason: str, error: OtaError | None = None) -> Transaction:
     """End a transaction that touched nothing, and remove what it prepared."""
     cause = error or UpdateFailedError(reason)
+    details = parts.final_details(transaction, None)
+    if reason == SUPERSEDED:  # says nothing about the update: a rollout does not count it as a failure
+        details["error"] = {"code": SUPERSEDED}
     failed = parts.journal.advance(
-        transaction,
-        State.FAILED,
-        reason=reason,
-        error=cause.as_dict(),
-        details=parts.final_details(transaction, None),
+        transaction, State.FAILED, reason=reason, error=cause.as_dict(), details=details
     )
     with _tidying(parts):
         parts.staging(failed.version).discard()

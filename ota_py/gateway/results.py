@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from ota_py.errors import HeldError
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.states import OUTCOMES
@@ -36,6 +37,12 @@ def result_of(transaction: Transaction, journal: Journal) -> Result:
         "downtime_seconds": transaction.downtime_seconds,
         "reports": Outbox(journal).pending(transaction=transaction.id),
     }
+
+
+def held(transaction: Transaction, error: HeldError, journal: Journal) -> Result:
+    """The result of an update that waits for its maintenance window, a veto or a hook."""
+    told = {"outcome": "HELD", "reason": error.message, "error": error.as_dict()}
+    return {**result_of(transaction, journal), **told}
 
 
 def nothing_done(version: str, reason: str) -> Result:

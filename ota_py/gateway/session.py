@@ -44,6 +44,22 @@ def session(config_file: Path | None, as_json: bool = True) -> Iterator[Session]
         yield Session(settings, journal, Engine(settings, journal, None if as_json else Terminal()))
 
 
+def choose_held(s: Session) -> tuple[Source, int | None]:
+    """The update that is held back, and the rollout behind it: from what is here, without any network.
+
+    Raises:
+        NotFoundError: nothing is held back.
+    """
+    from ota_py.errors import NotFoundError
+    from ota_py.gateway import hold, sources
+
+    waiting = s.journal.open_transaction()
+    if waiting is None or not hold.is_held(waiting):
+        raise NotFoundError("no update is held back", hint="look with `status`")
+    trust = sources.trust_client(s.config, s.journal)
+    return sources.from_file(trust, s.engine.parts.staging(waiting.version).manifest), waiting.rollout
+
+
 def choose(
     s: Session, version: str | None, manifest: Path | None, rollout: int | None
 ) -> tuple[Source | None, int | None]:

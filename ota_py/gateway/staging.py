@@ -37,10 +37,15 @@ class Staging:
         self._compose = compose
         self.directory = directory
 
+    @property
+    def manifest(self) -> Path:
+        """Where the manifest is kept; its signature lies beside it."""
+        return self.directory / "manifest.json"
+
     def store_manifest(self, raw: bytes, signature: bytes) -> None:
         """Keep the very bytes that were verified."""
-        self._write(self.directory / "manifest.json", raw)
-        self._write(self.directory / "manifest.json.sig", signature)
+        self._write(self.manifest, raw)
+        self._write(self.manifest.with_name("manifest.json.sig"), signature)
 
     def stage(self, manifest: Manifest, fetch: Fetch) -> tuple[list[NewFile], Project]:
         """Fetch, render and pin every file, then let Compose read the result.

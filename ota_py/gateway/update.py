@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from ota_py.errors import HealthError, InterruptedByOperatorError
+from ota_py.errors import ConflictError, HealthError, IntegrityError, InterruptedByOperatorError
 from ota_py.gateway import compat, files, health
 from ota_py.gateway.images import Images, connect
 from ota_py.gateway.parts import Parts
@@ -80,6 +80,14 @@ class Update:
     def store(self) -> None:
         """Keep the manifest and its signature: what was verified is what is used."""
         self._staging.store_manifest(self._verified.raw, self._verified.signature)
+
+    def is_prepared(self, transaction: Transaction) -> bool:
+        """Whether what was staged for it is still there, and still for the files that are here."""
+        try:
+            self._staging.check(Plan.of(transaction.plan).files)
+        except (ConflictError, IntegrityError):
+            return False
+        return True
 
     # -- nothing is touched ---------------------------------------------------------------------------
 

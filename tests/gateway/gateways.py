@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
-from ota_py.gateway import config
+from ota_py.gateway import config, windows
 from ota_py.gateway.config import Config
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.outbox import Outbox
@@ -57,6 +58,12 @@ def write(
     path = directory / "gateway.toml"
     path.write_text(text)
     return path
+
+
+def closed_window() -> str:
+    """A maintenance window that is not open while this test runs."""
+    day = windows.DAYS[(datetime.now(UTC).weekday() + 3) % 7]
+    return f"{day} 12:00-12:01"
 
 
 def read(directory: Path) -> Config:

@@ -1,0 +1,43 @@
+"""What is answered to who asks for an update, before there is a transaction."""
+
+from __future__ import annotations
+
+from ota_py.errors import BrokenError
+from ota_py.gateway import results
+from ota_py.gateway.journal import Journal
+from ota_py.gateway.outbox import Outbox
+from ota_py.gateway.parts import Parts
+from ota_py.gateway.results import Result
+from ota_py.manifest import Manifest
+
+
+def refuse_when_broken(journal: Journal, force: bool) -> None:
+    """Let nothing begin after a rollback that failed.
+
+    Raises:
+        BrokenError: the last rollback failed, and nobody has looked yet.
+    """
+    if journal.is_broken() and not force:
+        raise BrokenError(
+            "the last rollback failed; nothing is updated until a person has looked",
+            hint="look with `status`, repair the services, then update with --force",
+        )
+
+
+def runs_already(parts: Parts, manifest: Manifest) -> bool:
+    """Whether the manifest's version is installed, and its images are what runs."""
+    if parts.journal.installed_version != manifest.version:
+        return False
+    running = {c.service: c.image_id for c in parts.compose.containers()}
+    return all(
+        running.get(service) == parts.images.id_of(image.pinned) for service, image in manifest.images.items()
+    )
+
+
+def skip(journal: Journal, version: str, rollout: int | None) -> Result:
+    """Report that the version runs already; the result of `update`."""
+    result = results.nothing_done(version, f"version {version} runs already")
+    outbox = Outbox(journal)
+    outbox.add("skipped", version=version, reason=str(result["reason"]), rollout=rollout)
+    result["reports"] = [r for r in outbox.pending() if r["kind"] == "skipped" and r["rollout"] == rollout]
+    return result

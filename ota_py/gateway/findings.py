@@ -1,0 +1,37 @@
+"""What an update finds out about itself: which service failed, and how long services were down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ota_py.errors import OtaError
+from ota_py.gateway import health, results
+from ota_py.gateway.parts import Parts
+from ota_py.gateway.plan import Plan
+from ota_py.gateway.states import State
+from ota_py.gateway.transaction import Transaction
+
+
+def blame(parts: Parts, transaction: Transaction) -> dict[str, Any]:
+    """Which service failed, where one can have: only what was started can."""
+    if transaction.intent is not State.STARTED and transaction.state is not State.STARTED:
+        return {}
+    try:
+        project = parts.compose.present
+    except OtaError:
+        return {}
+    return health.blame(parts.compose, project, Plan.of(transaction.plan).change.changed)
+
+
+def downtime(parts: Parts, transaction: Transaction, since: float) -> float | None:
+    """Seconds for which changed services were down, once they were started again.
+
+    Args:
+        since: when they began to be started, seconds since the epoch.
+    """
+    plan = Plan.of(transaction.plan)
+    if plan.stopped:
+        begun = [s.begun_at for s in parts.journal.steps(transaction.id) if s.name == State.STOPPED]
+        return results.seconds_since(begun[-1])
+    replaced = set(plan.change.changed) - set(plan.change.added)
+    return parts.compose.down_seconds(replaced, since) if replaced else 0.0
