@@ -22,6 +22,24 @@ class SavedFile:
 
 
 @dataclass(frozen=True)
+class SavedLink:
+    """A symbolic link of the project; what it leads to is saved where it lies in the project."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True)
+class SavedDirectory:
+    """A directory that saved files lie in."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
 class SavedImage:
     """What a service ran; `kept` is the tag of ours that holds the image."""
 
@@ -33,12 +51,22 @@ class SavedImage:
 
 @dataclass(frozen=True)
 class SavedDatabase:
-    """A dump, and the section of the configuration that describes the database."""
+    """A dump, and the section of the configuration that describes the database.
+
+    Attributes:
+        facts: what its restore needs to know besides.
+        saved_at: when the dump began: what was written later is not in it.
+        bytes: size of the dump; `expected`: what its database said beforehand.
+    """
 
     label: str
     file: str
     sha256: str
     config: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
+    saved_at: str = ""
+    bytes: int = 0
+    expected: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +76,7 @@ class Backup:
     Attributes:
         version: what ran when it was made.
         absent: files that the update adds: the way back removes them.
+        absent_directories: directories that they need, the innermost first.
         running: services that ran.
     """
 
@@ -55,7 +84,10 @@ class Backup:
     version: str
     created_at: str
     files: list[SavedFile] = field(default_factory=list)
+    links: list[SavedLink] = field(default_factory=list)
+    directories: list[SavedDirectory] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
+    absent_directories: list[str] = field(default_factory=list)
     images: dict[str, SavedImage] = field(default_factory=dict)
     databases: list[SavedDatabase] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
@@ -74,6 +106,8 @@ def parse(raw: bytes) -> Backup:
     try:
         data = json.loads(raw)
         data["files"] = [known(SavedFile, entry) for entry in data["files"]]
+        data["links"] = [known(SavedLink, entry) for entry in data.get("links", [])]
+        data["directories"] = [known(SavedDirectory, entry) for entry in data.get("directories", [])]
         data["images"] = {name: known(SavedImage, entry) for name, entry in data["images"].items()}
         data["databases"] = [known(SavedDatabase, entry) for entry in data["databases"]]
         return known(Backup, data)

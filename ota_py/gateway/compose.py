@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -11,14 +12,20 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from ota_py.errors import DeadlineError, DockerError, HealthError, NotFoundError
+from ota_py.errors import ConfigError, DeadlineError, DockerError, HealthError, NotFoundError
 from ota_py.gateway import container, process
 from ota_py.gateway.container import Container
 from ota_py.gateway.images import connect, translated
 from ota_py.gateway.project import Project
 from ota_py.manifest import COMPOSE_FILE_NAME
 
-OVERRIDE_FILE_NAME = "docker-compose.override.yml"
+# Compose's own names and order: it takes the first that is there.
+OVERRIDE_FILE_NAMES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
 CONFIG_SECONDS = 60
 STOP_SECONDS = 300
 _PLUGIN_DIRECTORIES = (
@@ -177,7 +184,7 @@ class Compose:
         command: Sequence[str],
         *,
         timeout_seconds: float,
-        stdin: IO[bytes] | None = None,
+        stdin: IO[bytes] | bytes | None = None,
         stdout: IO[bytes] | None = None,
     ) -> process.Completed:
         """Run a command in the running container of a service.
@@ -188,7 +195,7 @@ class Compose:
         running = [c for c in self.containers() if c.service == service and c.state == "running"]
         if not running:
             raise HealthError(f"the service {service} does not run", failing_service=service)
-        argv = ["docker", "exec", *(["--interactive"] if stdin else []), running[0].id, *command]
+        argv = ["docker", "exec", *(["--interactive"] if stdin is not None else []), running[0].id, *command]
         return process.run(argv, timeout_seconds=timeout_seconds, stdin=stdin, stdout=stdout)
 
     def logs(self, service: str, lines: int) -> list[str]:
@@ -206,17 +213,26 @@ class Compose:
 
         Raises:
             NotFoundError: the project or the engine has no such volume.
+            ConfigError: it is not on this machine's disk.
         """
         from docker.errors import NotFound
 
         name = self.present.volume_name(key)
-        with translated(f"inspecting the volume {key}"):
-            try:
-                if name is not None:
-                    return Path(str(self.api.inspect_volume(name)["Mountpoint"]))
-            except NotFound:
-                pass
-        raise NotFoundError(f"the Compose project has no volume {key!r}")
+        found: dict[str, Any] | None = None
+        with translated(f"inspecting the volume {key}"), contextlib.suppress(NotFound):
+            found = self.api.inspect_volume(name) if name is not None else None
+        if found is None:
+            raise NotFoundError(f"the Compose project has no volume {key!r}")
+        options = found.get("Options") or {}
+        # The engine mounts such a volume only while a container uses it: its own directory is empty then.
+        if "device" in options and "bind" in str(options.get("o", "")).split(","):
+            return Path(str(options["device"]))
+        if found["Driver"] != "local" or "device" in options:
+            raise ConfigError(
+                f"the volume {key} is not on this machine's disk, so it cannot be backed up here",
+                hint="leave it out of [[databases]]",
+            )
+        return Path(str(found["Mountpoint"]))
 
     def down_seconds(self, services: Collection[str], since: float) -> float | None:
         """The longest time that one of the services was down since then, from the Engine's own events.
@@ -261,8 +277,7 @@ def _plugin() -> list[str]:
 
 
 def _arguments(directory: Path) -> list[str]:
-    files = [COMPOSE_FILE_NAME]
-    if (directory / OVERRIDE_FILE_NAME).is_file():
-        files.append(OVERRIDE_FILE_NAME)
-    named = [argument for name in files for argument in ("--file", str(directory / name))]
+    overrides = [name for name in OVERRIDE_FILE_NAMES if (directory / name).is_file()]
+    names = [COMPOSE_FILE_NAME, *overrides[:1]]
+    named = [argument for name in names for argument in ("--file", str(directory / name))]
     return [*_plugin(), "--project-directory", str(directory), *named]

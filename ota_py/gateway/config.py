@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ota_py import names
 from ota_py.errors import ConfigError
-from ota_py.gateway import windows
+from ota_py.gateway import data_places, windows
 from ota_py.manifest import Probe, ServiceName, VersionText, Word, describe
 
 DEFAULT_PATH = Path("/etc/ota/gateway.toml")
@@ -48,13 +48,17 @@ class MqttConfig(Section):
 class DatabaseConfig(Section):
     """A database that belongs to the version: dumped before an update, restored by a rollback."""
 
-    type: Literal["postgresql", "mysql", "sqlite", "volume"]
+    type: Literal["postgresql", "mysql", "sqlite", "volume", "directory"]
     service: ServiceName | None = Field(default=None, description="the Compose service that holds it")
     user: str | None = None
     name: str | None = Field(
         default=None, description="database name; for a volume its key in the Compose file"
     )
-    path: Path | None = Field(default=None, description="sqlite: path in the container, else on the host")
+    path: Path | None = Field(
+        default=None,
+        description="sqlite: path in the container of service, else on the host; "
+        "directory: on the host, or relative to the project",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> DatabaseConfig:
@@ -63,6 +67,7 @@ class DatabaseConfig(Section):
             "mysql": ("service", "user", "name"),
             "sqlite": ("path",),
             "volume": ("name",),
+            "directory": ("path",),
         }[self.type]
         missing = [field for field in needed if getattr(self, field) is None]
         if missing:
@@ -176,6 +181,15 @@ class Config(Section):
     variables: dict[str, str | int | float | bool | list[str]] = {}
     databases: list[DatabaseConfig] = []
     probes: list[Probe] = []
+
+    @model_validator(mode="after")
+    def _directories_hold_data(self) -> Config:
+        for database in self.databases:
+            if database.type == "directory" and database.path:
+                path = self.project_dir / database.path
+                if problem := data_places.problem(path, self.project_dir, self.state_dir):
+                    raise ValueError(f"databases: {problem}; name a directory that holds nothing but data")
+        return self
 
     @property
     def journal_path(self) -> Path:

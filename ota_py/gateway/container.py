@@ -14,10 +14,11 @@ ONEOFF_LABEL = "com.docker.compose.oneoff"
 
 @dataclass(frozen=True)
 class Mount:
-    """Something mounted into a container: where it is on this machine, and where inside."""
+    """Something mounted into a container: where it is on this machine, where inside, and whether to write."""
 
     source: Path
     destination: Path
+    writable: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ def parse(data: dict[str, Any]) -> Container:
         restarts=data.get("RestartCount", 0),
         started=_epoch(state["StartedAt"]),
         restart_policy=data["HostConfig"]["RestartPolicy"]["Name"] or "no",
-        mounts=tuple(Mount(Path(m["Source"]), Path(m["Destination"])) for m in data.get("Mounts") or []),
+        mounts=tuple(
+            Mount(Path(m["Source"]), Path(m["Destination"]), m.get("RW", True))
+            for m in data.get("Mounts") or []
+        ),
     )
 
 

@@ -131,7 +131,7 @@ class Engine:
         with lock.exclusive(self._config.lock_path):
             clock = self._fetch_clock()
             backup = self.parts.backups.create(self.parts.compose.present, [], clock)
-            self.parts.backups.prune(protected=self._rollback_target())
+            self.parts.retention.prune()
             return backup
 
     def health(self) -> health.Snapshot:
@@ -256,10 +256,6 @@ class Engine:
             ROLLBACK, installed, None, plan.as_dict(), self._fetch_clock(), backup.version
         )
         return self._journal.advance(transaction, State.VERIFIED)
-
-    def _rollback_target(self) -> str:
-        update = self._journal.committed_transaction(self._journal.installed_version)
-        return str(update.plan.get("backup", "")) if update else ""
 
     def _fetch_clock(self) -> Clock:
         return Clock.started(self._config.fetch_minutes * 60)

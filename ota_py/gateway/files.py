@@ -109,6 +109,18 @@ def remove(path: Path) -> None:
         sync(path.parent)
 
 
+def remove_empty(path: Path) -> None:
+    """Remove a directory if it is there and empty, and make that durable."""
+    with translated(path), points.around("file.rmdir"):
+        try:
+            path.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+    if path.parent.is_dir():
+        sync(path.parent)
+
+
 def remove_tree(path: Path) -> None:
     """Remove a directory with all that is in it, as far as that is possible: for working copies."""
     with translated(path), points.around("file.remove_tree"):
@@ -125,6 +137,26 @@ def link(path: Path, target: Path) -> None:
     """Make the symbolic link `path`; for working copies, so it is not synced."""
     with translated(path), points.around("file.link"):
         path.symlink_to(target)
+
+
+def ensure_link(path: Path, target: str) -> None:
+    """Make `path` the symbolic link to `target`, durably; what is there now is replaced."""
+    if path.is_symlink() and os.readlink(path) == target:
+        return
+    make_directory(path.parent)
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    with translated(path), points.around("file.link"):
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(target)
+    rename(draft, path)
+
+
+def ensure_directory(path: Path, attributes: Attributes) -> None:
+    """Make a directory where there is none, and give it this owner and mode."""
+    make_directory(path)
+    if Attributes.of(path) != attributes:
+        with translated(path), points.around("file.chmod"):
+            _dress(path, attributes)
 
 
 def append(path: Path, data: bytes) -> None:

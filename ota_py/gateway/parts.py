@@ -8,6 +8,7 @@ from typing import Any
 from ota_py.errors import OtaError
 from ota_py.gateway import results
 from ota_py.gateway.backup import Backups
+from ota_py.gateway.backup_retention import Retention
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.config import Config
 from ota_py.gateway.images import Images
@@ -35,6 +36,11 @@ class Parts:
     def backups(self) -> Backups:
         """The gateway's backups."""
         return Backups(self.config, self.journal, self.compose, self.images)
+
+    @functools.cached_property
+    def retention(self) -> Retention:
+        """Which of them are kept."""
+        return Retention(self.config, self.journal, self.backups)
 
     def staging(self, version: str) -> Staging:
         """The private directory of an update."""

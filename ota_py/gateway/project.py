@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 _SHARED_PARTS = ("networks", "volumes", "configs", "secrets")
@@ -24,6 +24,20 @@ class Change:
     changed: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something in a container comes from.
+
+    Attributes:
+        kind: `bind` or `volume`; source: the path on the gateway, or the volume's key, if it has one.
+        rest: the path below it.
+    """
+
+    kind: str
+    source: str
+    rest: str
 
 
 class Project:
@@ -66,8 +80,36 @@ class Project:
         return str((volumes[key] or {}).get("name") or f"{self.name}_{key}") if key in volumes else None
 
     def writers_of(self, volume: str) -> list[str]:
-        """The services that mount a volume of the project."""
-        return [name for name in self.services if volume in self._mounted(name, "volume")]
+        """The services that mount a volume of the project, not only to read it."""
+        return [
+            name
+            for name in self.services
+            if any(m["type"] == "volume" and m.get("source") == volume for m in self._writable(name))
+        ]
+
+    def written_paths(self, service: str) -> set[str]:
+        """Paths on the gateway that a service mounts, not only to read them."""
+        volumes = self._document.get("volumes") or {}
+        paths = set()
+        for mount in self._writable(service):
+            source = mount.get("source")
+            if mount["type"] == "bind":
+                paths.add(str(source))
+            elif mount["type"] == "volume" and source in volumes:
+                device = ((volumes[source] or {}).get("driver_opts") or {}).get("device")
+                paths |= {str(device)} if device and str(device).startswith("/") else set()
+        return paths
+
+    def source_of(self, service: str, path: str) -> Place | None:
+        """Where a path in the container of a service comes from; None where nothing is mounted over it."""
+        if service not in self.services:
+            return None
+        fit = [m for m in self._mounts(service) if PurePosixPath(path).is_relative_to(m.get("target") or "-")]
+        if not fit:
+            return None
+        mount = max(fit, key=lambda mount: len(PurePosixPath(mount["target"]).parts))
+        rest = PurePosixPath(path).relative_to(mount["target"])
+        return Place(str(mount["type"]), str(mount.get("source") or ""), str(rest))
 
     def files_of(self, service: str) -> set[str]:
         """Paths on the gateway that a service mounts: bind mounts, configs and secrets."""
@@ -93,6 +135,12 @@ class Project:
             for part in _SHARED_PARTS
         }
         return json.dumps([self.service(service), context], sort_keys=True)
+
+    def _mounts(self, service: str) -> list[dict[str, Any]]:
+        return list(self._document["services"][service].get("volumes") or [])
+
+    def _writable(self, service: str) -> list[dict[str, Any]]:
+        return [mount for mount in self._mounts(service) if not mount.get("read_only")]
 
     def _mounted(self, service: str, kind: str) -> set[str]:
         mounts = self.service(service).get("volumes") or []

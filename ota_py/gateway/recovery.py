@@ -53,7 +53,7 @@ def commit(parts: Parts, transaction: Transaction) -> Transaction:
     committed = parts.journal.advance(transaction, State.COMMITTED, details=details)
     with _tidying(parts):
         parts.staging(committed.version).discard()
-        parts.backups.prune(protected=str(committed.plan["backup"]))
+        parts.retention.prune()
     return committed
 
 

@@ -179,7 +179,8 @@ class Update:
             stopped = [name for name in writers if name in running]
             self._journal.note(transaction, stopped=stopped)
             self._compose.stop(stopped, transaction.clock.check("stopping services"))
-            backups.add_stopped(backups.load(plan.backup), transaction.clock, transaction.id)
+        # Its hashes were checked a moment ago: not again while services are down.
+        backups.add_stopped(backups.index_of(plan.backup), transaction.clock, transaction.id)
         if plan.change.removed:
             self._compose.remove(plan.change.removed)
 
