@@ -7,13 +7,13 @@ its resolved project does not tell any more where things came from.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ota_py.errors import IncompatibleError
 from ota_py.gateway import compose_asks
-from ota_py.gateway.compose import OVERRIDE_FILE_NAME
+from ota_py.gateway.compose import OVERRIDE_FILE_NAMES
+from ota_py.gateway.compose_text import documents, env_files, listed
 from ota_py.gateway.policy import Ask, Kind, Places
 from ota_py.manifest import COMPOSE_FILE_NAME
 
@@ -29,7 +29,7 @@ def asks(root: Path, places: Places, staged: Sequence[Path] = ()) -> set[Ask]:
         IncompatibleError: a file is not YAML, so it cannot be judged.
     """
     reader = _Reader(root, places, staged)
-    for name in (COMPOSE_FILE_NAME, OVERRIDE_FILE_NAME):
+    for name in (COMPOSE_FILE_NAME, *OVERRIDE_FILE_NAMES):
         if (root / name).is_file():
             reader.read(root / name, root)
     return reader.found
@@ -48,8 +48,8 @@ class _Reader:
         if (file, base) in self._read:
             return
         self._read.add((file, base))
-        for document in _documents(file):
-            for entry in _list(document.get("include")):
+        for document in documents(file):
+            for entry in listed(document.get("include")):
                 self._include(entry, base)
             services = document.get("services")
             for name, body in services.items() if isinstance(services, dict) else ():
@@ -58,7 +58,7 @@ class _Reader:
 
     def _include(self, entry: Any, base: Path) -> None:
         entry = entry if isinstance(entry, dict) else {"path": entry}
-        paths = [str(path) for path in _list(entry.get("path"))]
+        paths = [str(path) for path in listed(entry.get("path"))]
         directory = entry.get("project_directory")
         start = self._local(str(directory), base) if directory else None
         if directory and start is None:
@@ -68,7 +68,7 @@ class _Reader:
             if file is not None:
                 start = start or file.parent  # of the first of several files
                 self.read(file, start)
-        for path in _env_files(entry.get("env_file")):
+        for path in env_files(entry.get("env_file")):
             self._env_file("", path, base)
 
     def _service(self, name: str, body: dict[str, Any], base: Path) -> None:
@@ -78,7 +78,7 @@ class _Reader:
             file = self._file(path, base, name, f"extends: {path}")
             if file is not None:
                 self.read(file, file.parent)
-        for path in [*_env_files(body.get("env_file")), *_env_files(body.get("label_file"))]:
+        for path in [*env_files(body.get("env_file")), *env_files(body.get("label_file"))]:
             self._env_file(name, path, base)
 
     def _env_file(self, service: str, path: str, base: Path) -> None:
@@ -117,25 +117,3 @@ class _Reader:
 
     def _ask(self, kind: Kind, service: str, what: str) -> None:
         self.found.add(Ask(kind, service, what))
-
-
-def _documents(file: Path) -> Iterator[dict[str, Any]]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        # Round-trip mode takes tags such as !reset and !override; several documents are one project.
-        documents = list(YAML().load_all(file.read_text(encoding="utf-8")))
-    except (YAMLError, ValueError) as error:
-        raise IncompatibleError(f"{file.name} is not YAML: {error}") from None
-    yield from (document for document in documents if isinstance(document, dict))
-
-
-def _list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]
-
-
-def _env_files(value: Any) -> list[str]:
-    return [str(item.get("path") if isinstance(item, dict) else item) for item in _list(value)]

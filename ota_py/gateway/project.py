@@ -89,7 +89,7 @@ class Project:
 
     def written_paths(self, service: str) -> set[str]:
         """Paths on the gateway that a service mounts, not only to read them."""
-        volumes = self._document.get("volumes") or {}
+        volumes = self.shared("volumes")
         paths = set()
         for mount in self._writable(service):
             source = mount.get("source")
@@ -137,13 +137,13 @@ class Project:
         return json.dumps([self.service(service), context], sort_keys=True)
 
     def _mounts(self, service: str) -> list[dict[str, Any]]:
-        return list(self._document["services"][service].get("volumes") or [])
+        return list(self.service(service).get("volumes") or [])
 
     def _writable(self, service: str) -> list[dict[str, Any]]:
         return [mount for mount in self._mounts(service) if not mount.get("read_only")]
 
     def _mounted(self, service: str, kind: str) -> set[str]:
-        mounts = self.service(service).get("volumes") or []
+        mounts = self._mounts(service)
         return {str(mount["source"]) for mount in mounts if mount.get("type") == kind and mount.get("source")}
 
 
