@@ -94,6 +94,13 @@ def create(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+@contextlib.contextmanager
+def extend(path: Path) -> Iterator[IO[bytes]]:
+    """A file, made where it does not exist, open for adding to its end; nothing is durable before `sync`."""
+    with translated(path), points.around("file.extend"), open(path, "ab") as file:
+        yield file
+
+
 def rename(source: Path, target: Path) -> None:
     """Rename, and make the new name durable."""
     with translated(target), points.around("file.rename"):

@@ -46,6 +46,13 @@ class Parts:
         """The private directory of an update."""
         return Staging(self.config, self.compose, self.config.updates_dir / version)
 
+    def forget_fetched(self, but: str) -> None:
+        """Remove what was fetched for other updates than `but`: nobody goes on from it any more."""
+        for directory in self.config.updates_dir.glob("*"):
+            staging = self.staging(directory.name)
+            if directory.name != but and staging.fetched.directory.exists():
+                staging.fetched.discard()
+
     def digests(self) -> dict[str, str | None]:
         """The registry digest that each service's container runs; None for an image that was never pulled.
 

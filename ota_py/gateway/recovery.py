@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from ota_py.errors import InterruptedByOperatorError, OtaError, UpdateFailedError
+from ota_py.gateway import fetched
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.rollback import Rollback
 from ota_py.gateway.states import State
@@ -42,7 +43,8 @@ def fail(parts: Parts, transaction: Transaction, reason: str, error: OtaError | 
         transaction, State.FAILED, reason=reason, error=cause.as_dict(), details=details
     )
     with _tidying(parts):
-        parts.staging(failed.version).discard()
+        resumable = fetched.worth_keeping(cause) or reason == NOTHING_TOUCHED
+        parts.staging(failed.version).discard(keep_fetched=resumable)
         parts.backups.remove_of(failed.id)
     return failed
 

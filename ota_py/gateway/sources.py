@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,28 +15,51 @@ from ota_py.gateway.floor import JournalFloor
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.staging import Fetch
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
+from ota_py.trust.carriers import carrier_of
 from ota_py.trust.client import TrustClient
+from ota_py.trust.transfer import Throttle
 from ota_py.trust.verify import SIGNATURE_FILE_MAX_BYTES, VerifiedManifest, check_integrity
+
+# Gives the bytes of a target from a position on: target path, its sha256, position.
+Stream = Callable[[str, str, int], Iterator[bytes]]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A verified manifest, and what fetches the files that it names."""
+    """A verified manifest, and what fetches the files that it names.
+
+    Attributes:
+        fetch: gives the checked bytes of a file.
+        stream: gives the bytes of a large target piece by piece; whoever takes them checks their hash.
+    """
 
     verified: VerifiedManifest
     fetch: Fetch
+    stream: Stream
 
 
 def trust_client(config: Config, journal: Journal) -> TrustClient:
     """This gateway's view of the repository."""
-    return TrustClient(config.root, config.trust_dir, config.repository_url, JournalFloor(journal))
+    url = config.repository_url.rstrip("/") + "/"
+    carrier = carrier_of(url, throttle(config))
+    return TrustClient(config.root, config.trust_dir, url, JournalFloor(journal), carrier)
+
+
+def throttle(config: Config) -> Throttle:
+    """The limit of all that this process fetches; the same one for all who ask."""
+    return _throttle(config.fetch.bandwidth_kib)
+
+
+@functools.cache
+def _throttle(kib_per_second: int | None) -> Throttle:
+    return Throttle(kib_per_second and kib_per_second * 1024)
 
 
 def from_repository(trust: TrustClient, version: str) -> Source:
     """The update of that version in the repository."""
     names.parse_version(version)
     trust.refresh()
-    return Source(trust.fetch_manifest(version), trust.fetch_file)
+    return Source(trust.fetch_manifest(version), trust.fetch_file, trust.stream)
 
 
 def from_file(trust: TrustClient, path: Path) -> Source:
@@ -53,7 +78,7 @@ def from_file(trust: TrustClient, path: Path) -> Source:
         data = _read(beside, FILE_MAX_BYTES)
         return check_integrity(data, file.sha256, file.length, f"file {file.dest}")
 
-    return Source(verified, fetch)
+    return Source(verified, fetch, trust.stream)
 
 
 def newest(trust: TrustClient, config: Config, journal: Journal) -> Source | None:
@@ -63,7 +88,7 @@ def newest(trust: TrustClient, config: Config, journal: Journal) -> Source | Non
     for update in reversed(trust.updates()):
         if names.parse_version(update.version) <= names.parse_version(installed):
             return None
-        source = Source(trust.fetch_manifest(update.version), trust.fetch_file)
+        source = Source(trust.fetch_manifest(update.version), trust.fetch_file, trust.stream)
         try:
             compat.check(source.verified.manifest, config, installed, bad)
             return source

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ota_py.errors import ConflictError, IncompatibleError, IntegrityError
-from ota_py.gateway import compose_asks, compose_sources, files, policy
+from ota_py.gateway import compose_asks, compose_sources, fetched, files, policy
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.config import Config
 from ota_py.gateway.files import Attributes
@@ -20,6 +20,8 @@ from ota_py.manifest import COMPOSE_FILE_NAME, RESERVED_DIRECTORY, File, Image, 
 # Gives the checked bytes of one file of the manifest.
 Fetch = Callable[[File], bytes]
 
+# Smaller files are fetched again: that costs less than keeping them safe.
+KEEP_MIN_BYTES = 64 * 1024
 _NEW = "new"
 _TREE = "tree"
 _DEFAULT_MODE = 0o644
@@ -36,6 +38,7 @@ class Staging:
         self._config = config
         self._compose = compose
         self.directory = directory
+        self.fetched = fetched.Fetched(directory / "fetched")
 
     @property
     def manifest(self) -> Path:
@@ -101,16 +104,28 @@ class Staging:
             owner = Attributes.of(target if target.exists() else self._config.project_dir)
             files.copy(self._new(file), target, Attributes(file.mode, owner.uid, owner.gid))
 
-    def discard(self) -> None:
-        """Remove the working copies; the manifest and its signature stay as a record."""
+    def discard(self, *, keep_fetched: bool = False) -> None:
+        """Remove the working copies; the manifest and its signature stay as a record.
+
+        Args:
+            keep_fetched: another try is likely, and can go on from what was fetched.
+        """
+        if not keep_fetched:
+            self.fetched.discard()
         for name in (_NEW, _TREE):
             files.remove_tree(self.directory / name)
 
     def _content(self, manifest: Manifest, file: File, fetch: Fetch) -> bytes:
-        data = fetch(file)
+        data = self._bytes(file, fetch)
         if not file.template:
             return data
         return render(file.dest, data, self._config.template_variables(manifest.version))
+
+    def _bytes(self, file: File, fetch: Fetch) -> bytes:
+        if file.length < KEEP_MIN_BYTES:
+            return fetch(file)
+        wanted = fetched.Wanted(file.sha256, file.length, f"file {file.dest}")
+        return b"".join(self.fetched.pieces(wanted, lambda start: iter([fetch(file)[start:]])))
 
     def _present(self, dest: str) -> str:
         path = files.inside(self._config.project_dir, dest)

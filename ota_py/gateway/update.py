@@ -79,6 +79,7 @@ class Update:
 
     def store(self) -> None:
         """Keep the manifest and its signature: what was verified is what is used."""
+        self._parts.forget_fetched(but=self.manifest.version)
         self._staging.store_manifest(self._verified.raw, self._verified.signature)
 
     def is_prepared(self, transaction: Transaction) -> bool:
