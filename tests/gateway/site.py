@@ -266,7 +266,10 @@ class Site:
 
     def version_of(self, service: str) -> str:
         """What the running container says."""
-        return str(self.container(service).exec_run(["cat", "/version"]).output.decode())
+        found = self.container(service)
+        # An engine under load loses the output of an exec now and then.
+        outputs = (found.exec_run(["cat", "/version"]).output.decode() for _ in range(5))
+        return str(next(filter(None, outputs), ""))
 
     def ids(self) -> dict[str, str]:
         return {c.labels["com.docker.compose.service"]: c.id for c in self.containers()}
