@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -192,11 +192,38 @@ class Compose:
         Raises:
             HealthError: the service does not run.
         """
+        argv = ["docker", "exec", *(["--interactive"] if stdin is not None else []), self._running(service), *command]
+        return process.run(argv, timeout_seconds=timeout_seconds, stdin=stdin, stdout=stdout)
+
+    def follow(
+        self, service: str, command: Sequence[str], timeout_seconds: float, environment: Mapping[str, str]
+    ) -> process.Followed:
+        """Run a command in the running container of a service, and keep the end of its output.
+
+        When time is up it is killed in the container too: the engine would let it run on.
+
+        Raises:
+            HealthError: the service does not run.
+        """
+        found = self._running(service)
+        given = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
+        argv = ["docker", "exec", *given, found, *command]
+        done = process.follow(argv, timeout_seconds=timeout_seconds)
+        if done.status is None:
+            with translated(f"ending {command[0]} in {service}"):
+                for started in self.api.inspect_container(found)["ExecIDs"] or []:
+                    detail = self.api.exec_inspect(started)
+                    ran = [detail["ProcessConfig"]["entrypoint"], *detail["ProcessConfig"]["arguments"]]
+                    if detail["Running"] and ran == list(command):
+                        process.kill_group(detail["Pid"], command)
+        return done
+
+    def _running(self, service: str) -> str:
+        """The id of a running container of a service."""
         running = [c for c in self.containers() if c.service == service and c.state == "running"]
         if not running:
             raise HealthError(f"the service {service} does not run", failing_service=service)
-        argv = ["docker", "exec", *(["--interactive"] if stdin is not None else []), running[0].id, *command]
-        return process.run(argv, timeout_seconds=timeout_seconds, stdin=stdin, stdout=stdout)
+        return running[0].id
 
     def logs(self, service: str, lines: int) -> list[str]:
         """The last lines that the newest container of a service wrote."""

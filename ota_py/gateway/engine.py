@@ -170,8 +170,10 @@ class Engine:
 
     def _take(self, transaction: Transaction, step: State, update: Update) -> Transaction:
         begun = time.monotonic()
-        clock = self._touch_clock(update) if step is State.STOPPED else None
         transaction.clock.check(f"reaching {step}")
+        if step is State.STOPPED:
+            transaction = update.before_touch(transaction)
+        clock = self._touch_clock(update) if step is State.STOPPED else None
         transaction = self._journal.intend(transaction, step, clock)
         self._progress.step(step)
         if step is State.COMMITTED:
@@ -251,6 +253,7 @@ class Engine:
             backup=backup.id,
             before=replace(old.before, probes=before.probes),
             keep_databases=keep_databases,
+            hooks=old.hooks,
         )
         transaction = self._journal.begin(
             ROLLBACK, installed, None, plan.as_dict(), self._fetch_clock(), backup.version

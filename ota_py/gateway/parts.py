@@ -11,6 +11,7 @@ from ota_py.gateway.backup import Backups
 from ota_py.gateway.backup_retention import Retention
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.config import Config
+from ota_py.gateway.hooks import Hooks
 from ota_py.gateway.images import Images
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.progress import Progress
@@ -42,6 +43,11 @@ class Parts:
         """Which of them are kept."""
         return Retention(self.config, self.journal, self.backups)
 
+    @functools.cached_property
+    def hooks(self) -> Hooks:
+        """The gateway's hooks."""
+        return Hooks(self.config, self.journal, self.compose, self.progress)
+
     def staging(self, version: str) -> Staging:
         """The private directory of an update."""
         return Staging(self.config, self.compose, self.config.updates_dir / version)
@@ -69,9 +75,11 @@ class Parts:
 
     def final_details(self, transaction: Transaction, downtime_seconds: float | None) -> dict[str, Any]:
         """The details of a transaction's last report."""
+        hooks = transaction.plan.get("hook_results")
         return {
             "digests": self.digests(),
             "seconds": results.seconds_since(transaction.created_at),
             "downtime_seconds": downtime_seconds,
+            **({"hooks": hooks} if hooks else {}),
             **(transaction.plan.get("failure") or {}),
         }

@@ -53,6 +53,7 @@ class Plan:
         backup: id of the backup, once there is one; `backup_at`: seconds since the epoch.
         before: see `Before`.
         keep_databases: the way back leaves the databases as they are: the update, or the operator, says so.
+        hooks: the update's hooks, as in the manifest; `hook_results`: how hooks went, for the last report.
         failure: of a failed update: `failing_service` and `log_tail`, for the last report.
         held: of an update that waits: `kind`, `reason`, `since` and `critical`, see ota_py.gateway.hold.
     """
@@ -65,6 +66,8 @@ class Plan:
     backup_at: float = 0.0
     before: Before = field(default_factory=Before)
     keep_databases: bool = False
+    hooks: list[dict[str, Any]] = field(default_factory=list)
+    hook_results: list[dict[str, Any]] = field(default_factory=list)
     failure: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Any] = field(default_factory=dict)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,6 +19,9 @@ from ota_py.gateway import points
 
 _PR_SET_PDEATHSIG = 1
 _KILL_WAIT_SECONDS = 5
+_CHUNK_BYTES = 65536
+# What is kept of the output of a program that is followed.
+KEPT_BYTES = 2000
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,62 @@ def run(
     return Completed(process.returncode, output or b"", errors or b"")
 
 
+@dataclass(frozen=True)
+class Followed:
+    """A process that ended: its exit status, None where it was killed as time was up, and its last words."""
+
+    status: int | None
+    output: bytes
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the output that are not blank."""
+        lines = self.output.decode(errors="replace").splitlines()
+        return [line.rstrip() for line in lines if line.strip()]
+
+
+def follow(
+    argv: Sequence[str],
+    *,
+    timeout_seconds: float,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Followed:
+    """Run a program that may print without end or leave others behind: only the end of its output is kept.
+
+    When time is up it is killed with all that it started. What it started and left running when it ended
+    by itself is left alone.
+
+    Raises:
+        NotFoundError: the program does not exist.
+        OSError: it cannot be run.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    name = f"process.{os.path.basename(argv[0])}"
+    with points.around(name), _spawned(argv, None, None, cwd, environment, merged=True) as process:
+        assert process.stdout is not None
+        kept = b""
+        os.set_blocking(process.stdout.fileno(), False)
+        try:
+            while True:
+                ended = process.poll() is not None
+                left = deadline - time.monotonic()
+                ready, _, _ = select.select([process.stdout], [], [], 0 if ended else min(max(left, 0), 0.1))
+                chunk = os.read(process.stdout.fileno(), _CHUNK_BYTES) if ready else b""
+                kept = (kept + chunk)[-KEPT_BYTES:]
+                if ended and not chunk:
+                    return Followed(process.returncode, kept)
+                if ready and not chunk:
+                    # It closed its output; only its end is waited for.
+                    return Followed(_end_by(process, deadline), kept)
+                if left <= 0 and not ended:
+                    _end(process)
+                    return Followed(None, kept)
+        except BaseException:
+            _end(process)
+            raise
+
+
 def launch(argv: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a program that owns itself: it outlives us, and no Ctrl-C meant for us reaches it.
 
@@ -83,8 +144,22 @@ def launch(argv: Sequence[str]) -> subprocess.Popen[bytes]:
         raise NotFoundError(f"the program {argv[0]} is not installed") from None
 
 
+def _end_by(process: subprocess.Popen[bytes], deadline: float) -> int | None:
+    try:
+        return process.wait(max(deadline - time.monotonic(), 0.01))
+    except subprocess.TimeoutExpired:
+        _end(process)
+        return None
+
+
 def _spawned(
-    argv: Sequence[str], stdin: IO[bytes] | bytes | None, stdout: IO[bytes] | None, cwd: Path | None
+    argv: Sequence[str],
+    stdin: IO[bytes] | bytes | None,
+    stdout: IO[bytes] | None,
+    cwd: Path | None,
+    environment: Mapping[str, str] | None = None,
+    *,
+    merged: bool = False,
 ) -> subprocess.Popen[bytes]:
     source: IO[bytes] | int = subprocess.DEVNULL if stdin is None else subprocess.PIPE
     try:
@@ -92,8 +167,9 @@ def _spawned(
             list(argv),
             stdin=source if isinstance(stdin, bytes) or stdin is None else stdin,
             stdout=stdout if stdout is not None else subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             cwd=cwd,
+            env=environment,
             start_new_session=True,
             preexec_fn=_die_with_parent(),
         )
@@ -109,6 +185,13 @@ def _die_with_parent() -> Callable[[], None]:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
     return prepare
+
+
+def kill_group(leader: int, command: Sequence[str]) -> None:
+    """Kill a process of somebody else, with its group, if it is still the one that runs `command`."""
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{leader}/cmdline").read_bytes().split(b"\0")[:-1] == [w.encode() for w in command]:
+            os.killpg(os.getpgid(leader), signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

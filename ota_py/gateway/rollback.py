@@ -65,7 +65,9 @@ class Rollback:
             limit = self._config.timeout_minutes * 60
             transaction = self._journal.count_attempt(transaction, Clock.started(limit))
             try:
+                transaction = self._parts.hooks.tell("before-rollback", transaction)
                 self._restore(transaction)
+                transaction = self._parts.hooks.tell("after-rollback", transaction)
                 self._parts.progress.done(State.ROLLING_BACK, time.monotonic() - begun)
                 return self._succeeded(transaction)
             except (BackupError, NotFoundError) as problem:

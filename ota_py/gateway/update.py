@@ -105,7 +105,9 @@ class Update:
         written = [self._config.project_dir / file.dest for file in new]
         change = compare(self._compose.present, self._new, written)
         keep = self.manifest.data.on_rollback == "keep"
-        plan = Plan(self.sha256, files=new, change=change, keep_databases=keep)
+        self._parts.hooks.check(self.manifest, self._compose.present.services, self._new.services)
+        hooks = [hook.model_dump(mode="json") for hook in self.manifest.hooks]
+        plan = Plan(self.sha256, files=new, change=change, keep_databases=keep, hooks=hooks)
         self._journal.note(transaction, **plan.as_dict())
 
     def _require_space(self) -> None:
@@ -123,6 +125,16 @@ class Update:
         return [image for pinned, image in unique.items() if self._parts.images.id_of(pinned) is None]
 
     def _back_up(self, transaction: Transaction) -> None:
+        try:
+            transaction = self._parts.hooks.run("before-backup", transaction)
+            transaction = self._make_backup(transaction)
+        except (Exception, KeyboardInterrupt):
+            # What was prepared for the backup must not stay as it is.
+            self._parts.hooks.tell("after-backup", transaction)
+            raise
+        self._parts.hooks.run("after-backup", transaction)
+
+    def _make_backup(self, transaction: Transaction) -> Transaction:
         plan = Plan.of(transaction.plan)
         project = self._compose.present
         backup = self._parts.backups.create(
@@ -130,8 +142,9 @@ class Update:
         )
         before = health.before(self._compose, project, self._probes)
         plan = replace(plan, backup=backup.id, backup_at=time.time(), before=before)
-        self._journal.note(transaction, **plan.as_dict())
+        transaction = self._journal.note(transaction, **plan.as_dict())
         self._parts.backups.remove_of(transaction.id, but=backup.id)
+        return transaction
 
     def _pull(self, transaction: Transaction) -> None:
         self._pull_images(transaction.clock)
@@ -168,6 +181,10 @@ class Update:
                 given_up.set()
                 raise
 
+    def before_touch(self, transaction: Transaction) -> Transaction:
+        """The last moment at which a hook can still say "not now"."""
+        return self._parts.hooks.run("before-stop", transaction)
+
     # -- services are touched -------------------------------------------------------------------------
 
     def _stop(self, transaction: Transaction) -> None:
@@ -178,23 +195,26 @@ class Update:
         if writers:
             running = {c.service for c in self._compose.containers() if c.state == "running"}
             stopped = [name for name in writers if name in running]
-            self._journal.note(transaction, stopped=stopped)
+            transaction = self._journal.note(transaction, stopped=stopped)
             self._compose.stop(stopped, transaction.clock.check("stopping services"))
         # Its hashes were checked a moment ago: not again while services are down.
         backups.add_stopped(backups.index_of(plan.backup), transaction.clock, transaction.id)
         if plan.change.removed:
             self._compose.remove(plan.change.removed)
+        self._parts.hooks.run("after-stop", transaction)
 
     def _apply(self, transaction: Transaction) -> None:
         self._staging.apply(Plan.of(transaction.plan).files)
         self._compose.forget()
 
     def _start(self, transaction: Transaction) -> None:
+        transaction = self._parts.hooks.run("before-start", transaction)
         plan = Plan.of(transaction.plan)
         clock = transaction.clock
         self._compose.up(plan.change.changed, clock.check("starting services"), recreate=True)
         others = set(plan.stopped) - set(plan.change.changed) - set(plan.change.removed)
         self._compose.up(others, clock.check("starting services"), recreate=False)
+        self._parts.hooks.run("after-start", transaction)
 
     def _wait_for_health(self, transaction: Transaction) -> None:
         plan = Plan.of(transaction.plan)
