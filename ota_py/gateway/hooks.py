@@ -207,9 +207,10 @@ class Hooks:
         paths = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
         for path in paths:
             _require_own(path)
-            if not stat.S_ISREG(path.lstat().st_mode):
+            mode = path.lstat().st_mode
+            if not stat.S_ISREG(mode):
                 raise HookError(f"the hook {path} is not a plain file", hint="put the program itself there")
-            if not os.access(path, os.X_OK):
+            if not mode & stat.S_IXUSR:
                 raise HookError(f"the hook {path} is not executable", hint=f"chmod 0755 {path}, or remove it")
         return paths
 

@@ -25,7 +25,7 @@ from ota_py.manager.platforms import check_architectures
 from ota_py.manager.published import check_version, published_file
 from ota_py.manager.registry import Registry, ResolvedImage
 from ota_py.manager.slow_stop import slow_stop_warning
-from ota_py.manifest import Compatibility, Data, Health, Image, Manifest, describe
+from ota_py.manifest import Compatibility, Data, Health, Hook, Image, Manifest, describe
 from ota_py.trust.repository import Repository
 from ota_py.trust.signers import sign_manifest
 
@@ -56,6 +56,7 @@ class Request:
     compatibility: Compatibility = field(default_factory=Compatibility)
     health: Health = field(default_factory=Health)
     data: Data = field(default_factory=Data)
+    hooks: tuple[Hook, ...] = ()
     timeout_minutes: float | None = None
     agent: tuple[str, ...] = ()
 
@@ -232,6 +233,7 @@ def _manifest(
             compatibility=request.compatibility.model_copy(update={"architectures": architectures}),
             health=request.health,
             data=request.data,
+            hooks=list(request.hooks),
             **timeout,  # type: ignore[arg-type]
         )
     except ValidationError as error:

@@ -10,13 +10,18 @@ from pydantic import BaseModel, ValidationError
 
 from ota_py import names
 from ota_py.errors import ManifestError, UsageError
-from ota_py.manifest import MANIFEST_MAX_BYTES, Compatibility, Data, Health, describe, parse_json
+from ota_py.manifest import MANIFEST_MAX_BYTES, Compatibility, Data, Health, Hook, describe, parse_json
 
 M = TypeVar("M", bound=BaseModel)
 
 IMAGES_HINT = """use a JSON object, for example --images '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}'"""
 HEALTH_HINT = (
     """use a JSON list, for example --health '[{"type": "tcp", "host": "127.0.0.1", "port": 1883}]'"""
+)
+
+HOOKS_HINT = (
+    """use a JSON list, for example """
+    """--hooks '[{"at": "before-stop", "service": "app", "command": ["/flush"]}]'"""
 )
 
 
@@ -40,10 +45,24 @@ def parse_health(text: str | None, settle_seconds: float | None) -> Health:
     """
     fields: dict[str, Any] = {}
     if text is not None:
-        fields["probes"] = _json("--health", _text_or_file(text), HEALTH_HINT)
+        fields["probes"] = _json("--health", _text_or_file("--health", text, HEALTH_HINT), HEALTH_HINT)
     if settle_seconds is not None:
         fields["settle_seconds"] = settle_seconds
     return _model(Health, fields, "--health or --settle-seconds", HEALTH_HINT)
+
+
+def parse_hooks(text: str | None) -> list[Hook]:
+    """`--hooks`, a JSON list of hooks or a file that holds one.
+
+    Raises:
+        UsageError: unreadable, not such a list, or a hook that the manifest does not allow.
+    """
+    if text is None:
+        return []
+    entries = _json("--hooks", _text_or_file("--hooks", text, HOOKS_HINT), HOOKS_HINT)
+    if not isinstance(entries, list):
+        raise UsageError("--hooks is not a JSON list", hint=HOOKS_HINT)
+    return [_model(Hook, entry, f"--hooks, entry {n}", HOOKS_HINT) for n, entry in enumerate(entries, 1)]
 
 
 def parse_compatibility(**fields: Any) -> Compatibility:
@@ -71,7 +90,7 @@ def parse_data(*, migrates: bool, on_rollback: str) -> Data:
     return _model(Data, {"migrates": migrates, "on_rollback": on_rollback}, "--on-rollback", "")
 
 
-def _model(model: type[M], fields: dict[str, Any], options: str, hint: str) -> M:
+def _model(model: type[M], fields: Any, options: str, hint: str) -> M:
     try:
         return model.model_validate_json(json.dumps(fields))
     except ValidationError as error:
@@ -85,10 +104,10 @@ def _json(option: str, text: str, hint: str) -> Any:
         raise UsageError(error.message, hint=hint) from None
 
 
-def _text_or_file(text: str) -> str:
+def _text_or_file(option: str, text: str, hint: str) -> str:
     if text.lstrip().startswith(("[", "{")):
         return text
     try:
         return Path(text).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--health: cannot read the file {text}: {error}", hint=HEALTH_HINT) from None
+        raise UsageError(f"{option}: cannot read the file {text}: {error}", hint=hint) from None

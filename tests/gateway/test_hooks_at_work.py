@@ -49,18 +49,17 @@ def test_hooks_of_the_gateway_and_of_the_update(site: Site) -> None:
 
     # After the first touch a failure leads back, with the hook's words as the reason.
     ids, files = site.ids(), site.files()
-    hangs = Hook(at="after-start", service="store", command=["sleep", "54321"], timeout_seconds=0.5)
-    site.publish("1.2.0", {"app": site.push("app", "1.2.0")}, hooks=[hangs])
+    bad = Hook(at="after-start", service="app", command=["sh", "-c", "echo no sensor; exit 4"])
+    site.publish("1.2.0", {"app": site.push("app", "1.2.0")}, hooks=[bad])
     heard.unlink()
     result = site.update("1.2.0")
     assert result["outcome"] == "ROLLED_BACK", result
-    reason = "the after-start hook store: sleep 54321 did not end within 0.5 s"
+    reason = "the after-start hook app: sh -c echo no sensor; exit 4 ended with exit status 4: no sensor"
     assert (result["reason"], result["error"]["code"]) == (reason, "hook")
     details = result["reports"][-1]["details"]
-    assert details["failing_service"] == "store"
+    assert (details["failing_service"], details["log_tail"]) == ("app", ["no sensor"])
     assert [t["at"] for t in details["hooks"]][-3:] == ["after-start", *BACK]
     assert [line.split()[0] for line in heard.read_text().splitlines()] == [*POINTS, *BACK]
-    assert "54321" not in str(site.container("store").top()), "it does not run on in the container"
     assert site.files() == files
     assert site.version_of("app") == "1.1.0"
 
@@ -70,6 +69,13 @@ def test_hooks_of_the_gateway_and_of_the_update(site: Site) -> None:
     write(site, "before-stop", "echo the till is open; exit 75")
     held = site.client_json("update", "--version", "1.3.0", status=34)
     assert held["reason"] == "the before-stop hook 10-site says not now: the till is open"
+    write(site, "before-stop", "exit 0")
+    hangs = Hook(at="before-stop", service="store", command=["sleep", "54321"], timeout_seconds=0.5)
+    site.publish("1.3.1", {"app": site.push("app", "1.3.1")}, hooks=[hangs])
+    late = site.update("1.3.1")
+    assert late["outcome"] == "FAILED"
+    assert late["reason"] == "the before-stop hook store: sleep 54321 did not end within 0.5 s"
+    assert "54321" not in str(site.container("store").top()), "it does not run on in the container"
     write(site, "before-stop", "echo no disk; exit 1")
     failed = site.client_json("update", "--version", "1.3.0", status=29)
     assert failed["reason"] == "the before-stop hook 10-site ended with exit status 1: no disk"

@@ -57,6 +57,15 @@ def test_tags_become_the_digests_of_the_registry(registry: str, ota: Manager) ->
     assert manifest["compatibility"]["architectures"] == ["amd64"]
 
 
+def test_hooks_are_signed_with_the_update(ota: Manager) -> None:
+    hooks = [{"at": "before-stop", "service": "mqtt-bridge", "command": ["/drain", "--fast"]}]
+    done = ota.create("1.2.0", "--hooks", json.dumps(hooks))
+    assert done.status == 0
+    assert "before-stop, mqtt-bridge: /drain --fast" in done.stdout
+    manifest = ota("verify", "1.2.0", "--json").json["manifest"]
+    assert manifest["hooks"] == [{**hooks[0], "timeout_seconds": 60.0}]
+
+
 def test_size_and_architectures_of_an_index(registry: str, ota: Manager) -> None:
     layers = {"amd64": [b"x" * 1000], "arm64": [b"x" * 3000], "riscv64": [b"y"]}
     digest = push_index(registry, "healthguard/many", "1", layers)

@@ -45,6 +45,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--group", "groups", multiple=True, help="Only gateways of this group.")
 @click.option("--health", metavar="FILE|JSON", help="Probes: a JSON list, or a file that holds one.")
 @click.option("--settle-seconds", type=float, help="How long services must run without a restart.")
+@click.option(
+    "--hooks", metavar="FILE|JSON", help="Commands around the steps: a JSON list, or a file of one."
+)
 @click.option("--migrates", is_flag=True, help="Changes data so that the old version cannot read it.")
 @click.option(
     "--on-rollback",
@@ -75,6 +78,8 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
       ota_manager.py create-update --version 1.3.1 --images '{"api": "healthguard/api:1.3.1"}' \\
         --health '[{"type": "http", "url": "http://127.0.0.1:8080/health"}]' --dry-run
       ota_manager.py create-update --version 1.3.2 --agent 3.13/amd64 --agent 3.11/arm64
+      ota_manager.py create-update --version 1.3.3 --images '{"api": "healthguard/api:1.3.3"}' \\
+        --hooks '[{"at": "before-stop", "service": "api", "command": ["/bin/drain"]}]'
     """
     from datetime import UTC, datetime
 
@@ -108,6 +113,7 @@ def _request(parts: Parts, options: dict[str, Any]) -> Request:
         parse_compatibility,
         parse_data,
         parse_health,
+        parse_hooks,
         parse_images,
     )
 
@@ -131,6 +137,7 @@ def _request(parts: Parts, options: dict[str, Any]) -> Request:
             allow_downgrade=options["allow_downgrade"],
         ),
         health=parse_health(options["health"], options["settle_seconds"]),
+        hooks=tuple(parse_hooks(options["hooks"])),
         data=parse_data(migrates=options["migrates"], on_rollback=options["on_rollback"]),
         timeout_minutes=options["timeout_minutes"],
         agent=options["agent"],
@@ -162,6 +169,8 @@ def _summary(prepared: Prepared) -> None:
         click.echo(
             f"  {file.dest}: {file.length} bytes{', rendered on the gateway' if file.template else ''}"
         )
+    for hook in manifest.hooks:
+        click.echo(f"  {hook.at}, {hook.service or 'on the gateway'}: {' '.join(hook.command)}")
     for line in data_lines(manifest.data):
         click.echo(f"  {line}")
     for wheelhouse in manifest.agent.wheelhouses if manifest.agent else []:
