@@ -61,7 +61,7 @@ def test_hooks_are_signed_with_the_update(ota: Manager) -> None:
     hooks = [{"at": "before-stop", "service": "mqtt-bridge", "command": ["/drain", "--fast"]}]
     done = ota.create("1.2.0", "--hooks", json.dumps(hooks))
     assert done.status == 0
-    assert "before-stop, mqtt-bridge: /drain --fast" in done.stdout
+    assert "before-stop, mqtt-bridge: /drain --fast" in done.out
     manifest = ota("verify", "1.2.0", "--json").json["manifest"]
     assert manifest["hooks"] == [{**hooks[0], "timeout_seconds": 60.0}]
 
