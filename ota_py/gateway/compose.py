@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
-import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from ota_py.errors import ConfigError, DeadlineError, DockerError, HealthError, NotFoundError
-from ota_py.gateway import container, process
+from ota_py.gateway import compose_plugin, container, process
 from ota_py.gateway.container import Container
 from ota_py.gateway.images import connect, translated
 from ota_py.gateway.project import Project
@@ -28,12 +26,6 @@ OVERRIDE_FILE_NAMES = (
 )
 CONFIG_SECONDS = 60
 STOP_SECONDS = 300
-_PLUGIN_DIRECTORIES = (
-    "/usr/local/lib/docker/cli-plugins",
-    "/usr/local/libexec/docker/cli-plugins",
-    "/usr/lib/docker/cli-plugins",
-    "/usr/libexec/docker/cli-plugins",
-)
 
 
 class Compose:
@@ -192,7 +184,8 @@ class Compose:
         Raises:
             HealthError: the service does not run.
         """
-        argv = ["docker", "exec", *(["--interactive"] if stdin is not None else []), self._running(service), *command]
+        options = ["--interactive"] if stdin is not None else []
+        argv = ["docker", "exec", *options, self._running(service), *command]
         return process.run(argv, timeout_seconds=timeout_seconds, stdin=stdin, stdout=stdout)
 
     def follow(
@@ -287,24 +280,8 @@ class Compose:
         return None if longest is None else round(longest, 3)
 
 
-@functools.cache
-def _plugin() -> list[str]:
-    """The plug-in itself where it is found: without the docker command around it, 0.1 s less."""
-    own = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser() / "cli-plugins"
-    for directory in (own, *_PLUGIN_DIRECTORIES):
-        path = Path(directory) / "docker-compose"
-        if path.is_file():
-            return [str(path)]
-    if shutil.which("docker"):
-        return ["docker", "compose"]
-    raise NotFoundError(
-        "Docker Compose v2 is not installed",
-        hint="install the package docker-compose-plugin or docker-compose",
-    )
-
-
 def _arguments(directory: Path) -> list[str]:
     overrides = [name for name in OVERRIDE_FILE_NAMES if (directory / name).is_file()]
     names = [COMPOSE_FILE_NAME, *overrides[:1]]
     named = [argument for name in names for argument in ("--file", str(directory / name))]
-    return [*_plugin(), "--project-directory", str(directory), *named]
+    return [*compose_plugin.command(), "--project-directory", str(directory), *named]

@@ -247,9 +247,15 @@ class Site:
     # -- what is there --------------------------------------------------------------------------------
 
     def compose(self, *arguments: str) -> str:
-        from ota_py.gateway.compose import _plugin
+        from ota_py.gateway import compose_plugin
 
-        argv = [*_plugin(), "--project-directory", str(self.project_dir), "-f", str(self.compose_file)]
+        argv = [
+            *compose_plugin.command(),
+            "--project-directory",
+            str(self.project_dir),
+            "-f",
+            str(self.compose_file),
+        ]
         done = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
