@@ -7,31 +7,27 @@ upgraded or restarted at any moment.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import random
 import threading
-import time
 from collections.abc import Callable
 
-from ota_py.errors import BusyError, CarrierError, InterruptedByOperatorError, OtaError
+from ota_py.errors import CarrierError, InterruptedByOperatorError, OtaError
 from ota_py.gateway.api import Api
 from ota_py.gateway.attempts import Attempts
 from ota_py.gateway.children import Child, Commands
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.orphans import Orphans
 from ota_py.gateway.outbox import Outbox
-from ota_py.gateway.scheduling import Backoff, jittered
+from ota_py.gateway.polling import Polling
 from ota_py.gateway.settings import Settings
 from ota_py.gateway.status_report import StatusReporter
 from ota_py.gateway.uploader import Uploader
+from ota_py.gateway.waiting import Waiting
 
 BUSY_TURN_SECONDS = 1.0  # while a transaction runs: the control plane sees each step
 IDLE_TURN_SECONDS = 3.0  # else: how soon the reports of a push transaction are noticed
 TROUBLE_TURN_SECONDS = 15.0
-POLL_LIMIT_SECONDS = 900.0
-POLL_GAP_SECONDS = 1.0  # however many hints come
-# A hint reaches a whole batch at once: its polls are spread over this share of the poll interval.
-HINT_SPREAD = 1 / 30
 
 log = logging.getLogger("ota.agent")
 
@@ -64,43 +60,43 @@ class Agent:
         self._attempts = Attempts(self._journal)
         self._orphans = Orphans(self._journal, settings.lock_path)
         self._status = StatusReporter(commands.status, self._outbox)
-        self._api: Api | None = None
+        self._waiting = Waiting(settings.maintenance)
+        self._polling: Polling | None = None
         self._uploader: Uploader | None = None
         if settings.api is not None:
-            self._api = Api(
-                settings.api.url, settings.gateway_id, settings.api.token_file, settings.api.ca_file
-            )
-            self._uploader = Uploader(self._outbox, self._api, self._outbox.alarm, settings.state_dir)
-        self._poll_seconds = settings.api.poll_seconds if settings.api else POLL_LIMIT_SECONDS
-        self._poll_backoff = Backoff(self._poll_seconds, POLL_LIMIT_SECONDS)
-        self._last_poll = -POLL_GAP_SECONDS
-        self._next_poll = 0.0
+            api = Api(settings.api.url, settings.gateway_id, settings.api.token_file, settings.api.ca_file)
+            self._polling = Polling(api, settings.api.poll_seconds)
+            self._uploader = Uploader(self._outbox, api, self._outbox.alarm, settings.state_dir)
         self._child: Child | None = None
         self._last_end: str | None = None
 
     def run(self) -> None:
         """Recover, then work until `stop` is set. A child under way is left alone: it owns itself."""
         self._announce(self._journal.installed_version)
-        self._start(self._commands.recover())
         while not self._stop.is_set():
             if self._wake.wait(self.turn()) and not self._stop.is_set():
                 self._wake.clear()
-                self._hinted()
+                if self._polling is not None:
+                    self._polling.hinted()
         if self._child is not None:
             log.info("left alone child=%s pid=%d", self._child.name, self._child.pid)
 
     def once(self) -> int:
-        """Recover, ask once, do what is assigned, deliver; returns the status to exit with.
+        """Recover, ask once, do what is to be done, deliver; returns the status to exit with.
 
         Raises:
             ControlPlaneError: it could not be asked.
             InterruptedByOperatorError: `stop` was set; a child under way goes on.
         """
-        status = self._finish(self._commands.recover())
-        if status in (0, BusyError.exit_status) and self._api is not None:
-            self._attempts.note(self._api.assignment())
-            if assignment := self._attempts.due():
-                status = self._finish(self._commands.update(assignment))
+        status = 0
+        self._watch_transactions()
+        if self._orphans.due():
+            status = self._finish(self._commands.recover())
+            self._watch_transactions()
+        if status == 0 and self._polling is not None:
+            self._ask(self._polling)
+        if status == 0 and (child := self._work()):
+            status = self._finish(child)
         self._status.step()
         return self._deliver_all() or status
 
@@ -119,11 +115,11 @@ class Agent:
             # A full disk or a busy journal passes; the agent must be there when it does.
             log.error("turn failed code=%s reason=%s", error.code, error.message)
             return TROUBLE_TURN_SECONDS
-        if self._child is not None or self._orphans.is_open:
+        if self._child is not None or self._orphans.is_busy:
             return BUSY_TURN_SECONDS
-        if self._api is None:
+        if self._polling is None:
             return IDLE_TURN_SECONDS
-        return min(IDLE_TURN_SECONDS, max(0.05, self._next_poll - time.monotonic()))
+        return min(IDLE_TURN_SECONDS, max(0.05, self._polling.seconds_left()))
 
     # -- transactions ---------------------------------------------------------------------------------
 
@@ -143,6 +139,7 @@ class Agent:
     def _watch_transactions(self) -> None:
         """Notice what ended, whoever did it: the agent's child, a push, a person."""
         last = self._orphans.look()
+        self._waiting.look(last)
         if last is None or last.is_open or last.id == self._last_end:
             return
         log.info("transaction ended version=%s state=%s reason=%s", last.version, last.state, last.reason)
@@ -154,11 +151,27 @@ class Agent:
         if self._orphans.due():
             self._start(self._commands.recover())
             return
-        if self._api is not None and time.monotonic() >= self._next_poll:
-            self._poll(self._api)
-        if not self._orphans.has_owner and (assignment := self._attempts.due()):
+        if self._polling is not None and self._polling.due():
+            with contextlib.suppress(OtaError):  # logged, and tried again later
+                self._ask(self._polling)
+        if child := self._work():
+            self._start(child)
+
+    def _work(self) -> Child | None:
+        """Start what is assigned, or what was held back and may go on; None while there is nothing to do."""
+        if self._orphans.has_owner:
+            return None
+        assignment = self._attempts.due()
+        if assignment and not self._waiting.is_for(assignment):
             log.info("take version=%s rollout=%d", assignment.version, assignment.rollout)
-            self._start(self._commands.update(assignment))
+            return self._commands.update(assignment)
+        if self._waiting.withdrawn:
+            log.info("what is held back is not assigned any more")
+            return self._commands.give_up()
+        if self._waiting.may_go_on():
+            assigned = self._attempts.assigned
+            return self._commands.go_on(assigned if self._waiting.is_for(assigned) else None)
+        return None
 
     def _finish(self, child: Child) -> int:
         """Wait for a child, and deliver what it reports meanwhile."""
@@ -175,22 +188,16 @@ class Agent:
 
     # -- the control plane ----------------------------------------------------------------------------
 
-    def _poll(self, api: Api) -> None:
-        self._last_poll = time.monotonic()
-        try:
-            assigned = api.assignment()
-        except OtaError as error:
-            delay = self._poll_backoff.failed()
-            self._next_poll = time.monotonic() + delay
-            log.warning("poll failed retry_in=%.0fs reason=%s hint=%s", delay, error.message, error.hint)
-            return
-        self._poll_backoff.succeeded()
-        self._next_poll = time.monotonic() + jittered(self._poll_seconds)
+    def _ask(self, polling: Polling) -> None:
+        held = self._waiting.transaction
+        # What waits is assigned as soon as the control plane knows that it waits.
+        is_known = held is not None and not self._outbox.pending(1, held.id)
+        assigned = polling.ask()
         self._attempts.note(assigned)
-
-    def _hinted(self) -> None:
-        soon = time.monotonic() + random.random() * HINT_SPREAD * self._poll_seconds
-        self._next_poll = max(min(self._next_poll, soon), self._last_poll + POLL_GAP_SECONDS)
+        if is_known:
+            self._waiting.answered(assigned)
+        if polling.is_back and self._uploader is not None:
+            self._uploader.retry_now()
 
     def _deliver_all(self) -> int:
         """Empty the outbox; returns the exit status of a carrier that does not take it, else 0."""

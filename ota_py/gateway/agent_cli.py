@@ -40,7 +40,7 @@ Examples:
   ota_client.py run --once           # for cron: ask once, do what is assigned, deliver, exit
 
 Exit status of --once: 0 nothing to do or done; 10 the control plane was not reached or did not take
-the reports; else that of `update` (21 not for this gateway, 31 rolled back, ...).
+the reports; else that of `update` (21 not for this gateway, 31 rolled back, 34 held back for now, ...).
 """
 
 

@@ -38,6 +38,11 @@ class Attempts:
         self._decided = False
         self._not_before = 0.0
 
+    @property
+    def assigned(self) -> Assignment | None:
+        """What the control plane answered last."""
+        return self._assigned
+
     def note(self, assigned: Assignment | None) -> None:
         """Note what the control plane answered. One that it did not assign a moment ago is a new start."""
         if self._known and assigned == self._assigned:
@@ -56,7 +61,7 @@ class Attempts:
         return self._assigned
 
     def ended(self, assignment: Assignment, exit_status: int) -> None:
-        """Note how the child of an assignment ended."""
+        """Note how the child of an assignment ended; with what is held back, `Waiting` goes on."""
         if assignment != self._assigned:
             return
         if self._has_ended(assignment) or not (exit_status < 0 or exit_status in _UNDECIDED):

@@ -67,6 +67,14 @@ class Commands:
         wanted = ["--version", assignment.version, "--rollout", str(assignment.rollout)]
         return Child("update", process.launch(self._argv("update", *wanted)), assignment)
 
+    def go_on(self, assignment: Assignment | None) -> Child:
+        """Go on with what is held back, whoever asked for it; `assignment` is what assigned it, if known."""
+        return Child("update", process.launch(self._argv("update", "--held")), assignment)
+
+    def give_up(self) -> Child:
+        """End what is held back."""
+        return Child("recover", process.launch(self._argv("recover", "--held")), None)
+
     def status(self) -> dict[str, Any]:
         """What `status --json` prints.
 

@@ -1,4 +1,7 @@
-"""Finds a transaction whose owner is gone: open in the journal, and nobody holds the lock."""
+"""Finds a transaction whose owner is gone: open in the journal, and nobody holds the lock.
+
+One that is held back has no owner on purpose.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ota_py.gateway import lock
+from ota_py.gateway import hold, lock
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.scheduling import Backoff
 from ota_py.gateway.transaction import Transaction
 
-# Between two tasks of a push the transaction waits without an owner, while nothing is touched yet.
+# Between two tasks of a push the transaction waits without an owner, while nothing is touched yet. Counted
+# from the last thing that was written about it, so that a restart of the agent does not begin it anew.
 PATIENCE_SECONDS = 900.0
 RETRY_FIRST_SECONDS = 5.0
 RETRY_LIMIT_SECONDS = 300.0
@@ -24,8 +28,8 @@ class Orphans:
     """Watches the journal's open transaction.
 
     Attributes:
-        is_open: whether the last look saw an open transaction.
-        has_owner: whether a live process was at work on it.
+        is_busy: whether the last look saw an open transaction that is not held back.
+        has_owner: whether a live process was at work on the open one.
     """
 
     def __init__(
@@ -37,20 +41,22 @@ class Orphans:
         self._backoff = Backoff(RETRY_FIRST_SECONDS, RETRY_LIMIT_SECONDS)
         self._orphan: tuple[str, str, bool] | None = None
         self._due_at = 0.0
-        self.is_open = False
+        self.is_busy = False
         self.has_owner = False
 
     def look(self) -> Transaction | None:
         """Look at the newest transaction and at the lock; returns the transaction."""
         last = self._journal.last_transaction()
-        self.is_open = last is not None and last.is_open
-        self.has_owner = self.is_open and lock.is_held(self._lock_path)
-        if last is None or not self.is_open or self.has_owner:
+        opened = last if last is not None and last.is_open else None
+        self.has_owner = opened is not None and lock.is_held(self._lock_path)
+        waits = opened is not None and hold.is_held(opened)
+        self.is_busy = self.has_owner or (opened is not None and not waits)
+        if last is None or not self.is_busy or self.has_owner:
             self._orphan = None
         elif self._orphan != (last.id, last.state, last.touched):
             self._orphan = (last.id, last.state, last.touched)
-            self._due_at = self._clock() + (0 if last.touched else PATIENCE_SECONDS)
-        if not self.is_open:
+            self._due_at = self._clock() + _patience(last)
+        if opened is None:
             self._backoff.succeeded()
         return last
 
@@ -61,3 +67,8 @@ class Orphans:
         log.warning("transaction without an owner transaction=%s state=%s touched=%s", *self._orphan)
         self._due_at = self._clock() + self._backoff.failed()
         return True
+
+
+def _patience(transaction: Transaction) -> float:
+    """Seconds until an open transaction without an owner is given up."""
+    return 0.0 if transaction.touched else max(0.0, PATIENCE_SECONDS - transaction.clock.age())

@@ -29,10 +29,14 @@ class Backoff:
         self._rand = rand
         self._next = first
 
-    def failed(self) -> float:
-        """Note a failure; returns how many seconds to wait before the next try."""
+    def failed(self, at_least: float = 0.0) -> float:
+        """Note a failure; returns how many seconds to wait before the next try.
+
+        Args:
+            at_least: what the other side asked for; a fleet that was asked the same comes back spread.
+        """
         delay, self._next = self._next, min(self._next * 2, self._limit)
-        return jittered(delay, rand=self._rand)
+        return max(jittered(delay, rand=self._rand), at_least * (1 + JITTER * self._rand()))
 
     def succeeded(self) -> None:
         """Note a success: the next failure waits `first` seconds again."""

@@ -44,6 +44,17 @@ class MqttSettings:
 
 
 @dataclass(frozen=True)
+class MaintenanceSettings:
+    """The section `[maintenance]`."""
+
+    windows: list[str]
+    veto_file: Path | None
+    veto_command: list[str]
+    veto_seconds: float
+    critical_overrides: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """The agent's part of `ota_py.gateway.config.Config`; fields of one name mean the same."""
 
@@ -55,6 +66,7 @@ class Settings:
     lock_path: Path
     api: ApiSettings | None
     mqtt: MqttSettings | None
+    maintenance: MaintenanceSettings
 
 
 def load(path: Path | None = None) -> Settings:
@@ -84,12 +96,14 @@ def parse(document: dict[str, Any]) -> Settings:
         values["api"] = ApiSettings(**{**api, **_paths(api, "token_file", "ca_file")})
     if mqtt := document["mqtt"]:
         values["mqtt"] = MqttSettings(**{**mqtt, **_paths(mqtt, "password_file", "ca_file")})
+    maintenance = document["maintenance"]
+    values["maintenance"] = MaintenanceSettings(**{**maintenance, **_paths(maintenance, "veto_file")})
     return Settings(**values)
 
 
 def _document(config: Config) -> dict[str, Any]:
     sections = config.model_dump(
-        mode="json", include={"gateway_id", "initial_version", "state_dir", "api", "mqtt"}
+        mode="json", include={"gateway_id", "initial_version", "state_dir", "api", "mqtt", "maintenance"}
     )
     paths = ("journal_path", "backups_dir", "lock_path")
     return {**sections, **{name: str(getattr(config, name)) for name in paths}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,6 +53,10 @@ class Clock:
         """Seconds spent until now; after a reboot the uptime counts, the time without power does not."""
         now = boot_seconds()
         return self.spent + (now - self.at if boot_id() == self.boot else now)
+
+    def age(self) -> float:
+        """Seconds since it was stored; infinite if that was in another boot."""
+        return boot_seconds() - self.at if boot_id() == self.boot else math.inf
 
     def left(self) -> float:
         """Seconds until the limit; negative when it has passed."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from ota_py.errors import OtaError, RejectedError
 from ota_py.gateway import files
-from ota_py.gateway.api import Delivery
+from ota_py.gateway.api import Delivery, retry_after
 from ota_py.gateway.scheduling import Backoff
 
 BATCH_REPORTS = 200
@@ -77,8 +77,9 @@ class Uploader:
         self._not_before = 0.0
 
     def retry_now(self) -> None:
-        """Forget the current wait: there is a sign that the control plane is back."""
+        """Forget the failures so far: there is a sign that the control plane is back."""
         self._not_before = 0.0
+        self._backoff.succeeded()
 
     def step(self) -> int:
         """Deliver one batch if one is due; returns how many reports left the outbox.
@@ -93,15 +94,15 @@ class Uploader:
         try:
             gone = self._deliver(batch)
         except OtaError as error:
-            return self._wait(len(batch), error.message)
+            return self._wait(len(batch), error.message, retry_after(error))
         if not gone:
             return self._wait(len(batch), "the control plane took none of the reports")
         self._backoff.succeeded()
         log.info("uploaded reports=%d", gone)
         return gone
 
-    def _wait(self, reports: int, reason: str) -> int:
-        delay = self._backoff.failed()
+    def _wait(self, reports: int, reason: str, at_least: float = 0.0) -> int:
+        delay = self._backoff.failed(at_least)
         self._not_before = self._clock() + delay
         log.warning("upload failed reports=%d retry_in=%.0fs reason=%s", reports, delay, reason)
         return 0

@@ -46,6 +46,7 @@ def write(
     poll_seconds: float = 0.3,
     broker=None,
     password: str = "",
+    extra: str = "",
 ) -> Path:
     """Write gateway.toml and what it names; returns its path."""
     text = PLAIN.format(directory=directory)
@@ -56,7 +57,7 @@ def write(
         (directory / "mqtt-password").write_text(password)
         text += MQTT.format(directory=directory, port=broker.port, ca_file=broker.ca_file)
     path = directory / "gateway.toml"
-    path.write_text(text)
+    path.write_text(text + extra)
     return path
 
 

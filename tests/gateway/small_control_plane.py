@@ -25,6 +25,8 @@ class SmallControlPlane:
         self.refused: set[str] = set()
         self.lose_answers = 0  # take this many posts, then hang up before the answer
         self.answer: tuple[int, bytes] | None = None  # instead of the API's own
+        self.refuse_reports = False  # 503, while polls are answered
+        self.headers: dict[str, str] = {}  # added to every answer
         self.polls = 0
         self.connections = 0
         self.largest_batch = 0
@@ -101,6 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers["Content-Length"]))
         if self._stopped_early(f"/api/v1/gateways/{self.state.gateway_id}/reports"):
             return None
+        if self.state.refuse_reports:
+            return self._error(503, "the database is away")
         reports = json.loads(raw)["reports"]
         self.state.largest_batch = max(self.state.largest_batch, len(raw))
         if any(report["id"] in self.state.refused for report in reports):
@@ -133,6 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)
+        for name, value in self.state.headers.items():
+            self.send_header(name, value)
         if status != 204:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

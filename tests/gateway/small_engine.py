@@ -18,7 +18,7 @@ import click
 
 from ota_py.cli import echo_json, json_option, main
 from ota_py.errors import RolledBackError, UpdateFailedError
-from ota_py.gateway import config, lock
+from ota_py.gateway import config, hold, lock
 from ota_py.gateway.agent_cli import run
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.states import STEPS, State
@@ -41,16 +41,21 @@ def program() -> None:
 
 
 @program.command()
-@click.option("--version", required=True)
+@click.option("--version")
 @click.option("--rollout", type=int)
+@click.option("--held", is_flag=True)
 @config_option
-def update(version: str, rollout: int, config_file: Path | None) -> int:
+def update(version: str, rollout: int, held: bool, config_file: Path | None) -> int:
     plan = wanted()
     if plan.get("exit_status"):
         return plan["exit_status"]
     settings = config.load(config_file)
     with lock.exclusive(settings.lock_path), Journal(settings) as journal:
-        now = journal.open_transaction() or journal.begin("update", version, rollout, {}, Clock.started(600))
+        now = journal.open_transaction()
+        if now and not held and (now.version, now.rollout) != (version, rollout):
+            journal.advance(now, State.FAILED, reason="superseded")
+            now = None
+        now = now or journal.begin("update", version, rollout, {}, Clock.started(600))
         done = STEPS.index(now.state) + 1 if now.state in STEPS else 0
         for state in STEPS[done:]:
             time.sleep(plan.get("seconds", 0) / len(STEPS))
@@ -58,6 +63,9 @@ def update(version: str, rollout: int, config_file: Path | None) -> int:
             if end == "FAILED":
                 journal.advance(now, State.FAILED, reason="as the script says")
                 raise UpdateFailedError("as the script says")
+            if state is State.STOPPED and (found := hold.look(settings.maintenance, critical=False)):
+                hold.keep(journal, now, found.error(), settings.maintenance, critical=False)
+                raise found.error()
             now = journal.intend(now, state)
             if plan.get("die_at") == state:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -70,12 +78,13 @@ def update(version: str, rollout: int, config_file: Path | None) -> int:
 
 
 @program.command()
+@click.option("--held", is_flag=True)
 @config_option
-def recover(config_file: Path | None) -> None:
+def recover(held: bool, config_file: Path | None) -> None:
     settings = config.load(config_file)
     with lock.exclusive(settings.lock_path), Journal(settings) as journal:
         now = journal.open_transaction()
-        if now is None:
+        if now is None or (hold.is_held(now) and not held):
             return
         if now.touched:
             if now.state is not State.ROLLING_BACK:

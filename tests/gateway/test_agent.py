@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -136,11 +137,44 @@ def test_a_child_that_was_killed_before_it_touched_anything_is_tried_again_later
 # -- transactions of others, and without an owner ------------------------------------------------------
 
 
+def open_transaction(gateway, state, boot=""):
+    """As a push, or a process that was killed, leaves one behind."""
+    with gateway.journal() as journal:
+        now = journal.begin("update", "1.1.5", 9, {}, Clock.started(600))
+        for name in TRANSITIONS[1 : TRANSITIONS.index(state) + 1]:
+            now = journal.advance(journal.intend(now, State(name)), State(name))
+        if boot:
+            journal.note(now, clock=replace(now.clock, boot=boot))
+    return now
+
+
+@pytest.mark.case("F06")
 def test_it_recovers_before_it_asks(gateway, control_plane):
+    open_transaction(gateway, "STARTED")
     control_plane.assigned = ASSIGNED
     gateway.start()
     wait_for(delivered(control_plane), "COMMITTED")
     assert (gateway.directory / "calls").read_text().splitlines()[:2] == ["run", "recover"]
+    assert control_plane.states()[-9:] == TRANSITIONS
+
+
+def test_its_start_leaves_a_push_between_two_tasks_alone(gateway, control_plane):
+    pushed = open_transaction(gateway, "VERIFIED")
+    gateway.start()
+    wait_for(lambda: kinds(control_plane, "status"), "the first status")
+    polls = control_plane.polls
+    wait_for(lambda: control_plane.polls > polls + 3, "some turns")
+    with gateway.journal() as journal:
+        assert journal.transaction(pushed.id).state is State.VERIFIED
+    assert gateway.calls("recover") == []
+
+
+@pytest.mark.case("F06")
+def test_what_a_reboot_interrupted_is_ended_at_its_start(gateway, control_plane):
+    open_transaction(gateway, "VERIFIED", boot="another")
+    gateway.start()
+    wait_for(delivered(control_plane, "FAILED"), "FAILED")
+    assert gateway.calls("recover") == ["recover"]
 
 
 def test_a_touched_transaction_without_an_owner_is_recovered_at_once(gateway, control_plane):
@@ -148,7 +182,7 @@ def test_a_touched_transaction_without_an_owner_is_recovered_at_once(gateway, co
     control_plane.assigned = ASSIGNED
     gateway.start()
     wait_for(delivered(control_plane, "ROLLED_BACK"), "ROLLED_BACK")
-    assert len(gateway.calls("recover")) == 2
+    assert len(gateway.calls("recover")) == 1
     assert len(gateway.calls("update")) == 1
 
 
@@ -161,7 +195,7 @@ def test_a_push_keeps_its_transaction_between_two_tasks(gateway, control_plane):
         wait_for(delivered(control_plane, "VERIFIED"), "the push's reports")
         time.sleep(1.5)
         assert journal.open_transaction().state is State.VERIFIED
-    assert len(gateway.calls("recover")) == 1
+    assert gateway.calls("recover") == []
 
 
 def test_a_push_under_way_is_reported_and_nothing_is_started_beside_it(gateway, control_plane):
@@ -268,7 +302,7 @@ def test_sigterm_ends_it_even_in_a_hanging_request(gateway, control_plane):
     try:
         gateways.write(gateway.directory, url=f"http://127.0.0.1:{server.stdout.readline().strip()}")
         agent = gateway.start()
-        wait_for(lambda: "ended child=recover" in gateway.log(), "the start")
+        wait_for(lambda: "start gateway=" in gateway.log(), "the start")
         time.sleep(1.5)
         started = time.monotonic()
         agent.terminate()

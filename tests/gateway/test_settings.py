@@ -14,7 +14,7 @@ class AnyBroker:
 def same(found, config: Config) -> None:
     for name, value in vars(found).items():
         expected = getattr(config, name)
-        if hasattr(value, "__dict__") and name in ("api", "mqtt"):
+        if hasattr(value, "__dict__") and name in ("api", "mqtt", "maintenance"):
             assert type(expected).model_fields.keys() == vars(value).keys(), f"a setting of {name} is missing"
             same(value, expected)
         else:
