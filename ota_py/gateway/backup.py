@@ -78,12 +78,12 @@ class Backups:
                 files=[self._files.save_file(path, directory / _FILES) for path in found.files],
                 links=[self._files.save_link(path) for path in found.links],
                 directories=[self._files.save_directory(path) for path in found.directories],
-                images=self._keep_images(new, containers),
+                images=self._saved_images(containers),
                 databases=self._dump(directory, self._online(), clock),
             )
             self._record(backup, transaction)
         except BaseException:
-            self._discard(backup)
+            files.remove_tree(directory)
             raise
         return backup
 
@@ -170,6 +170,17 @@ class Backups:
             for row in rows
         ]
 
+    def images(self) -> dict[str, str]:
+        """What the backups need: image id to the reference by which their Compose files know it."""
+        found: dict[str, str] = {}
+        for entry in reversed(self.entries()):
+            try:
+                backup = self.index_of(str(entry["id"]))
+            except BackupError:
+                continue  # of no use for a way back, so nothing is kept for it
+            found |= {image.image_id: image.reference for image in backup.images.values()}
+        return found
+
     def remove_of(self, transaction: str, but: str = "") -> None:
         """Remove the backups that a transaction made, all but one."""
         for entry in self.entries():
@@ -178,14 +189,9 @@ class Backups:
 
     def remove(self, backup_id: str) -> None:
         """Remove one backup: the journal forgets it first, what is left then is a leftover."""
-        directory = self.directory(backup_id)
-        try:
-            backup = parse((directory / INDEX).read_bytes())
-        except (OSError, BackupError):
-            backup = Backup(backup_id, "", "")
         with self._journal.write("backup.remove") as connection:
             connection.execute("DELETE FROM backups WHERE id = ?", (backup_id,))
-        self._discard(backup)
+        files.remove_tree(self.directory(backup_id))
 
     def directory(self, backup_id: str) -> Path:
         """Where a backup is."""
@@ -193,14 +199,13 @@ class Backups:
 
     # -- parts ----------------------------------------------------------------------------------------
 
-    def _keep_images(self, backup_id: str, containers: Sequence[Container]) -> dict[str, SavedImage]:
+    def _saved_images(self, containers: Sequence[Container]) -> dict[str, SavedImage]:
         saved: dict[str, SavedImage] = {}
         for container in containers:
             if not container.service or container.service in saved:
                 continue
             digest = self._images.digest_of(container.image_id, container.reference)
-            kept = self._images.keep(container.image_id, container.service, backup_id)
-            saved[container.service] = SavedImage(container.reference, container.image_id, digest, kept)
+            saved[container.service] = SavedImage(container.reference, container.image_id, digest)
         return saved
 
     def _online(self) -> list[tuple[DatabaseConfig, Database]]:
@@ -248,11 +253,6 @@ class Backups:
                     size,
                 ),
             )
-
-    def _discard(self, backup: Backup) -> None:
-        for image in backup.images.values():
-            self._images.release(image.kept)
-        files.remove_tree(self.directory(backup.id))
 
 
 def _checked(path: Path, sha256: str) -> Path:

@@ -41,12 +41,11 @@ class SavedDirectory:
 
 @dataclass(frozen=True)
 class SavedImage:
-    """What a service ran; `kept` is the tag of ours that holds the image."""
+    """What a service ran; its image is kept by a holder (holders.py) when no service runs it any more."""
 
     reference: str
     image_id: str
     digest: str | None
-    kept: str
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Retention:
         for backup_id in extra:
             self._backups.remove(backup_id)
         known = {entry["id"] for entry in self._backups.entries()}
-        for directory in self._config.backups_dir.iterdir():
+        for directory in self._config.backups_dir.glob("*"):
             if directory.name not in known:
                 files.remove_tree(directory)
 

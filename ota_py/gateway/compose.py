@@ -170,6 +170,12 @@ class Compose:
                 except NotFound:
                     continue
 
+    def start(self, containers: Sequence[Container]) -> None:
+        """Start containers that are stopped, as they are."""
+        for found in containers:
+            with translated(f"starting {found.name}"):
+                self.api.start(found.id)
+
     def exec(
         self,
         service: str,

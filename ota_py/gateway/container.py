@@ -9,6 +9,8 @@ from typing import Any
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
+# The engine's default.
+_STOP_SECONDS = 10
 ONEOFF_LABEL = "com.docker.compose.oneoff"
 
 
@@ -29,7 +31,8 @@ class Container:
         image_id: id of the image that it runs; reference: the name under which Compose asked for it.
         state: `created`, `running`, `restarting`, `exited`, ...
         health: `healthy`, `unhealthy`, `starting`, or an empty string without a healthcheck.
-        started: seconds since the epoch, 0.0 if it never started.
+        started, finished: seconds since the epoch, 0.0 if it never did.
+        stop_seconds: how long it may take to stop.
         restart_policy: `no`, `always`, `unless-stopped` or `on-failure`.
     """
 
@@ -43,6 +46,8 @@ class Container:
     exit_code: int
     restarts: int
     started: float
+    finished: float
+    stop_seconds: int
     restart_policy: str
     mounts: tuple[Mount, ...]
 
@@ -67,6 +72,8 @@ def parse(data: dict[str, Any]) -> Container:
         exit_code=state["ExitCode"],
         restarts=data.get("RestartCount", 0),
         started=_epoch(state["StartedAt"]),
+        finished=_epoch(state["FinishedAt"]),
+        stop_seconds=data["Config"].get("StopTimeout") or _STOP_SECONDS,
         restart_policy=data["HostConfig"]["RestartPolicy"]["Name"] or "no",
         mounts=tuple(
             Mount(Path(m["Source"]), Path(m["Destination"]), m.get("RW", True))

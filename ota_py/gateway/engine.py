@@ -26,6 +26,7 @@ from ota_py.gateway.results import Result
 from ota_py.gateway.rollback import Rollback
 from ota_py.gateway.staging import Fetch
 from ota_py.gateway.states import STEPS, State
+from ota_py.gateway.tidying import tidy
 from ota_py.gateway.timing import Clock
 from ota_py.gateway.transaction import ROLLBACK, UPDATE, Transaction
 from ota_py.gateway.update import Update
@@ -131,7 +132,7 @@ class Engine:
         with lock.exclusive(self._config.lock_path):
             clock = self._fetch_clock()
             backup = self.parts.backups.create(self.parts.compose.present, [], clock)
-            self.parts.retention.prune()
+            tidy(self.parts)
             return backup
 
     def health(self) -> health.Snapshot:

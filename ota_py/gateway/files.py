@@ -7,6 +7,7 @@ that each change is a point (points.py) and each of the system's errors one of o
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
@@ -195,6 +196,20 @@ def sync(path: Path) -> None:
         try:
             with points.around("file.sync"):
                 os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_file_system(path: Path) -> None:
+    """Bring all of a file system to the disk; of every one where `path` cannot be seen from here."""
+    with translated(path), points.around("file.sync_file_system"):
+        if not path.is_dir():
+            os.sync()
+            return
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         finally:
             os.close(descriptor)
 

@@ -1,6 +1,6 @@
-"""Images at the Docker engine: look first, pull by digest, and keep what a way back needs.
+"""Images at the Docker engine: look first, pull by digest, remove what nobody needs.
 
-With compose.py the only module that talks to Docker. The SDK is imported late: it takes 0.2 s.
+With compose.py and holders.py the only modules that talk to Docker. The SDK is imported late: it takes 0.2 s.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 from ota_py.errors import DeadlineError, DockerError, NoSpaceError, NotFoundError, RegistryError
 from ota_py.gateway import points
 
-KEEP_REPOSITORY = "ota/keep"
 API_TIMEOUT_SECONDS = 60
 
 # Called while an image is pulled: bytes that are here, bytes that are known to come.
@@ -131,25 +130,50 @@ class Images:
         if self.id_of(pinned) is None:
             raise RegistryError(f"{pinned} was pulled, but the engine does not have it")
 
-    def keep(self, image_id: str, service: str, backup_id: str) -> str:
-        """Put a tag of ours on an image, so that a prune of dangling images leaves it; returns the tag."""
-        tag = f"{service.lower()}-{backup_id}"
-        with translated(f"tagging {image_id}"):
-            self._api.tag(image_id, KEEP_REPOSITORY, tag)
-        return f"{KEEP_REPOSITORY}:{tag}"
+    def unnamed(self) -> dict[str, list[str]]:
+        """The images to which nobody gave a tag: id to the references by digest that they are known by."""
+        with translated("listing images"):
+            listed: list[dict[str, Any]] = self._api.images()
+        return {
+            image["Id"]: list(image.get("RepoDigests") or [])
+            for image in listed
+            if not [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+        }
 
-    def release(self, kept: str) -> None:
-        """Take a tag of ours away; the image goes with its last tag unless something runs it."""
+    def remove(self, reference: str) -> bool:
+        """Remove an image that no container uses; returns whether it is gone."""
         from docker.errors import APIError, ImageNotFound
 
-        with translated(f"removing the tag {kept}"):
+        with translated(f"removing the image {reference}"):
             try:
-                self._api.remove_image(kept, noprune=True)
+                self._api.remove_image(reference)
             except ImageNotFound:
-                return
+                return True
             except APIError as error:
-                if error.status_code != 409:  # a container uses it: the image stays, and so may the tag
+                if error.status_code == 409:  # a container uses it
+                    return False
+                raise
+        return True
+
+    def is_whole(self, reference: str) -> bool:
+        """Read every layer of an image, and let the engine compare each file with what was pulled.
+
+        Takes as long as reading the image does, and as much free space as it has.
+
+        Raises:
+            NoSpaceError: the engine's disk is too full for that.
+        """
+        from docker.errors import APIError
+
+        with translated(f"reading {reference}"):
+            try:
+                for _ in self._api.get_image(reference):
+                    pass
+            except APIError as error:
+                if "no space left" in str(error).lower():
                     raise
+                return False
+        return True
 
     def restore(self, reference: str, image_id: str) -> None:
         """Make a tag name the image again that it named when it was backed up.

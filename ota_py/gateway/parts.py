@@ -14,6 +14,7 @@ from ota_py.gateway.config import Config
 from ota_py.gateway.hooks import Hooks
 from ota_py.gateway.images import Images
 from ota_py.gateway.journal import Journal
+from ota_py.gateway.keeping import Keeping
 from ota_py.gateway.progress import Progress
 from ota_py.gateway.staging import Staging
 from ota_py.gateway.transaction import Transaction
@@ -47,6 +48,11 @@ class Parts:
     def hooks(self) -> Hooks:
         """The gateway's hooks."""
         return Hooks(self.config, self.journal, self.compose, self.progress)
+
+    @functools.cached_property
+    def keeping(self) -> Keeping:
+        """Which images stay."""
+        return Keeping(self.config, self.journal, self.compose, self.images, self.backups)
 
     def staging(self, version: str) -> Staging:
         """The private directory of an update."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 from ota_py.errors import InterruptedByOperatorError, OtaError, UpdateFailedError
-from ota_py.gateway import fetched
+from ota_py.gateway import fetched, revival
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.rollback import Rollback
 from ota_py.gateway.states import State
+from ota_py.gateway.tidying import is_tidy, tidy
 from ota_py.gateway.transaction import Transaction
 
 NOTHING_TOUCHED = "interrupted, nothing was touched"
@@ -24,6 +22,9 @@ def recover(parts: Parts) -> Transaction | None:
     """
     transaction = parts.journal.open_transaction()
     if transaction is None:
+        revival.revive(parts.compose, parts.progress)
+        if not is_tidy(parts):
+            tidy(parts, keep_fetched=True)
         return None
     if not transaction.touched:
         # With no step under way it was left open on purpose, by `--until`.
@@ -42,10 +43,8 @@ def fail(parts: Parts, transaction: Transaction, reason: str, error: OtaError | 
     failed = parts.journal.advance(
         transaction, State.FAILED, reason=reason, error=cause.as_dict(), details=details
     )
-    with _tidying(parts):
-        resumable = fetched.worth_keeping(cause) or reason == NOTHING_TOUCHED
-        parts.staging(failed.version).discard(keep_fetched=resumable)
-        parts.backups.remove_of(failed.id)
+    tidy(parts, keep_fetched=fetched.worth_keeping(cause) or reason == NOTHING_TOUCHED)
+    revival.revive(parts.compose, parts.progress)
     return failed
 
 
@@ -53,16 +52,5 @@ def commit(parts: Parts, transaction: Transaction) -> Transaction:
     """Make a healthy update final: nothing but the journal's word does. Then tidy up."""
     details = parts.final_details(transaction, transaction.downtime_seconds)
     committed = parts.journal.advance(transaction, State.COMMITTED, details=details)
-    with _tidying(parts):
-        parts.staging(committed.version).discard()
-        parts.retention.prune()
+    tidy(parts)
     return committed
-
-
-@contextlib.contextmanager
-def _tidying(parts: Parts) -> Iterator[None]:
-    """What cannot be tidied now is tidied by the next transaction; it changes no outcome."""
-    try:
-        yield
-    except (OtaError, OSError) as error:
-        parts.progress.note(f"could not tidy up: {error}")

@@ -25,13 +25,13 @@ from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project
 from ota_py.gateway.results import seconds_since
 from ota_py.gateway.states import State
+from ota_py.gateway.tidying import tidy
 from ota_py.gateway.timing import Clock
 from ota_py.gateway.transaction import ROLLBACK, Transaction
 
 ATTEMPTS_MAX = 3
 PAUSE_SECONDS = 2.0
 START_SECONDS = 600.0
-ENGINE_SECONDS = 120.0
 INTERRUPTED = InterruptedByOperatorError.code
 
 
@@ -54,15 +54,22 @@ class Rollback:
         Args:
             reason: why, for people; error: the failure behind it, if it was one.
         """
+        limit = self._config.timeout_minutes * 60
         if transaction.state is not State.ROLLING_BACK:
             transaction = self._journal.advance(
                 transaction, State.ROLLING_BACK, reason=reason, error=error.as_dict() if error else None
             )
+            transaction = self._journal.note(transaction, clock=Clock.started(limit))
         begun = time.monotonic()
         self._parts.progress.step(State.ROLLING_BACK)
         last: OtaError = UpdateFailedError(f"{ATTEMPTS_MAX} tries were interrupted")
         while transaction.attempts < ATTEMPTS_MAX:
-            limit = self._config.timeout_minutes * 60
+            try:
+                # A try without an engine would be none: it may be away for long, and come back.
+                self._compose.wait_for_engine(transaction.clock.left())
+            except OtaError as problem:
+                last = problem
+                break
             transaction = self._journal.count_attempt(transaction, Clock.started(limit))
             try:
                 transaction = self._parts.hooks.tell("before-rollback", transaction)
@@ -81,7 +88,6 @@ class Rollback:
 
     def _restore(self, transaction: Transaction) -> None:
         plan = Plan.of(transaction.plan)
-        self._compose.wait_for_engine(ENGINE_SECONDS)
         backup = self._backups.load(plan.backup)
         self._compose.tidy([*plan.change.changed, *plan.change.removed])
         with self._journal.part(transaction, "rollback.files") as needed:
@@ -162,13 +168,15 @@ class Rollback:
 
     def _succeeded(self, transaction: Transaction) -> Transaction:
         downtime = self._downtime(transaction)
-        return self._journal.advance(
+        ended = self._journal.advance(
             transaction,
             State.ROLLED_BACK,
             downtime_seconds=downtime,
             details=self._parts.final_details(transaction, downtime),
             is_bad=self._speaks_against(transaction),
         )
+        tidy(self._parts)
+        return ended
 
     def _speaks_against(self, transaction: Transaction) -> bool:
         """A power cut in the middle says nothing about the version, the first time."""

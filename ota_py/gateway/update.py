@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ota_py.errors import ConflictError, HealthError, IntegrityError, InterruptedByOperatorError
-from ota_py.gateway import compat, files, health
+from ota_py.gateway import compat, files, health, intact
 from ota_py.gateway.images import Images, connect
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
@@ -147,14 +147,15 @@ class Update:
         return transaction
 
     def _pull(self, transaction: Transaction) -> None:
-        self._pull_images(transaction.clock)
+        images = {image.pinned for image in self.manifest.images.values()}
+        intact.pull(self._parts, sorted(images), lambda: self._pull_images(transaction.clock))
         age = time.time() - Plan.of(transaction.plan).backup_at
         if not 0 <= age < BACKUP_FRESH_SECONDS:
             self._parts.progress.note("the backup is not fresh any more; making it again")
             self._back_up(transaction)
             transaction = self._journal.transaction(transaction.id)
         plan = Plan.of(transaction.plan)
-        self._parts.backups.load(plan.backup)
+        self._parts.keeping.hold(self._parts.backups.load(plan.backup))
         self._staging.check(plan.files)
 
     def _pull_images(self, clock: Clock) -> None:

@@ -129,18 +129,27 @@ class Site:
     # -- the operator ---------------------------------------------------------------------------------
 
     def push(
-        self, service: str, version: str, start: bytes = RUNS, health: bytes = HEALTHY, **images: Any
+        self,
+        service: str,
+        version: str,
+        start: bytes = RUNS,
+        health: bytes = HEALTHY,
+        labels: dict[str, str] | None = None,
     ) -> Image:
         """Push one version of a service; what a manifest says about it."""
         files = {
             "/version": (version.encode(), 0o644),
+            "/service": (service.encode(), 0o644),  # else two services would share one image
             "/start": (start, 0o755),
             "/health": (health, 0o755),
             "/tmp/.keep": (b"", 0o644),
         }
         names = ["busybox", "mosquitto"] if start == BROKER else ["busybox"]
         image = OciImage(
-            [*(self._layers[n] for n in names), layer_of_files(files)], ["/start"], {"PATH": PATH}
+            [*(self._layers[n] for n in names), layer_of_files(files)],
+            ["/start"],
+            {"PATH": PATH},
+            labels or {},
         )
         repository = f"{self.project}/{service}"
         digest = self._registry.push(repository, version, image)
@@ -270,6 +279,11 @@ class Site:
         with closing(docker.from_env()) as client:
             return client.containers.list(all=True, filters={"label": labels})
 
+    def holders(self) -> list[Any]:
+        """Containers that keep images for a way back."""
+        with closing(docker.from_env()) as client:
+            return client.containers.list(all=True, filters={"label": f"ota.keep={self.project}"})
+
     def version_of(self, service: str) -> str:
         """What the running container says."""
         found = self.container(service)
@@ -308,7 +322,7 @@ class Site:
     def remove(self) -> None:
         """Leave nothing behind at the engine."""
         with closing(docker.from_env()) as client:
-            for container in self.containers():
+            for container in [*self.containers(), *self.holders()]:
                 container.remove(force=True)
             for volume in client.volumes.list(
                 filters={"label": f"com.docker.compose.project={self.project}"}
@@ -319,19 +333,11 @@ class Site:
             ):
                 network.remove()
             for image in client.images.list(all=False):
-                ours = [
-                    ref for ref in [*image.tags, *(image.attrs.get("RepoDigests") or [])] if self.owns(ref)
-                ]
+                names = [*image.tags, *(image.attrs.get("RepoDigests") or [])]
+                ours = [name for name in names if f"/{self.project}/" in name]
                 for reference in ours:
                     with suppress(docker.errors.ImageNotFound):  # a digest goes with its last tag
                         client.images.remove(reference, force=True)
-
-    def owns(self, reference: str) -> bool:
-        """Whether an image reference belongs to this site: its repository, or a tag of one of its backups."""
-        backups = self.directory / "state" / "backups"
-        kept = {path.name for path in backups.iterdir()} if backups.is_dir() else set()
-        is_kept = reference.startswith("ota/keep:") and any(reference.endswith(name) for name in kept)
-        return f"/{self.project}/" in reference or is_kept
 
 
 def _file(version: str, dest: str, data: bytes, template: bool) -> File:

@@ -24,6 +24,8 @@ RUNNING = Container(
     exit_code=0,
     restarts=0,
     started=NOW - 100,
+    finished=0.0,
+    stop_seconds=10,
     restart_policy="unless-stopped",
     mounts=(),
 )

@@ -1,0 +1,81 @@
+"""Pulled images that are whole, also after a power cut.
+
+The engine does not wait for the disk when it unpacks a layer: a power cut during a pull, or soon after
+it, can leave a layer with empty files that the engine takes for whole, and uses again in every later
+pull. So a pull is marked in the journal until its bytes are synced; where a mark is found, nobody knows
+what reached the disk, and the images are read once, file by file, before they are relied on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+from ota_py.errors import DockerError, OtaError
+from ota_py.gateway import files
+from ota_py.gateway.images import Images, connect
+from ota_py.gateway.journal import Journal
+from ota_py.gateway.parts import Parts
+
+_MARK = "pulling"
+READ_SECONDS = 600.0
+
+
+def pull(parts: Parts, references: Sequence[str], pull_missing: Callable[[], None]) -> None:
+    """Pull what is missing, and leave images that are whole and on the disk.
+
+    Args:
+        references: all images of the update.
+        pull_missing: pulls those that are not here.
+
+    Raises:
+        DockerError: an image is damaged and could not be replaced.
+    """
+    unsure = _is_marked(parts.journal)
+    if not unsure and all(parts.images.id_of(reference) for reference in references):
+        return
+    with _marked(parts.journal, parts.images):
+        pull_missing()
+        if unsure:
+            parts.progress.note("a pull was cut off before; reading the images once")
+            _replace_damaged(parts, references, pull_missing)
+
+
+def _replace_damaged(parts: Parts, references: Sequence[str], pull_missing: Callable[[], None]) -> None:
+    reader = Images(connect(READ_SECONDS))
+    damaged = [reference for reference in references if not reader.is_whole(reference)]
+    for reference in damaged:
+        parts.progress.note(f"{reference} is damaged; pulling it again")
+        reader.remove(reference)
+    pull_missing()
+    for reference in damaged:
+        if not reader.is_whole(reference):
+            raise DockerError(
+                f"the image {reference} is damaged on this gateway's disk, and other images use its layers",
+                hint="remove the images that share its layers, then update again",
+            )
+
+
+def _is_marked(journal: Journal) -> bool:
+    return bool(journal.read("SELECT value FROM facts WHERE key = ?", (_MARK,)))
+
+
+@contextlib.contextmanager
+def _marked(journal: Journal, images: Images) -> Iterator[None]:
+    with journal.write("pull.begin") as connection:
+        connection.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, 'yes')", (_MARK,))
+    try:
+        yield
+    except OtaError:
+        # What came in before the link broke is what the next pull builds on. If the engine is gone,
+        # nobody knows what it left: the mark stays.
+        with contextlib.suppress(OtaError):
+            _unmark(journal, images)
+        raise
+    _unmark(journal, images)
+
+
+def _unmark(journal: Journal, images: Images) -> None:
+    files.sync_file_system(images.root_dir())
+    with journal.write("pull.end") as connection:
+        connection.execute("DELETE FROM facts WHERE key = ?", (_MARK,))
