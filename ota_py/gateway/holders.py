@@ -125,7 +125,7 @@ def _host_config(volumes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _archive(program: bytes) -> bytes:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
+    with tarfile.TarFile(fileobj=stream, mode="w") as archive:
         entry = tarfile.TarInfo(_PROGRAM)
         entry.size, entry.mode = len(program), 0o755
         archive.addfile(entry, io.BytesIO(program))
