@@ -21,10 +21,10 @@ def tidy(parts: Parts, *, keep_fetched: bool = False) -> None:
             parts.backups.remove_of(last.id)  # nothing was touched: there is no way back to need it
         parts.retention.prune()
         parts.keeping.settle()
-        for version in _left_over(parts):
-            parts.staging(version).discard(
-                keep_fetched=keep_fetched
-            )  # the last, because it shows whether the rest was done
+        # The last, because they show whether the rest was done.
+        ended = {last.version} if last is not None and not last.is_open else set()
+        for version in ended.union(_left_over(parts)):
+            parts.staging(version).discard(keep_fetched=keep_fetched)
     except (OtaError, OSError) as error:
         parts.progress.note(f"could not tidy up: {error}")
 
