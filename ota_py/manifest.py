@@ -132,7 +132,16 @@ class Compatibility(Model):
     allow_downgrade: bool = False
 
 
-class HttpProbe(Model):
+class AnyProbe(Model):
+    """What all probes have."""
+
+    required: bool = Field(
+        default=False,
+        description="counts although it failed before the update: for what the update itself brings",
+    )
+
+
+class HttpProbe(AnyProbe):
     """GET a URL from the gateway; healthy when the status is the expected one."""
 
     type: Literal["http"]
@@ -141,7 +150,7 @@ class HttpProbe(Model):
     timeout_seconds: float = Field(default=5, gt=0, le=60)
 
 
-class TcpProbe(Model):
+class TcpProbe(AnyProbe):
     """Open a TCP connection from the gateway."""
 
     type: Literal["tcp"]
@@ -150,7 +159,7 @@ class TcpProbe(Model):
     timeout_seconds: float = Field(default=5, gt=0, le=60)
 
 
-class MqttProbe(Model):
+class MqttProbe(AnyProbe):
     """Connect to an MQTT broker, publish and receive one message."""
 
     type: Literal["mqtt"]
@@ -160,7 +169,7 @@ class MqttProbe(Model):
     timeout_seconds: float = Field(default=5, gt=0, le=60)
 
 
-class CommandProbe(Model):
+class CommandProbe(AnyProbe):
     """Run a command inside a service's container; healthy when it exits 0."""
 
     type: Literal["command"]

@@ -13,7 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ota_py import names
 from ota_py.errors import ConfigError
 from ota_py.gateway import data_places, windows
-from ota_py.manifest import Probe, ServiceName, VersionText, Word, describe
+from ota_py.manifest import (
+    CommandProbe,
+    HttpProbe,
+    MqttProbe,
+    ServiceName,
+    TcpProbe,
+    VersionText,
+    Word,
+    describe,
+)
 
 DEFAULT_PATH = Path("/etc/ota/gateway.toml")
 PATH_VARIABLE = "OTA_GATEWAY_CONFIG"
@@ -149,6 +158,17 @@ class AgentConfig(Section):
     )
 
 
+class LocalMqttProbe(MqttProbe):
+    """An MQTT probe of this gateway's own, which may use secrets that lie here."""
+
+    username: str | None = None
+    password_file: Annotated[Path | None, Field(strict=False)] = None
+    ca_file: Annotated[Path | None, Field(strict=False, description="turns TLS on")] = None
+
+
+LocalProbe = Annotated[HttpProbe | TcpProbe | LocalMqttProbe | CommandProbe, Field(discriminator="type")]
+
+
 class Config(Section):
     """One gateway's configuration. Paths of its state are properties."""
 
@@ -180,7 +200,7 @@ class Config(Section):
     agent: AgentConfig = AgentConfig()
     variables: dict[str, str | int | float | bool | list[str]] = {}
     databases: list[DatabaseConfig] = []
-    probes: list[Probe] = []
+    probes: list[LocalProbe] = []
 
     @model_validator(mode="after")
     def _directories_hold_data(self) -> Config:

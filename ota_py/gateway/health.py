@@ -18,7 +18,7 @@ from ota_py.gateway.container import Container
 from ota_py.gateway.plan import Before
 from ota_py.gateway.project import Project
 from ota_py.gateway.timing import Clock
-from ota_py.manifest import Probe
+from ota_py.manifest import AnyProbe, CommandProbe
 
 # A service may lose the race for its dependencies a few times, each time its settle time starts anew.
 RESTARTS_MAX = 2
@@ -62,7 +62,7 @@ class Expectation:
     watched: Collection[str] = ()
     images: Mapping[str, str] = field(default_factory=dict)
     settle_seconds: float = 0.0
-    probes: Sequence[Probe] = ()
+    probes: Sequence[AnyProbe] = ()
     probe_seconds: float = 30.0
     before: Before = field(default_factory=Before)
 
@@ -81,7 +81,29 @@ class Snapshot:
         return found + [problem for problem in self.probes if problem]
 
 
-def observe(compose: Compose, project: Project, asked: Sequence[Probe]) -> Snapshot:
+@dataclass(frozen=True)
+class Problem:
+    """What is not well yet, and the service that it is about, if one."""
+
+    text: str
+    service: str = ""
+
+
+class Watch:
+    """For how long each container has run without a restart, by a clock that nobody can set."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[str, float, int], float] = {}
+
+    def look(self, containers: Sequence[Container]) -> dict[str, float]:
+        """Seconds since each container, by id, was first seen as it runs now."""
+        now = time.monotonic()
+        keys = {c.id: (c.id, c.started, c.restarts) for c in containers}
+        self._since = {key: self._since.get(key, now) for key in keys.values()}
+        return {id_: now - self._since[key] for id_, key in keys.items()}
+
+
+def observe(compose: Compose, project: Project, asked: Sequence[AnyProbe]) -> Snapshot:
     """How everything stands now, judged without settle time."""
     containers = compose.containers()
     verdicts = {name: _judge_service(name, containers, Expectation(project)) for name in project.services}
@@ -92,14 +114,25 @@ def observe(compose: Compose, project: Project, asked: Sequence[Probe]) -> Snaps
     return Snapshot(verdicts, named)
 
 
-def before(compose: Compose, project: Project, asked: Sequence[Probe]) -> Before:
-    """What is well now, to be remembered as what an update may be blamed for."""
+def before(
+    compose: Compose, project: Project, asked: Sequence[AnyProbe], added: Collection[str] = ()
+) -> Before:
+    """What is well now, to be remembered as what an update may be blamed for.
+
+    Args:
+        added: services that the update brings: commands in them could not pass before, and count too.
+    """
     snapshot = observe(compose, project, asked)
     running = {c.service for c in compose.containers() if c.state == "running"}
     return Before(
         running=sorted(running),
         well=[name for name, verdict in snapshot.services.items() if verdict.mark is Mark.WELL],
         probes=[index for index, problem in enumerate(snapshot.probes) if not problem],
+        required=[
+            index
+            for index, probe in enumerate(asked)
+            if probe.required or (isinstance(probe, CommandProbe) and probe.service in added)
+        ],
     )
 
 
@@ -118,72 +151,89 @@ def wait(
     """
     begun = time.monotonic()
     settled_at: float | None = None
+    watch = Watch()
     while True:
-        waiting = _watched_problem(compose, expected)
-        if not waiting:
+        problem = _watched_problem(compose, expected, watch)
+        if problem is None:
             settled_at = settled_at or time.monotonic()
-            waiting = _other_problem(compose, expected)
-            if not waiting:
+            # Probes take their time: what was well before them must still be.
+            problem = _other_problem(compose, expected, clock) or _watched_problem(compose, expected, watch)
+            if problem is None:
                 return
             if time.monotonic() - settled_at > expected.probe_seconds:
-                raise HealthError(f"not well {expected.probe_seconds:g} s after the start: {waiting}")
-        clock.check(f"waiting for health: {waiting}")
-        tick(waiting)
+                raise _failed(
+                    compose,
+                    problem.service,
+                    f"not well {expected.probe_seconds:g} s after the start: {problem.text}",
+                )
+        clock.check(f"waiting for health: {problem.text}")
+        tick(problem.text)
         eager = time.monotonic() - begun < _EAGER_SECONDS
         time.sleep(_EAGER_POLL_SECONDS if eager else _PATIENT_POLL_SECONDS)
 
 
-def _watched_problem(compose: Compose, expected: Expectation) -> str:
-    """What the replaced services still lack, or an empty string.
+def _watched_problem(compose: Compose, expected: Expectation, watch: Watch) -> Problem | None:
+    """What the replaced services still lack.
 
     Raises:
         HealthError: one of them failed for good.
     """
     containers = compose.containers()
-    waiting = ""
+    steady = watch.look(containers)
+    waiting: Problem | None = None
     for name in expected.watched:
-        verdict = _judge_service(name, containers, expected)
+        verdict = _judge_service(name, containers, expected, steady)
         if verdict.mark is Mark.FAILED:
-            raise HealthError(
-                f"the service {name} {verdict.why}",
-                failing_service=name,
-                log_tail=compose.logs(name, LOG_TAIL_LINES),
-            )
+            raise _failed(compose, name, f"the service {name} {verdict.why}")
         if verdict.mark is Mark.WAITING:
-            waiting = waiting or f"{name} {verdict.why}"
+            waiting = waiting or Problem(f"{name} {verdict.why}", name)
     return waiting
 
 
-def _other_problem(compose: Compose, expected: Expectation) -> str:
-    """What else was well before and is not now, or an empty string."""
+def _other_problem(compose: Compose, expected: Expectation, clock: Clock) -> Problem | None:
+    """What else was well before, or has to be now, and is not."""
     containers = compose.containers()
     for name in expected.project.services:
         if name in expected.watched or name not in expected.before.well:
             continue
         verdict = _judge_service(name, containers, expected)
         if verdict.mark is not Mark.WELL:
-            return f"the service {name} {verdict.why}"
-    asked = [expected.probes[i] for i in expected.before.probes if i < len(expected.probes)]
-    for probe, problem in zip(asked, probes.run_all(asked, compose), strict=True):
-        if problem:
-            return f"the probe {probes.label(probe)}: {problem}"
-    return ""
+            return Problem(f"the service {name} {verdict.why}", name)
+    positions = sorted({*expected.before.probes, *expected.before.required})
+    asked = [expected.probes[n] for n in positions if n < len(expected.probes)]
+    for probe, wrong in zip(asked, probes.run_all(asked, compose, clock.left()), strict=True):
+        if wrong:
+            service = probe.service if isinstance(probe, CommandProbe) else ""
+            return Problem(f"the probe {probes.label(probe)}: {wrong}", service)
+    return None
 
 
-def _judge_service(name: str, containers: Sequence[Container], expected: Expectation) -> Verdict:
+def _failed(compose: Compose, service: str, message: str) -> HealthError:
+    if not service:
+        return HealthError(message)
+    return HealthError(message, failing_service=service, log_tail=compose.logs(service, LOG_TAIL_LINES))
+
+
+def _judge_service(
+    name: str,
+    containers: Sequence[Container],
+    expected: Expectation,
+    steady: Mapping[str, float] | None = None,
+) -> Verdict:
     own = [c for c in containers if c.service == name]
     wanted = expected.project.replicas(name)
-    if len(own) < wanted:
-        return Verdict(Mark.FAILED, f"has {len(own)} of {wanted} containers")
-    verdicts = [judge(container, expected, time.time()) for container in own] if wanted else []
+    if len(own) < wanted or (name in expected.watched and len(own) > wanted):
+        return Verdict(Mark.FAILED, f"has {len(own)} containers, expected {wanted}")
+    ages = steady or {}
+    verdicts = [judge(c, expected, ages.get(c.id, 0.0)) for c in own] if wanted else []
     return max(verdicts, key=lambda v: list(Mark).index(v.mark), default=Verdict(Mark.WELL))
 
 
-def judge(container: Container, expected: Expectation, now: float) -> Verdict:
+def judge(container: Container, expected: Expectation, steady_seconds: float) -> Verdict:
     """How one container stands. Pure.
 
     Args:
-        now: seconds since the epoch.
+        steady_seconds: for how long it was seen to run without a restart.
     """
     image = expected.images.get(container.service)
     if image and container.image_id != image:
@@ -194,7 +244,7 @@ def judge(container: Container, expected: Expectation, now: float) -> Verdict:
             Mark.FAILED, f"restarted {container.restarts} times, last exit status {container.exit_code}"
         )
     if container.state == "running":
-        return _judge_running(container, expected.settle_seconds if watched else 0.0, now)
+        return _judge_running(container, expected.settle_seconds if watched else 0.0, steady_seconds)
     if container.state in ("created", "restarting"):
         return Verdict(Mark.WAITING, f"is {container.state}")
     if _finished(container, expected.before):
@@ -202,14 +252,12 @@ def judge(container: Container, expected: Expectation, now: float) -> Verdict:
     return Verdict(Mark.FAILED, f"is {container.state} with exit status {container.exit_code}")
 
 
-def _judge_running(container: Container, settle_seconds: float, now: float) -> Verdict:
+def _judge_running(container: Container, settle_seconds: float, steady_seconds: float) -> Verdict:
     if container.health == "unhealthy":
         return Verdict(Mark.FAILED, "is unhealthy by its own healthcheck")
     if container.health == "starting":
         return Verdict(Mark.WAITING, "has not passed its healthcheck yet")
-    # A clock that was set back must not make the wait endless: then any age will do.
-    age = now - container.started
-    if 0 <= age < settle_seconds:
+    if steady_seconds < settle_seconds:
         return Verdict(Mark.WAITING, f"must run {settle_seconds:g} s without a restart")
     return Verdict(Mark.WELL)
 

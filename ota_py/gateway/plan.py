@@ -34,11 +34,13 @@ class Before:
         running: services whose containers ran.
         well: services that the health gate would have passed.
         probes: positions of the probes that passed.
+        required: positions of the probes that count whatever was before, until the update is taken back.
     """
 
     running: list[str] = field(default_factory=list)
     well: list[str] = field(default_factory=list)
     probes: list[int] = field(default_factory=list)
+    required: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -1,105 +1,127 @@
-"""Probes: what a user of the gateway's services would notice."""
+"""Probes: what a user of the gateway's services would notice.
+
+None of them waits longer than its time, whatever it talks to: an answer that drips in for ever, or never
+ends, is a failure like no answer.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import math
 import socket
 import threading
-import uuid
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import urlsplit
 
 from ota_py.errors import OtaError
+from ota_py.gateway import mqtt_probe
 from ota_py.gateway.compose import Compose
-from ota_py.manifest import CommandProbe, HttpProbe, MqttProbe, Probe, TcpProbe
+from ota_py.manifest import AnyProbe, CommandProbe, HttpProbe, MqttProbe, TcpProbe
 
-_WORKERS = 8
+# How much longer than its own limit a probe may take to notice that time is up.
+_GRACE_SECONDS = 1.0
 
 
-def label(probe: Probe) -> str:
+def label(probe: AnyProbe) -> str:
     """What people call a probe: `mqtt 127.0.0.1:1883`."""
     if isinstance(probe, HttpProbe):
         return f"http {probe.url}"
     if isinstance(probe, CommandProbe):
         return f"command in {probe.service}: {' '.join(probe.command)[:80]}"
+    assert isinstance(probe, TcpProbe | MqttProbe)
     return f"{probe.type} {probe.host}:{probe.port}"
 
 
-def run_all(probes: Sequence[Probe], compose: Compose) -> list[str]:
-    """Run probes at the same time; for each an empty string, or what is wrong."""
-    if not probes:
-        return []
-    with ThreadPoolExecutor(min(len(probes), _WORKERS)) as pool:
-        return list(pool.map(lambda probe: run(probe, compose), probes))
+def run_all(probes: Sequence[AnyProbe], compose: Compose, limit_seconds: float = math.inf) -> list[str]:
+    """Run probes at the same time; for each an empty string, or what is wrong.
+
+    Args:
+        limit_seconds: none of them may take longer, whatever its own limit is.
+    """
+    found: dict[int, str] = {}
+    begun = time.monotonic()
+    # Threads that nobody has to wait for: a name server or a TLS handshake can hold one for longer.
+    threads = [
+        threading.Thread(target=_note, args=(found, n, probe, compose, limit_seconds), daemon=True)
+        for n, probe in enumerate(probes)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread, probe in zip(threads, probes, strict=True):
+        seconds = min(_timeout(probe), limit_seconds)
+        thread.join(max(begun + seconds + _GRACE_SECONDS - time.monotonic(), 0))
+    return [found.get(n, f"no answer within {_timeout(probe):g} s") for n, probe in enumerate(probes)]
 
 
-def run(probe: Probe, compose: Compose) -> str:
+def run(probe: AnyProbe, compose: Compose, limit_seconds: float = math.inf) -> str:
     """Run one probe; an empty string when it passes, else what is wrong."""
+    seconds = max(min(_timeout(probe), limit_seconds), 0.01)
     try:
         if isinstance(probe, HttpProbe):
-            return _http(probe)
+            return _http(probe, seconds)
         if isinstance(probe, TcpProbe):
-            return _tcp(probe)
+            return _tcp(probe, seconds)
         if isinstance(probe, MqttProbe):
-            return _mqtt(probe)
-        return _command(probe, compose)
+            return mqtt_probe.round_trip(probe, seconds)
+        assert isinstance(probe, CommandProbe)
+        return _command(probe, compose, seconds)
     except (OSError, ValueError, http.client.HTTPException) as error:
         return str(error) or type(error).__name__
     except OtaError as error:
         return error.message
 
 
-def _http(probe: HttpProbe) -> str:
+def _note(found: dict[int, str], n: int, probe: AnyProbe, compose: Compose, limit: float) -> None:
+    found[n] = run(probe, compose, limit)
+
+
+def _timeout(probe: AnyProbe) -> float:
+    assert isinstance(probe, HttpProbe | TcpProbe | MqttProbe | CommandProbe)
+    return probe.timeout_seconds
+
+
+def _http(probe: HttpProbe, seconds: float) -> str:
     parts = urlsplit(probe.url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=probe.timeout_seconds)
+    connection = kind(parts.hostname or "", parts.port, timeout=seconds)
+    # The library's limit is for each piece that arrives; this one is for all of them.
+    late = threading.Event()
+    guard = threading.Timer(seconds, _cut, [connection, late])
+    guard.daemon = True
+    guard.start()
     try:
         query = f"?{parts.query}" if parts.query else ""
         connection.request("GET", (parts.path or "/") + query)
         status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, TimeoutError):
+            late.set()
+        if not late.is_set():
+            raise
     finally:
+        guard.cancel()
         connection.close()
+    if late.is_set():  # also where the library took the headers that were there for all of them
+        return f"no whole answer within {seconds:g} s"
     return "" if status == probe.status else f"status {status}, expected {probe.status}"
 
 
-def _tcp(probe: TcpProbe) -> str:
-    socket.create_connection((probe.host, probe.port), timeout=probe.timeout_seconds).close()
+def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    late.set()
+    with contextlib.suppress(OSError, AttributeError):  # not connected yet: then its own limit holds
+        connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _tcp(probe: TcpProbe, seconds: float) -> str:
+    socket.create_connection((probe.host, probe.port), timeout=seconds).close()
     return ""
 
 
-def _mqtt(probe: MqttProbe) -> str:
-    """A message makes the round trip through the broker; a random one, so that no other can pass for it."""
-    import paho.mqtt.client as paho
-    from paho.mqtt.enums import CallbackAPIVersion
-
-    payload = uuid.uuid4().hex.encode()
-    arrived = threading.Event()
-
-    def on_connect(client: paho.Client, _userdata: Any, _flags: Any, _reason: Any, _properties: Any) -> None:
-        client.subscribe(probe.topic, qos=1)
-
-    def on_subscribe(client: paho.Client, *_: Any) -> None:
-        client.publish(probe.topic, payload, qos=1)
-
-    def on_message(_client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        if message.payload == payload:
-            arrived.set()
-
-    client = paho.Client(CallbackAPIVersion.VERSION2)
-    client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
-    client.connect_timeout = probe.timeout_seconds
-    client.connect(probe.host, probe.port)
-    client.loop_start()
-    try:
-        came = arrived.wait(probe.timeout_seconds)
-    finally:
-        client.disconnect()
-        client.loop_stop()
-    return "" if came else f"no message came back on {probe.topic} within {probe.timeout_seconds:g} s"
-
-
-def _command(probe: CommandProbe, compose: Compose) -> str:
-    done = compose.exec(probe.service, probe.command, timeout_seconds=probe.timeout_seconds)
-    return "" if done.status == 0 else f"exit status {done.status}: {done.problem}"
+def _command(probe: CommandProbe, compose: Compose, seconds: float) -> str:
+    done = compose.follow(probe.service, probe.command, seconds, {})
+    if done.status == 0:
+        return ""
+    said = f": {'; '.join(done.lines[-5:])}" if done.lines else ""
+    return f"exit status {done.status}{said}" if done.status else f"no end within {seconds:g} s{said}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 
 from ota_py.errors import (
     BackupError,
@@ -162,7 +163,7 @@ class Rollback:
             settle_seconds=self._config.settle_seconds or 0.0,
             probes=self._config.probes,
             probe_seconds=self._config.probe_seconds,
-            before=plan.before,
+            before=replace(plan.before, required=[]),
         )
         health.wait(self._compose, expected, clock)
 

@@ -22,7 +22,7 @@ from ota_py.gateway.staging import Fetch
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
 from ota_py.gateway.transaction import Transaction
-from ota_py.manifest import Image, Manifest, Probe
+from ota_py.manifest import AnyProbe, Image, Manifest
 from ota_py.trust.verify import VerifiedManifest
 
 # A dump made longer ago is made again before anything stops: what is written after it is lost by a rollback.
@@ -140,7 +140,7 @@ class Update:
         backup = self._parts.backups.create(
             project, [file.dest for file in plan.files], transaction.clock, transaction.id
         )
-        before = health.before(self._compose, project, self._probes)
+        before = health.before(self._compose, project, self._probes, plan.change.added)
         plan = replace(plan, backup=backup.id, backup_at=time.time(), before=before)
         transaction = self._journal.note(transaction, **plan.as_dict())
         self._parts.backups.remove_of(transaction.id, but=backup.id)
@@ -245,5 +245,5 @@ class Update:
         return self.manifest.health.settle_seconds if override is None else override
 
     @property
-    def _probes(self) -> list[Probe]:
+    def _probes(self) -> list[AnyProbe]:
         return [*self._config.probes, *self.manifest.health.probes]
