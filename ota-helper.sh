@@ -9,6 +9,7 @@ Usage: ota-helper.sh COMMAND [ARGUMENT...]
 Commands:
   backup             back up Compose file, configuration, image ids and databases now
   list-backups       list the backups, newest first
+  restore [ID]       return to a backup, the newest if none is named
   health-check       check every service and probe; exit status 27 if something is not well
   update MANIFEST    update from a manifest file, with MANIFEST.sig and files/ beside it
   status             show what runs and how the last transaction ended
@@ -18,6 +19,7 @@ Further options (--json, --config FILE, ...) are handed on to ota_client.py.
 
 Examples:
   ota-helper.sh backup
+  ota-helper.sh restore 20260101t020000-4f5a6b
   ota-helper.sh update /media/usb/manifest.json
   ota-helper.sh health-check --json
 
@@ -37,7 +39,7 @@ client() {
 command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
-    backup | list-backups | health-check | status | rollback) client "$command" "$@" ;;
+    backup | list-backups | restore | health-check | status | rollback) client "$command" "$@" ;;
     update)
         case ${1:-} in
             '') fail 'update needs a manifest file' ;;

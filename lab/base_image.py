@@ -147,6 +147,11 @@ def ensure_services_image(client: DockerClient, root: str, note: Note) -> str:
     return _ensure_built(client, "services", root, files, note)
 
 
+def ensure_mariadb_image(client: DockerClient, root: str, note: Note) -> str:
+    """Return the image with MariaDB, for tests of databases; no lab needs it."""
+    return _ensure_built(client, "mariadb", root, {"Dockerfile": FILES / "mariadb" / "Dockerfile"}, note)
+
+
 def _ensure_built(client: DockerClient, name: str, root: str, files: dict[str, Path], note: Note) -> str:
     """Build an image from a Dockerfile and the files beside it.
 

@@ -34,32 +34,61 @@ LAYERS: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
+# Only for tests of databases, from an image of its own.
+MARIADB_PROGRAMS = (
+    "/usr/sbin/mariadbd",
+    "/usr/bin/mariadb",
+    "/usr/bin/mariadb-dump",
+    "/usr/bin/mariadb-admin",
+)
+MARIADB_TREES = ("/usr/share/mariadb", "/var/lib/mysql", "/run/mysqld")
+
+
 def ensure_layers(client: DockerClient, services_image: str, note: Note) -> dict[str, Layer]:
     """Return the layers by name, from the cache or collected anew."""
     script = (FILES / "services" / "collect.sh").read_bytes()
     recipe = recipe_hash([services_image.encode(), script, json.dumps(LAYERS).encode()])
     folder = private_dir(cache_dir() / f"layers-{recipe}")
-    return {name: _ensure_layer(client, services_image, name, folder, note) for name in LAYERS}
+    return {
+        name: _ensure_layer(client, services_image, name, content, folder, note)
+        for name, content in LAYERS.items()
+    }
 
 
-def _ensure_layer(client: DockerClient, image: str, name: str, folder: Path, note: Note) -> Layer:
+def ensure_mariadb_layer(client: DockerClient, mariadb_image: str, note: Note) -> Layer:
+    """Return the layer of a MariaDB server with an empty data directory."""
+    script = (FILES / "services" / "collect.sh").read_bytes()
+    content = (list(MARIADB_PROGRAMS), list(MARIADB_TREES))
+    recipe = recipe_hash([mariadb_image.encode(), script, json.dumps(content).encode()])
+    folder = private_dir(cache_dir() / f"layers-{recipe}")
+    return _ensure_layer(client, mariadb_image, "mariadb", content, folder, note)
+
+
+def _ensure_layer(
+    client: DockerClient,
+    image: str,
+    name: str,
+    content: tuple[list[str], list[str]],
+    folder: Path,
+    note: Note,
+) -> Layer:
     blob, diff_id = folder / f"{name}.tar.gz", folder / f"{name}.diff-id"
     if not (blob.exists() and diff_id.exists()):
         note(f"collecting layer {name}")
-        layer = Layer.from_tar(_normalized(_collect(client, image, name)))
+        layer = Layer.from_tar(_normalized(_collect(client, image, name, content)))
         write_file(blob, layer.blob)
         write_file(diff_id, layer.diff_id)
         note(f"layer {name}: {len(layer.blob) / 1e6:.1f} MB compressed")
     return Layer(blob.read_bytes(), diff_id.read_text())
 
 
-def _collect(client: DockerClient, image: str, name: str) -> bytes:
+def _collect(client: DockerClient, image: str, name: str, content: tuple[list[str], list[str]]) -> bytes:
     """Run the collecting script in the services image; return what it made as a tar archive.
 
     Raises:
         LabError: the script failed.
     """
-    programs, trees = LAYERS[name]
+    programs, trees = content
     script = (FILES / "services" / "collect.sh").read_text()
     command = ["bash", "-c", script, "collect", name, " ".join(programs), " ".join(trees)]
     container = client.containers.run(

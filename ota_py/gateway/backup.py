@@ -66,6 +66,7 @@ class Backups:
             created_at=stamp(),
             absent=absent,
             absent_directories=absent_directories,
+            project=project.name,
             running=sorted({c.service for c in containers if c.state == "running"}),
         )
         directory = self.directory(new)
@@ -102,9 +103,23 @@ class Backups:
         self._record(grown, transaction)
         return grown
 
+    def left_out(self, backup: Backup) -> list[str]:
+        """Labels of what the configuration names and the backup does not have."""
+        saved = [dump.config for dump in backup.databases]
+        return [
+            section.label
+            for section in self._config.databases
+            if section.model_dump(mode="json") not in saved
+        ]
+
     def writers(self) -> list[str]:
         """Services that must stop before what they write can be copied."""
         return sorted({name for _, database in self.databases() for name in database.writers()})
+
+    def files_size(self, project: Project) -> int:
+        """Bytes that copies of the project's files will take."""
+        found = self._files.find(project, [])
+        return sum((self._config.project_dir / path).stat().st_size for path in found.files)
 
     def load(self, backup_id: str) -> Backup:
         """A backup whose every byte is what was written.

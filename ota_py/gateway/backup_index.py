@@ -74,6 +74,7 @@ class Backup:
 
     Attributes:
         version: what ran when it was made.
+        project: the Compose project's name.
         absent: files that the update adds: the way back removes them.
         absent_directories: directories that they need, the innermost first.
         running: services that ran.
@@ -90,6 +91,7 @@ class Backup:
     images: dict[str, SavedImage] = field(default_factory=dict)
     databases: list[SavedDatabase] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
+    project: str = ""
 
     def to_bytes(self) -> bytes:
         """The bytes of backup.json."""

@@ -1,4 +1,4 @@
-"""Commands that change what the gateway runs: update, rollback, recover, backup."""
+"""Commands that change what the gateway runs: update, rollback, recover."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def update(
         except OtaError as error:
             if not version:
                 raise
-            return _conclude(s.engine.refuse(version, error, rollout), as_json)
+            return conclude(s.engine.refuse(version, error, rollout), as_json)
         if source is None:
-            return _conclude(nothing_done(s.journal.installed_version, "no newer update"), as_json)
+            return conclude(nothing_done(s.journal.installed_version, "no newer update"), as_json)
         try:
             result = s.engine.update(
                 source.verified, source.fetch, rollout=rollout, until=State(until), force=force, now=now
@@ -75,7 +75,7 @@ def update(
                 raise
             # The rollout waits for a word of this gateway.
             result = s.engine.refuse(source.verified.manifest.version, error, rollout)
-        return _conclude(result, as_json)
+        return conclude(result, as_json)
 
 
 @click.command()
@@ -88,7 +88,7 @@ def rollback(keep_databases: bool, config_file: Path | None, as_json: bool) -> i
     What was written to the databases since that update is lost, unless --keep-databases is given.
     """
     with session(config_file, as_json) as s:
-        return _conclude(s.engine.rollback(keep_databases=keep_databases), as_json)
+        return conclude(s.engine.rollback(keep_databases=keep_databases), as_json)
 
 
 @click.command()
@@ -104,35 +104,11 @@ def recover(held: bool, config_file: Path | None, as_json: bool) -> int:
     with session(config_file, as_json) as s:
         result = s.engine.recover(held=held)
     # Recovery did what it is for, even where the transaction it found did not succeed.
-    status = _conclude(result, as_json)
+    status = conclude(result, as_json)
     return status if result["outcome"] == "BROKEN" else 0
 
 
-@click.command()
-@config_option
-@json_option
-def backup(config_file: Path | None, as_json: bool) -> int:
-    """Back up Compose file, configuration, image ids and databases as they are now. Stops nothing."""
-    with session(config_file, as_json) as s:
-        made = s.engine.backup()
-    data = {
-        "id": made.id,
-        "version": made.version,
-        "created_at": made.created_at,
-        "files": [saved.path for saved in made.files],
-        "databases": [saved.label for saved in made.databases],
-        "changed": True,
-    }
-    if as_json:
-        echo_json(data)
-    else:
-        click.echo(
-            f"backup {made.id} of {made.version}: {len(made.files)} files, {len(made.databases)} databases"
-        )
-    return 0
-
-
-def _conclude(result: dict[str, Any], as_json: bool) -> int:
+def conclude(result: dict[str, Any], as_json: bool) -> int:
     """Print a result; returns the exit status that belongs to it."""
     from ota_py.gateway.presenting import sentence
 

@@ -6,7 +6,7 @@ import click
 
 import ota_py
 from ota_py import cli as shared
-from ota_py.gateway import changing, looking
+from ota_py.gateway import backing_up, changing, looking
 
 EPILOG = """\b
 Exit status: 0 done or nothing to do, 2 usage, 3 configuration, 6 not found, 10 a carrier cannot be
@@ -48,8 +48,9 @@ for each in (
     changing.update,
     changing.rollback,
     changing.recover,
-    changing.backup,
-    looking.list_backups,
+    backing_up.backup,
+    backing_up.list_backups,
+    backing_up.restore,
     looking.health_check,
     looking.status,
     looking.verify,

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ota_py.errors import (
     ConflictError,
     HeldError,
     InterruptedByOperatorError,
-    NotFoundError,
+    NoSpaceError,
     OtaError,
 )
-from ota_py.gateway import answering, findings, health, hold, lock, recovery, results
+from ota_py.gateway import answering, findings, health, hold, lock, recovery, restoring, results, space
 from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.config import Config
 from ota_py.gateway.interrupts import shielded
@@ -28,7 +27,7 @@ from ota_py.gateway.staging import Fetch
 from ota_py.gateway.states import STEPS, State
 from ota_py.gateway.tidying import tidy
 from ota_py.gateway.timing import Clock
-from ota_py.gateway.transaction import ROLLBACK, UPDATE, Transaction
+from ota_py.gateway.transaction import UPDATE, Transaction
 from ota_py.gateway.update import Update
 from ota_py.trust.verify import VerifiedManifest
 
@@ -106,10 +105,28 @@ class Engine:
                 ended = recovery.recover(self.parts)
                 # What was half-way is rolled back by that: going back once more was not asked for.
                 if ended is None or not ended.touched:
-                    transaction = self._prepare_rollback(keep_databases)
+                    transaction = restoring.prepare_rollback(
+                        self.parts, keep_databases=keep_databases, clock=self._fetch_clock()
+                    )
                     reason = f"an operator rolled {transaction.version} back"
                     ended = Rollback(self.parts).run(transaction, reason)
             return results.result_of(ended, self._journal)
+
+    def restore(self, backup_id: str | None = None, *, keep_databases: bool = False) -> Result:
+        """Return to a backup, the newest where none is named.
+
+        Raises:
+            NotFoundError: there is no such backup.
+            BackupError: it is not what was written, or an image is gone; nothing was touched.
+        """
+        with lock.exclusive(self._config.lock_path), shielded():
+            recovery.recover(self.parts)
+            transaction = restoring.prepare_restore(
+                self.parts, backup_id, keep_databases=keep_databases, clock=self._fetch_clock()
+            )
+            backup = Plan.of(transaction.plan).backup
+            reason = f"an operator restored the backup {backup} of {transaction.from_version}"
+            return results.result_of(Rollback(self.parts).run(transaction, reason), self._journal)
 
     def recover(self, *, held: bool = False) -> Result:
         """End what was interrupted; on an idle gateway nothing happens.
@@ -128,11 +145,27 @@ class Engine:
             return results.result_of(ended, self._journal)
 
     def backup(self) -> Backup:
-        """Make a backup of what runs now."""
+        """Make a backup of what runs now.
+
+        Raises:
+            ConflictError: an update was interrupted half-way: what runs is no version.
+            NoSpaceError: `keep_backups_mib` has no place for it beside the backup that a rollback needs.
+        """
         with lock.exclusive(self._config.lock_path):
-            clock = self._fetch_clock()
-            backup = self.parts.backups.create(self.parts.compose.present, [], clock)
+            half_way = self._journal.open_transaction()
+            if half_way and half_way.touched:
+                raise ConflictError(
+                    f"the transaction to {half_way.version} was interrupted half-way",
+                    hint="end it first: ota_client.py recover",
+                )
+            space.require_for_backup(self.parts)
+            backup = self.parts.backups.create(self.parts.compose.present, [], self._fetch_clock())
             tidy(self.parts)
+            if not any(entry["id"] == backup.id for entry in self.parts.backups.entries()):
+                raise NoSpaceError(
+                    f"the backup does not fit into keep_backups_mib, {self._config.keep_backups_mib} MiB",
+                    hint="raise keep_backups_mib in the gateway's configuration",
+                )
             return backup
 
     def health(self) -> health.Snapshot:
@@ -236,30 +269,6 @@ class Engine:
         update.store()
         plan = Plan(manifest_sha256=update.sha256).as_dict()
         return self._journal.begin(UPDATE, update.manifest.version, rollout, plan, self._fetch_clock())
-
-    def _prepare_rollback(self, keep_databases: bool) -> Transaction:
-        installed = self._journal.installed_version
-        update = self._journal.committed_transaction(installed)
-        if update is None:
-            raise NotFoundError(
-                f"version {installed} was not installed by an update, so there is nothing to go back to"
-            )
-        old = Plan.of(update.plan)
-        backup = self.parts.backups.load(old.backup)
-        compose = self.parts.compose
-        before = health.before(compose, compose.present, self._config.probes)
-        # What ran well before the update is to run well again; of the probes, those that pass now.
-        plan = Plan(
-            change=old.change,
-            backup=backup.id,
-            before=replace(old.before, probes=before.probes),
-            keep_databases=keep_databases,
-            hooks=old.hooks,
-        )
-        transaction = self._journal.begin(
-            ROLLBACK, installed, None, plan.as_dict(), self._fetch_clock(), backup.version
-        )
-        return self._journal.advance(transaction, State.VERIFIED)
 
     def _fetch_clock(self) -> Clock:
         return Clock.started(self._config.fetch_minutes * 60)

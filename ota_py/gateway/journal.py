@@ -18,7 +18,7 @@ from ota_py.gateway import outbox, points, schema, states
 from ota_py.gateway.states import State
 from ota_py.gateway.steps import Step, StepLog
 from ota_py.gateway.timing import Clock, stamp
-from ota_py.gateway.transaction import Transaction, parse
+from ota_py.gateway.transaction import ROLLBACK, Transaction, parse
 
 if TYPE_CHECKING:
     # The agent keeps the journal open for months, and pydantic out of its memory.
@@ -104,6 +104,14 @@ class Journal:
             "ORDER BY number DESC LIMIT 1"
         )
         return _first(self.read(query, (State.COMMITTED, version)))
+
+    def committed_since(self, moment: str) -> list[Transaction]:
+        """The updates that were committed after this stamp, the oldest first."""
+        query = (
+            "SELECT * FROM transactions WHERE kind = 'update' AND state = ? AND finished_at > ? "
+            + "ORDER BY number"
+        )
+        return [parse(row) for row in self.read(query, (State.COMMITTED, moment))]
 
     def rolled_back_count(self, version: str) -> int:
         """How often an update to `version` was rolled back here."""
@@ -247,15 +255,20 @@ class Journal:
         """What the gateway runs from now on, and what it will not try again."""
         if state is State.COMMITTED:
             self._set_installed(connection, transaction.version)
-            connection.execute("DELETE FROM known_bad WHERE version = ?", (transaction.version,))
+            self._forgive(connection, transaction.version)
         elif state is State.ROLLED_BACK:
             self._set_installed(connection, transaction.from_version)
+            if transaction.kind == ROLLBACK:  # an operator wants this one
+                self._forgive(connection, transaction.from_version)
             if is_bad:
                 connection.execute(
                     "INSERT OR REPLACE INTO known_bad (version, transaction_id, reason, at) "
                     "VALUES (?, ?, ?, ?)",
                     (transaction.version, transaction.id, reason or transaction.reason, stamp()),
                 )
+
+    def _forgive(self, connection: sqlite3.Connection, version: str) -> None:
+        connection.execute("DELETE FROM known_bad WHERE version = ?", (version,))
 
     def _set_installed(self, connection: sqlite3.Connection, version: str) -> None:
         connection.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (INSTALLED, version))

@@ -1,4 +1,4 @@
-"""Commands that only look: check, status, health-check, verify, list-backups, outbox."""
+"""Commands that only look: check, status, health-check, verify, outbox."""
 
 from __future__ import annotations
 
@@ -121,23 +121,6 @@ def verify(version: str | None, manifest: Path | None, config_file: Path | None,
         click.echo(
             f"{found.version} is signed by {len(trusted['key_ids'])} release key(s) and fits this gateway"
         )
-    return 0
-
-
-@click.command(name="list-backups")
-@config_option
-@json_option
-def list_backups(config_file: Path | None, as_json: bool) -> int:
-    """List the backups, newest first."""
-    from ota_py.gateway.presenting import table
-
-    with session(config_file) as s:
-        entries = s.engine.parts.backups.entries()
-    if as_json:
-        echo_json({"backups": entries})
-    else:
-        rows = [[e["id"], e["version"], e["created_at"], e["bytes"]] for e in entries]
-        click.echo(table(["ID", "VERSION", "CREATED", "BYTES"], rows))
     return 0
 
 

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 from ota_py.gateway.project import Change
 from ota_py.gateway.records import known
-from ota_py.gateway.timing import Clock
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,11 @@ class Plan:
         files: what APPLY writes: only files that differ from what is there.
         change: what START does to services.
         stopped: services that STOP stopped although the update does not change them.
-        backup: id of the backup, once there is one; `backup_clock`: for how long it counts as fresh.
+        backup: id of the backup, once there is one; `backup_at`: seconds since the epoch.
         before: see `Before`.
         keep_databases: the way back leaves the databases as they are: the update, or the operator, says so.
         hooks: the update's hooks, as in the manifest; `hook_results`: how hooks went, for the last report.
+        obsolete: files that an operator's restore removes besides those that the backup names.
         failure: of a failed update: `failing_service` and `log_tail`, for the last report.
         held: of an update that waits: `kind`, `reason`, `since` and `critical`, see ota_py.gateway.hold.
     """
@@ -66,11 +66,12 @@ class Plan:
     change: Change = field(default_factory=Change)
     stopped: list[str] = field(default_factory=list)
     backup: str = ""
-    backup_clock: Clock | None = None
+    backup_at: float = 0.0
     before: Before = field(default_factory=Before)
     keep_databases: bool = False
     hooks: list[dict[str, Any]] = field(default_factory=list)
     hook_results: list[dict[str, Any]] = field(default_factory=list)
+    obsolete: list[str] = field(default_factory=list)
     failure: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Any] = field(default_factory=dict)
 
@@ -85,6 +86,4 @@ class Plan:
         parts["files"] = [known(NewFile, entry) for entry in data.get("files", [])]
         parts["change"] = known(Change, data.get("change", {}))
         parts["before"] = known(Before, data.get("before", {}))
-        clock = data.get("backup_clock")
-        parts["backup_clock"] = known(Clock, clock) if clock else None
         return known(cls, parts)

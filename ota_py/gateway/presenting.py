@@ -79,6 +79,22 @@ def sentence(result: Result) -> str:
     return endings[str(result["outcome"])]()
 
 
+def age(seconds: float) -> str:
+    """How long ago, in its largest unit: `40 s`, `12 min`, `3 h`, `5 days`."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    for unit, length in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if count >= length:
+            return f"{count / length:.1f} {unit}"
+    return f"{count} bytes"
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns under headings, each as wide as its widest cell."""
     cells = [list(headings), *([str("-" if cell is None else cell) for cell in row] for row in rows)]

@@ -15,8 +15,13 @@ Result = dict[str, Any]
 
 
 def seconds_since(moment: str) -> float:
-    """Seconds from an RFC 3339 stamp until now, by the wall clock; 0 where it was set back meanwhile."""
-    return max(round((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds(), 3), 0.0)
+    """Seconds from an RFC 3339 stamp until now, by the wall clock."""
+    return round((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds(), 3)
+
+
+def seconds_between(first: str, second: str) -> float:
+    """Seconds from one RFC 3339 stamp to another."""
+    return round((datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds(), 3)
 
 
 def result_of(transaction: Transaction, journal: Journal) -> Result:

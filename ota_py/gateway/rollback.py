@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 from ota_py.errors import (
     BackupError,
@@ -24,11 +25,12 @@ from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project
-from ota_py.gateway.results import seconds_since
+from ota_py.gateway.results import seconds_between, seconds_since
 from ota_py.gateway.states import State
 from ota_py.gateway.tidying import tidy
 from ota_py.gateway.timing import Clock
 from ota_py.gateway.transaction import ROLLBACK, Transaction
+from ota_py.names import parse_version
 
 ATTEMPTS_MAX = 3
 PAUSE_SECONDS = 2.0
@@ -90,11 +92,13 @@ class Rollback:
     def _restore(self, transaction: Transaction) -> None:
         plan = Plan.of(transaction.plan)
         backup = self._backups.load(plan.backup)
+        if backup.project:
+            self._compose.known_as(backup.project)
         self._compose.tidy([*plan.change.changed, *plan.change.removed])
         with self._journal.part(transaction, "rollback.files") as needed:
             if needed:
                 self._compose.remove(plan.change.added)
-                self._backups.restore_files(backup)
+                self._backups.restore_files(backup, plan.obsolete)
         self._compose.forget()
         project = self._compose.present
         with self._journal.part(transaction, "rollback.images") as needed:
@@ -173,16 +177,33 @@ class Rollback:
             transaction,
             State.ROLLED_BACK,
             downtime_seconds=downtime,
-            details=self._parts.final_details(transaction, downtime),
+            details={**self._parts.final_details(transaction, downtime), **self._data(transaction)},
             is_bad=self._speaks_against(transaction),
         )
         tidy(self._parts)
         return ended
 
+    def _data(self, transaction: Transaction) -> dict[str, Any]:
+        """What became of the databases, for the report: `untouched`, `kept` or `restored`, and the loss."""
+        plan = Plan.of(transaction.plan)
+        backup = self._backups.index_of(plan.backup)
+        if not backup.databases:
+            return {}
+        if not self._new_version_ran(transaction):
+            return {"databases": "untouched"}
+        if plan.keep_databases:
+            return {"databases": "kept"}
+        begun = [s.begun_at for s in self._journal.steps(transaction.id) if s.name == "rollback.databases"]
+        saved = min(dump.saved_at or backup.created_at for dump in backup.databases)
+        # By the wall clock, across reboots; one that was set back tells nothing.
+        lost = seconds_between(saved, begun[0])
+        return {"databases": "restored", "lost_seconds": lost if lost >= 0 else None}
+
     def _speaks_against(self, transaction: Transaction) -> bool:
         """A power cut in the middle says nothing about the version, the first time."""
         if transaction.kind == ROLLBACK:
-            return True
+            left, back = transaction.version, transaction.from_version
+            return parse_version(left) > parse_version(back)
         was_interrupted = (transaction.error or {}).get("code") == INTERRUPTED
         return not was_interrupted or self._journal.rolled_back_count(transaction.version) > 0
 

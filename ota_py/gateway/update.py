@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ota_py.errors import ConflictError, HealthError, IntegrityError, InterruptedByOperatorError
-from ota_py.gateway import compat, files, health, intact
+from ota_py.gateway import compat, health, intact, space
 from ota_py.gateway.images import Images, connect
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
@@ -26,9 +27,6 @@ from ota_py.trust.verify import VerifiedManifest
 
 # A dump made longer ago is made again before anything stops: what is written after it is lost by a rollback.
 BACKUP_FRESH_SECONDS = 120.0
-# Compressed bytes arrive, then they are unpacked beside them.
-UNPACKED_FACTOR = 3
-RESERVE_BYTES = 32 * 1024**2
 PARALLEL_PULLS = 3
 # Without an event from the engine for so long, a pull hangs.
 PULL_STALL_SECONDS = 600.0
@@ -99,7 +97,7 @@ class Update:
             self._journal.known_bad(),
             force=self._force,
         )
-        self._require_space()
+        space.require_for_update(self._parts, self.manifest, self._missing_images())
         new, self._new = self._staging.stage(self.manifest, self._fetch)
         written = [self._config.project_dir / file.dest for file in new]
         change = compare(self._compose.present, self._new, written)
@@ -108,16 +106,6 @@ class Update:
         hooks = [hook.model_dump(mode="json") for hook in self.manifest.hooks]
         plan = Plan(self.sha256, files=new, change=change, keep_databases=keep, hooks=hooks)
         self._journal.note(transaction, **plan.as_dict())
-
-    def _require_space(self) -> None:
-        missing = self._missing_images()
-        needed = sum(image.size for image in missing) * UNPACKED_FACTOR
-        images = self._parts.images
-        root = images.root_dir() if missing else None
-        if root is not None and root.exists():
-            files.require_space(root, needed + RESERVE_BYTES, f"the images of {self.manifest.version}")
-        copies = 2 * sum(file.length for file in self.manifest.all_files)
-        files.require_space(self._config.state_dir, copies + RESERVE_BYTES, "the update's files and a backup")
 
     def _missing_images(self) -> list[Image]:
         unique = {image.pinned: image for image in self.manifest.images.values()}
@@ -140,8 +128,7 @@ class Update:
             project, [file.dest for file in plan.files], transaction.clock, transaction.id
         )
         before = health.before(self._compose, project, self._probes, plan.change.added)
-        fresh = Clock.started(BACKUP_FRESH_SECONDS)
-        plan = replace(plan, backup=backup.id, backup_clock=fresh, before=before)
+        plan = replace(plan, backup=backup.id, backup_at=time.time(), before=before)
         transaction = self._journal.note(transaction, **plan.as_dict())
         self._parts.backups.remove_of(transaction.id, but=backup.id)
         return transaction
@@ -149,14 +136,15 @@ class Update:
     def _pull(self, transaction: Transaction) -> None:
         images = {image.pinned for image in self.manifest.images.values()}
         intact.pull(self._parts, sorted(images), lambda: self._pull_images(transaction.clock))
-        fresh = Plan.of(transaction.plan).backup_clock
-        if fresh is None or fresh.left() <= 0:
+        age = time.time() - Plan.of(transaction.plan).backup_at
+        if not 0 <= age < BACKUP_FRESH_SECONDS:
             self._parts.progress.note("the backup is not fresh any more; making it again")
             self._back_up(transaction)
             transaction = self._journal.transaction(transaction.id)
         plan = Plan.of(transaction.plan)
         self._parts.keeping.hold(self._parts.backups.load(plan.backup))
         self._staging.check(plan.files)
+        space.require_for_archives(self._parts)
 
     def _pull_images(self, clock: Clock) -> None:
         missing = [image.pinned for image in self._missing_images()]

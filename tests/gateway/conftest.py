@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,14 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that is up for the whole session."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@contextmanager
+def running_registry(directory: Path) -> Iterator[Registry]:
     """Debian's docker-registry on loopback."""
-    directory = tmp_path_factory.mktemp("registry")
     address = f"127.0.0.1:{free_port()}"
     config = directory / "config.yml"
     config.write_text(
@@ -82,9 +89,11 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         assert process.poll() is None, (directory / "log").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    yield registry
-    process.terminate()
-    process.wait(10)
+    try:
+        yield registry
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.fixture(scope="session")

@@ -238,10 +238,14 @@ class Site:
             source = from_repository(trust_client(self.config, journal), version)
             return engine.update(source.verified, source.fetch, **options)
 
+    def client_argv(self, *arguments: str) -> list[str]:
+        """How ota_client.py is run."""
+        return [sys.executable, str(CLIENT), *arguments, "--config", str(self.config_file)]
+
     def client(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ota_client.py."""
         return subprocess.run(
-            [sys.executable, str(CLIENT), *arguments, "--config", str(self.config_file)],
+            self.client_argv(*arguments),
             capture_output=True,
             text=True,
             timeout=120,

@@ -28,7 +28,15 @@ def helper(*arguments: str, cwd: Path | None = None, **environment: str) -> subp
 def test_the_helper_says_how_it_is_used() -> None:
     done = helper("--help")
     assert done.returncode == 0
-    for command in ("backup", "list-backups", "health-check", "update MANIFEST", "status", "rollback"):
+    for command in (
+        "backup",
+        "list-backups",
+        "restore [ID]",
+        "health-check",
+        "update MANIFEST",
+        "status",
+        "rollback",
+    ):
         assert f"\n  {command} " in done.stdout
     assert "Examples:" in done.stdout
 

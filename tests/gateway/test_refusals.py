@@ -154,7 +154,7 @@ def test_images_that_do_not_fit_the_disk(untouched: Site) -> None:
     image = untouched.push("app", "1.1.0").model_copy(update={"size": 60 * 1024**3 * 1})
     untouched.publish("1.1.0", {"app": image})
     error = refused(untouched, 23)
-    assert "the images of 1.1.0 needs" in error["message"]
+    assert "images of 1.1.0 184,320" in error["message"]
 
 
 @pytest.fixture
@@ -167,16 +167,41 @@ def tiny_disk(site: Site) -> Iterator[Path]:
     subprocess.run(["umount", str(state)], check=True)
 
 
+@pytest.mark.case("F10")
 def test_a_state_directory_without_space(tiny_disk: Path, untouched: Site) -> None:
     untouched.publish("1.1.0", files={"config/app.conf": b"second\n"})
     (tiny_disk / "filler").write_bytes(b"x" * 30 * 1024**2)
-    error = refused(untouched, 23)
-    assert "the update's files and a backup needs 32 MiB" in error["message"]
+    message = refused(untouched, 23)["message"]
+    assert (
+        f"not enough space for {tiny_disk}/backups: 33 MiB are needed (copies of files 1, a dump of"
+        in message
+    )
+    assert "a dump of sqlite /data/readings.db 1, files of the update 1, reserve 32)" in message
 
 
-def test_a_disk_that_fills_up_during_the_backup(tiny_disk: Path, untouched: Site) -> None:
-    untouched.publish("1.1.0", files={"config/app.conf": b"second\n"})
+@pytest.mark.case("F10")
+def test_a_backup_that_would_not_fit_is_refused_before_anything_is_fetched(
+    tiny_disk: Path, untouched: Site
+) -> None:
+    untouched.publish("1.1.0", {"app": untouched.push("app", "1.1.0")})
     (untouched.project_dir / "config" / "big").write_bytes(b"x" * 60 * 1024**2)
+    try:
+        result = untouched.client_json("update", "--version", "1.1.0", status=23)
+        by_hand = untouched.client("backup")
+    finally:
+        (untouched.project_dir / "config" / "big").unlink()
+    assert [step["state"] for step in result["steps"]] == ["RECEIVED", "VERIFIED", "FAILED"]
+    assert "copies of files 61" in result["reason"]
+    assert (by_hand.returncode, "copies of files 61" in by_hand.stderr) == (23, True)
+
+
+@pytest.mark.case("F10", "F12")
+def test_a_disk_that_fills_up_before_the_backup(tiny_disk: Path, untouched: Site) -> None:
+    untouched.publish("1.1.0", files={"config/app.conf": b"second\n"})
+    untouched.client_json("update", "--version", "1.1.0", "--until", "VERIFIED")
+    free = shutil.disk_usage(tiny_disk).free
+    (tiny_disk / "filler").write_bytes(b"x" * (free - 256 * 1024))
+    (untouched.project_dir / "config" / "big").write_bytes(b"x" * 1024**2)
     try:
         error = refused(untouched, 23)
     finally:

@@ -1,0 +1,140 @@
+"""Space: what an update or a backup will need, added up by file system before anything is fetched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_py.errors import BackupError, NoSpaceError, NotFoundError
+from ota_py.gateway import files
+from ota_py.gateway.backup_index import SavedDatabase
+from ota_py.gateway.config import DatabaseConfig
+from ota_py.gateway.database import Database
+from ota_py.gateway.parts import Parts
+from ota_py.manifest import Image, Manifest
+
+# Compressed bytes arrive, then they are unpacked beside them.
+UNPACKED_FACTOR = 3
+# For the journal, and for whatever else writes meanwhile.
+RESERVE_BYTES = 32 * 1024**2
+# A dump of the same data is never quite as large as the last one.
+_GROWTH = 1.25
+_MIB = 1024**2
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that will be written below a directory, and what for."""
+
+    path: Path
+    size: int
+    what: str
+
+
+def require_for_update(parts: Parts, manifest: Manifest, missing: Sequence[Image]) -> None:
+    """Refuse an update that would not fit.
+
+    Args:
+        missing: its images that are not here yet.
+
+    Raises:
+        NoSpaceError: naming what is needed for what, and what is free.
+    """
+    needs = [*of_backup(parts)]
+    copies = 2 * sum(file.length for file in manifest.all_files)
+    needs.append(Need(parts.config.updates_dir, copies, "files of the update"))
+    root = parts.images.root_dir() if missing else None
+    if root is not None and root.exists():
+        size = sum(image.size for image in missing) * UNPACKED_FACTOR
+        needs.append(Need(root, size, f"images of {manifest.version}"))
+    require(needs)
+
+
+def require_for_backup(parts: Parts) -> None:
+    """Refuse a backup that would not fit.
+
+    Raises:
+        NoSpaceError: as above.
+    """
+    require(of_backup(parts))
+
+
+def require_for_archives(parts: Parts) -> None:
+    """The last look before anything stops: what is archived then must fit.
+
+    Raises:
+        NoSpaceError: as above.
+    """
+    archives = [each for each in parts.backups.databases() if each[1].writers()]
+    if archives:
+        require(_of_databases(parts, archives))
+
+
+def of_backup(parts: Parts) -> list[Need]:
+    """What a backup will take, as far as that can be told without making it."""
+    size = parts.backups.files_size(parts.compose.present)
+    needs = [Need(parts.config.backups_dir, size, "copies of files")]
+    return [*needs, *_of_databases(parts, parts.backups.databases())]
+
+
+def require(needs: Iterable[Need], reserve: int = RESERVE_BYTES) -> None:
+    """Refuse what does not fit; what lies on one file system is added up.
+
+    Raises:
+        NoSpaceError: naming what is needed for what, and what is free.
+    """
+    by_device: dict[int, list[Need]] = {}
+    for need in needs:
+        by_device.setdefault(os.stat(_existing(need.path)).st_dev, []).append(need)
+    for together in by_device.values():
+        needed, free = sum(need.size for need in together) + reserve, files.free_bytes(together[0].path)
+        if free < needed:
+            parts = ", ".join(f"{need.what} {_mib(need.size)}" for need in together if need.size)
+            raise NoSpaceError(
+                f"not enough space for {together[0].path}: {_mib(needed)} MiB are needed "
+                f"({parts + ', ' if parts else ''}reserve {_mib(reserve)}), {_mib(free)} MiB are free",
+                hint="free some space on this gateway: `docker image prune`, old logs, fewer keep_backups",
+                needed_bytes=needed,
+                free_bytes=free,
+            )
+
+
+def _of_databases(parts: Parts, databases: Iterable[tuple[DatabaseConfig, Database]]) -> list[Need]:
+    last = _last_dumps(parts)
+    return [
+        Need(
+            parts.config.backups_dir,
+            _expected(database, [saved for saved in last if saved.config == section.model_dump(mode="json")]),
+            f"a dump of {database.label}",
+        )
+        for section, database in databases
+    ]
+
+
+def _expected(database: Database, last: Sequence[SavedDatabase]) -> int:
+    """What the database says, or better: how much its last dump took, grown as the database has."""
+    now = database.size()
+    if not last or not last[0].expected:
+        return now
+    return int(last[0].bytes * _GROWTH * max(1.0, now / last[0].expected))
+
+
+def _last_dumps(parts: Parts) -> list[SavedDatabase]:
+    for entry in parts.backups.entries():
+        try:
+            return parts.backups.index_of(str(entry["id"])).databases
+        except (BackupError, NotFoundError):
+            continue
+    return []
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _mib(count: int) -> str:
+    return f"{-(-count // _MIB):,}"
