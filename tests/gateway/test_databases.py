@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from typing import Any
@@ -43,6 +44,7 @@ def sql(site: Site, statement: str) -> str:
     return str(output.decode().strip())
 
 
+@pytest.mark.case("F33")
 def test_a_rollback_undoes_what_the_new_version_did_to_postgresql(with_postgresql: Site) -> None:
     site = with_postgresql
     migrates = b"#!/bin/sh\n" + RUNS
@@ -136,3 +138,25 @@ def test_a_new_version_of_the_database_server_itself_is_taken_back(
     assert result["outcome"] == "ROLLED_BACK", result
     assert sql(site, "SELECT count(*), sum(celsius) FROM readings") == before
     assert site.version_of("database").strip() == "1.0.0"
+
+
+@pytest.mark.case("F10")
+def test_a_disk_that_fills_up_while_a_database_is_dumped(with_postgresql: Site) -> None:
+    site = with_postgresql
+    state = site.directory / "state"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(state)], check=True)
+    try:
+        sql(site, "CREATE TABLE big AS SELECT md5(random()::text) FROM generate_series(1, 200000)")
+        site.publish("1.1.0", {"app": site.push("app", "1.1.0")})
+        before = site.ids()
+        site.client_json("update", "--version", "1.1.0", "--until", "VERIFIED")
+        (state / "filler").write_bytes(b"x" * (shutil.disk_usage(state).free - 1024**2))
+
+        result = site.client_json("update", "--version", "1.1.0", status=23)
+
+        assert (result["outcome"], result["error"]["code"]) == ("FAILED", "no_space"), result
+        assert site.ids() == before
+        assert not any(site.config.backups_dir.iterdir())
+    finally:
+        subprocess.run(["umount", str(state)], check=True)

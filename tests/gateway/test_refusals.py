@@ -195,7 +195,7 @@ def test_a_backup_that_would_not_fit_is_refused_before_anything_is_fetched(
     assert (by_hand.returncode, "copies of files 61" in by_hand.stderr) == (23, True)
 
 
-@pytest.mark.case("F10", "F12")
+@pytest.mark.case("F10")
 def test_a_disk_that_fills_up_before_the_backup(tiny_disk: Path, untouched: Site) -> None:
     untouched.publish("1.1.0", files={"config/app.conf": b"second\n"})
     untouched.client_json("update", "--version", "1.1.0", "--until", "VERIFIED")

@@ -140,6 +140,7 @@ def test_an_operator_goes_back_to_the_version_before(site: Site) -> None:
     assert site.client("rollback").returncode == 6
 
 
+@pytest.mark.case("F33")
 def test_an_operator_may_keep_the_databases(site: Site) -> None:
     site.publish("1.1.0", {"app": site.push("app", "1.1.0")})
     site.update("1.1.0")
@@ -161,6 +162,7 @@ def test_a_volume_is_copied_once_its_writers_stopped(site: Site) -> None:
     assert site.container("store").status == "running"
 
 
+@pytest.mark.case("F14")
 def test_a_backup_that_was_altered_is_not_restored_and_calls_for_help(site: Site) -> None:
     site.publish("1.1.0", {"app": site.push("app", "1.1.0")})
     site.update("1.1.0")
