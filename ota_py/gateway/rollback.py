@@ -22,6 +22,8 @@ from ota_py.errors import (
 from ota_py.gateway import health
 from ota_py.gateway.backup import Backups
 from ota_py.gateway.backup_index import Backup
+from ota_py.gateway.config import DatabaseConfig
+from ota_py.gateway.data_users import users_of, with_dependents
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project
@@ -128,12 +130,20 @@ class Rollback:
     def _restore_databases(
         self, backup: Backup, project: Project, swapped: Collection[str], clock: Clock
     ) -> None:
-        """With every other service stopped, so that nothing writes or holds on to what goes away."""
+        """With every service stopped that could write there, or is still the new version."""
         if not backup.databases:
             return
         databases = [(saved, self._backups.database_of(saved)) for saved in backup.databases]
         servers = {name for _, database in databases for name in database.needs}
-        self._compose.stop(set(project.services) - servers, clock.check("stopping services"))
+        users = {
+            name
+            for saved in backup.databases
+            for name in users_of(
+                DatabaseConfig.model_validate(saved.config), project, self._config.project_dir
+            )
+        }
+        stopped = with_dependents(users | set(swapped), project) & set(project.services) - servers
+        self._compose.stop(stopped, clock.check("stopping services"))
         self._compose.up(servers & set(swapped), clock.check("starting databases"), recreate=True)
         self._compose.up(servers - set(swapped), clock.check("starting databases"), recreate=False)
         for saved, database in databases:

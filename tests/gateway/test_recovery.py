@@ -193,6 +193,7 @@ def test_a_transaction_left_open_goes_on_where_it_was(site: Site) -> None:
     assert {report["rollout"] for report in ended["reports"]} == {7}
 
 
+@pytest.mark.case("F30")
 def test_a_transaction_left_open_gives_way_to_another(site: Site) -> None:
     publish(site)
     site.publish("1.2.0", {"app": site.push("app", "1.2.0")})
@@ -250,6 +251,7 @@ def test_a_journal_that_was_lost_is_not_replaced_by_a_new_one(site: Site) -> Non
     assert "is gone, but there are backups" in done.stderr
 
 
+@pytest.mark.case("F30")
 def test_asked_to_end_it_goes_back_first_and_a_lost_terminal_changes_nothing(site: Site) -> None:
     site.publish("1.1.0", {"app": site.push("app", "1.1.0", RUNS, NEVER_READY)})
     argv = [sys.executable, str(CLIENT), "update", "--version", "1.1.0", "--config", str(site.config_file)]

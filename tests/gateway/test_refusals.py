@@ -210,6 +210,7 @@ def test_a_disk_that_fills_up_before_the_backup(tiny_disk: Path, untouched: Site
     assert not any(untouched.config.backups_dir.iterdir())
 
 
+@pytest.mark.case("F30")
 def test_a_second_update_at_the_same_time(untouched: Site) -> None:
     untouched.publish("1.1.0", files={"config/app.conf": b"second\n"})
     with lock.exclusive(untouched.config.lock_path):
