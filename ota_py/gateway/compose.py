@@ -275,10 +275,14 @@ class Compose:
             "event": ["die", "start"],
             "label": f"{container.PROJECT_LABEL}={self.name}",
         }
+        # Not beyond the last start: the engine would wait for a moment that is to come by its own clock.
+        until = max((c.started for c in self.containers() if c.service in services), default=0.0) + 1
         died: dict[str, float] = {}
         longest: float | None = None
         with translated("reading events"):
-            for event in self.api.events(since=since, until=time.time(), filters=filters, decode=True):
+            for event in self.api.events(
+                since=since, until=min(until, time.time()), filters=filters, decode=True
+            ):
                 service = event["Actor"]["Attributes"].get(container.SERVICE_LABEL)
                 moment = event["timeNano"] / 1e9
                 if service not in services:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ota_py.errors import OtaError
-from ota_py.gateway import health, results
+from ota_py.gateway import health
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.states import State
@@ -31,7 +31,10 @@ def downtime(parts: Parts, transaction: Transaction, since: float) -> float | No
     """
     plan = Plan.of(transaction.plan)
     if plan.stopped:
-        begun = [s.begun_at for s in parts.journal.steps(transaction.id) if s.name == State.STOPPED]
-        return results.seconds_since(begun[-1])
+        return round(transaction.clock.elapsed(), 3)
     replaced = set(plan.change.changed) - set(plan.change.added)
-    return parts.compose.down_seconds(replaced, since) if replaced else 0.0
+    try:
+        return parts.compose.down_seconds(replaced, since) if replaced else 0.0
+    except OtaError as error:  # a measure that is missing must not fail an update
+        parts.progress.note(f"the down time is not known: {error.message}")
+        return None

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from ota_py.gateway.project import Change
 from ota_py.gateway.records import known
+from ota_py.gateway.timing import Clock
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Plan:
         files: what APPLY writes: only files that differ from what is there.
         change: what START does to services.
         stopped: services that STOP stopped although the update does not change them.
-        backup: id of the backup, once there is one; `backup_at`: seconds since the epoch.
+        backup: id of the backup, once there is one; `backup_clock`: for how long it counts as fresh.
         before: see `Before`.
         keep_databases: the way back leaves the databases as they are: the update, or the operator, says so.
         hooks: the update's hooks, as in the manifest; `hook_results`: how hooks went, for the last report.
@@ -66,7 +67,7 @@ class Plan:
     change: Change = field(default_factory=Change)
     stopped: list[str] = field(default_factory=list)
     backup: str = ""
-    backup_at: float = 0.0
+    backup_clock: Clock | None = None
     before: Before = field(default_factory=Before)
     keep_databases: bool = False
     hooks: list[dict[str, Any]] = field(default_factory=list)
@@ -86,4 +87,6 @@ class Plan:
         parts["files"] = [known(NewFile, entry) for entry in data.get("files", [])]
         parts["change"] = known(Change, data.get("change", {}))
         parts["before"] = known(Before, data.get("before", {}))
+        clock = data.get("backup_clock")
+        parts["backup_clock"] = known(Clock, clock) if clock else None
         return known(cls, parts)

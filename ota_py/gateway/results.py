@@ -15,8 +15,8 @@ Result = dict[str, Any]
 
 
 def seconds_since(moment: str) -> float:
-    """Seconds from an RFC 3339 stamp until now, by the wall clock."""
-    return round((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds(), 3)
+    """Seconds from an RFC 3339 stamp until now, by the wall clock; 0 where it was set back meanwhile."""
+    return max(round((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds(), 3), 0.0)
 
 
 def seconds_between(first: str, second: str) -> float:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -128,7 +127,8 @@ class Update:
             project, [file.dest for file in plan.files], transaction.clock, transaction.id
         )
         before = health.before(self._compose, project, self._probes, plan.change.added)
-        plan = replace(plan, backup=backup.id, backup_at=time.time(), before=before)
+        fresh = Clock.started(BACKUP_FRESH_SECONDS)
+        plan = replace(plan, backup=backup.id, backup_clock=fresh, before=before)
         transaction = self._journal.note(transaction, **plan.as_dict())
         self._parts.backups.remove_of(transaction.id, but=backup.id)
         return transaction
@@ -136,8 +136,8 @@ class Update:
     def _pull(self, transaction: Transaction) -> None:
         images = {image.pinned for image in self.manifest.images.values()}
         intact.pull(self._parts, sorted(images), lambda: self._pull_images(transaction.clock))
-        age = time.time() - Plan.of(transaction.plan).backup_at
-        if not 0 <= age < BACKUP_FRESH_SECONDS:
+        fresh = Plan.of(transaction.plan).backup_clock
+        if fresh is None or fresh.left() <= 0:
             self._parts.progress.note("the backup is not fresh any more; making it again")
             self._back_up(transaction)
             transaction = self._journal.transaction(transaction.id)

@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -49,8 +50,16 @@ LIMITS = UpdaterConfig(
 )
 
 
+# A clock that says that this software was not yet made is wrong.
+EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
+_HOUR_SECONDS = 3600
+
+
 class Floor(Protocol):
-    """The highest versions ever seen, kept where a power cut cannot lose them."""
+    """The highest versions ever seen, and as `time` the last good hour since the epoch.
+
+    Kept where a power cut cannot lose them.
+    """
 
     def get(self, role: str) -> int:
         """The highest version of `role` seen, or 0."""
@@ -98,8 +107,11 @@ class TrustClient:
         """
         with _translated(self._url):
             updater = self._open(self._carrier)
+            updater._trusted_set.reference_time = now = self._now()
             updater.refresh()
         self._check_floor(updater)
+        # Nothing had expired by then, so a clock that runs ahead cannot bring it further than that.
+        self._floor.raise_to("time", int(now.timestamp()) // _HOUR_SECONDS)
         self._updater = updater
 
     def updates(self) -> list[AvailableUpdate]:
@@ -217,6 +229,11 @@ class TrustClient:
         check_keys(offline._trusted_set.root)
         return offline._trusted_set.root
 
+    def _now(self) -> datetime:
+        """The time; no earlier than it ever was, or a clock at 1970 would let expired metadata through."""
+        seen = datetime.fromtimestamp(self._floor.get("time") * _HOUR_SECONDS, UTC)
+        return max(datetime.now(UTC), seen, EARLIEST)
+
     def _check_floor(self, updater: Updater) -> None:
         trusted = updater._trusted_set
         check_keys(trusted.root)
@@ -257,7 +274,7 @@ def _translated(url: str) -> Iterator[None]:
     except ExpiredMetadataError as error:
         raise errors.FreshnessError(
             f"the repository's metadata has expired: {error}",
-            hint="the operator renews it; this gateway keeps what it runs and refuses new updates until then",
+            hint="check this gateway's clock, and that the operator renews the metadata; what runs is kept",
         ) from None
     except BadVersionNumberError as error:
         raise errors.FreshnessError(

@@ -73,7 +73,8 @@ def test_what_was_written_while_it_waited_outlives_a_rollback(site: Site) -> Non
     with site.engine() as (_, journal):  # as if days had passed
         waiting = journal.open_transaction()
         assert waiting is not None
-        journal.note(waiting, backup_at=waiting.plan["backup_at"] - 86400)
+        clock = waiting.plan["backup_clock"]
+        journal.note(waiting, backup_clock={**clock, "spent": clock["spent"] + 86400})
     with closing(docker.from_env()) as client:  # a stranger prunes
         client.images.remove(f"{site.push('app', '1.1.0', RUNS, UNHEALTHY).pinned}", force=True)
 

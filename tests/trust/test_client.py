@@ -97,6 +97,54 @@ def test_a04_expired_metadata_is_refused(publisher, gateway):
     assert [u.version for u in gateway.client().updates()] == ["1.1.0"]
 
 
+def at(moment: datetime) -> pytest.MonkeyPatch:
+    """Set the gateway's clock."""
+
+    class Set(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return moment.astimezone(tz)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr("ota_py.trust.client.datetime", Set)
+    return patch
+
+
+@pytest.mark.case("F34")
+@pytest.mark.parametrize("year", [1970, 2025])
+def test_f34_a_clock_that_fell_back_lets_nothing_expired_through(publisher, gateway, year):
+    publisher.publish(publisher.manifest("1.1.0"))
+    gateway.client().refresh()
+    publisher.publish(publisher.manifest("1.2.0"), now=datetime.now(UTC) - timedelta(days=60))
+    patch = at(datetime(year, 1, 1, tzinfo=UTC))
+    with pytest.raises(FreshnessError, match="expired"):
+        gateway.client().refresh()
+    publisher.repository().renew(publisher.signers["online"], datetime.now(UTC))
+    assert [u.version for u in gateway.client().updates()] == ["1.1.0", "1.2.0"], "what is fresh goes on"
+    patch.undo()
+
+
+@pytest.mark.case("F34")
+def test_f34_a_clock_far_ahead_refuses_and_is_forgotten_once_it_is_right(publisher, gateway):
+    publisher.publish(publisher.manifest("1.1.0"))
+    patch = at(datetime(2040, 1, 1, tzinfo=UTC))
+    with pytest.raises(FreshnessError, match="expired") as caught:
+        gateway.client().refresh()
+    assert caught.value.hint.startswith("check this gateway's clock")
+    patch.undo()
+    assert [u.version for u in gateway.client().updates()] == ["1.1.0"]
+
+
+@pytest.mark.case("F34")
+def test_f34_before_anything_was_seen_the_clock_is_not_before_this_software(publisher, gateway):
+    old = datetime(2025, 6, 1, tzinfo=UTC)
+    publisher.publish(publisher.manifest("1.1.0"), now=old)
+    patch = at(old)
+    with pytest.raises(FreshnessError, match="expired"):
+        gateway.client().refresh()
+    patch.undo()
+
+
 def test_a06_oversized_timestamp_is_cut_off(publisher, gateway):
     publisher.store.put("metadata/timestamp.json", b"x" * 20_000, "")
     with pytest.raises(RepositoryError, match="cannot fetch"):
