@@ -11,7 +11,8 @@ Commands:
   list-backups       list the backups, newest first
   restore [ID]       return to a backup, the newest if none is named
   health-check       check every service and probe; exit status 27 if something is not well
-  update MANIFEST    update from a manifest file, with MANIFEST.sig and files/ beside it
+  update FILE        update from a bundle, which needs no network; or from a manifest file, with
+                     FILE.sig and files/ beside it
   status             show what runs and how the last transaction ended
   rollback           return to the version before the installed one
 
@@ -20,6 +21,7 @@ Further options (--json, --config FILE, ...) are handed on to ota_client.py.
 Examples:
   ota-helper.sh backup
   ota-helper.sh restore 20260101t020000-4f5a6b
+  ota-helper.sh update /media/usb/update-1.2.0.bundle
   ota-helper.sh update /media/usb/manifest.json
   ota-helper.sh health-check --json
 
@@ -42,13 +44,17 @@ case $command in
     backup | list-backups | restore | health-check | status | rollback) client "$command" "$@" ;;
     update)
         case ${1:-} in
-            '') fail 'update needs a manifest file' ;;
+            '') fail 'update needs a bundle or a manifest file' ;;
             --help) client update --help ;;
-            -*) fail "update needs a manifest file before its options, got $1" ;;
+            -*) fail "update needs a bundle or a manifest file before its options, got $1" ;;
         esac
-        manifest=$1
+        file=$1
         shift
-        client update --manifest "$manifest" "$@"
+        # A bundle begins with the name of its first member.
+        case $(head -c 15 -- "$file" 2>/dev/null | tr -d '\0') in
+            ota-bundle.json) client update --bundle "$file" "$@" ;;
+            *) client update --manifest "$file" "$@" ;;
+        esac
         ;;
     -h | --help | help) usage ;;
     '')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ota_py.errors import BrokenError
-from ota_py.gateway import results
+from ota_py.gateway import references, results
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.parts import Parts
@@ -28,10 +28,14 @@ def runs_already(parts: Parts, manifest: Manifest) -> bool:
     """Whether the manifest's version is installed, and its images are what runs."""
     if parts.journal.installed_version != manifest.version:
         return False
-    running = {c.service: c.image_id for c in parts.compose.containers()}
-    return all(
-        running.get(service) == parts.images.id_of(image.pinned) for service, image in manifest.images.items()
-    )
+    running = {c.service: c for c in parts.compose.containers()}
+    port = parts.config.fetch.relay_port
+    for service, image in manifest.images.items():
+        container = running.get(service)
+        found = container and references.present(image, parts.images, port, container.reference)
+        if not container or not found or found.image_id != container.image_id:
+            return False
+    return True
 
 
 def skip(journal: Journal, version: str, rollout: int | None) -> Result:

@@ -17,6 +17,7 @@ from ota_py.gateway.session import choose, choose_held, config_option, session
 @click.option(
     "--manifest", type=click.Path(path_type=Path), help="A manifest file, with FILE.sig and files/ beside it."
 )
+@click.option("--bundle", type=click.Path(path_type=Path), help="A bundle: all of an update in one file.")
 @click.option(
     "--until",
     type=click.Choice(["VERIFIED", "BACKED_UP", "COMMITTED"]),
@@ -33,6 +34,7 @@ from ota_py.gateway.session import choose, choose_held, config_option, session
 def update(
     version: str | None,
     manifest: Path | None,
+    bundle: Path | None,
     until: str,
     rollout: int | None,
     force: bool,
@@ -48,16 +50,19 @@ def update(
       ota_client.py update                      # what is assigned, else the newest
       ota_client.py update --version 1.2.0
       ota_client.py update --manifest /media/usb/manifest.json
+      ota_client.py update --bundle /media/usb/update-1.2.0.bundle    # needs no network
       ota_client.py update --held --now         # what waits for its maintenance window, at once
     """
     from ota_py.gateway.results import nothing_done
     from ota_py.gateway.states import State
 
-    if sum(map(bool, (version, manifest, held))) > 1:
-        raise UsageError("--version, --manifest and --held exclude each other", hint="give one of them")
+    if sum(map(bool, (version, manifest, bundle, held))) > 1:
+        raise UsageError(
+            "--version, --manifest, --bundle and --held exclude each other", hint="give one of them"
+        )
     with session(config_file, as_json) as s:
         try:
-            source, rollout = choose_held(s) if held else choose(s, version, manifest, rollout)
+            source, rollout = choose_held(s) if held else choose(s, version, manifest, bundle, rollout)
         except CarrierError:
             raise  # nothing is decided: whoever asked tries again
         except OtaError as error:
@@ -68,13 +73,22 @@ def update(
             return conclude(nothing_done(s.journal.installed_version, "no newer update"), as_json)
         try:
             result = s.engine.update(
-                source.verified, source.fetch, rollout=rollout, until=State(until), force=force, now=now
+                source.verified,
+                source.fetch,
+                rollout=rollout,
+                until=State(until),
+                force=force,
+                now=now,
+                bundle=source.bundle,
             )
         except BrokenError as error:
             if rollout is None:
                 raise
             # The rollout waits for a word of this gateway.
             result = s.engine.refuse(source.verified.manifest.version, error, rollout)
+        finally:
+            if source.bundle:
+                source.bundle.close()
         return conclude(result, as_json)
 
 

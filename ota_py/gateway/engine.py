@@ -21,6 +21,7 @@ from ota_py.gateway.journal import Journal
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.progress import Progress, Silence
+from ota_py.gateway.relay import Supply
 from ota_py.gateway.results import Result
 from ota_py.gateway.rollback import Rollback
 from ota_py.gateway.staging import Fetch
@@ -59,6 +60,7 @@ class Engine:
         until: State = State.COMMITTED,
         force: bool = False,
         now: bool = False,
+        bundle: Supply | None = None,
     ) -> Result:
         """Bring the gateway to the manifest's version, or leave it on the one that it runs.
 
@@ -69,13 +71,14 @@ class Engine:
             until: stop, and stay open, once this state is reached.
             force: also a version that was rolled back before, and also after a broken rollback.
             now: whatever windows and vetoes say.
+            bundle: has the images, which then need no registry.
 
         Raises:
             BusyError: another transaction is under way.
             BrokenError: the last rollback failed and nobody has looked yet.
         """
         with lock.exclusive(self._config.lock_path):
-            update = Update(self.parts, verified, fetch, force=force)
+            update = Update(self.parts, verified, fetch, force=force, bundle=bundle)
             transaction = self._continued(update, rollout)
             if transaction is None:
                 answering.refuse_when_broken(self._journal, force)
@@ -255,6 +258,7 @@ class Engine:
         same = same and rollout in (None, transaction.rollout)
         # What waited for days may have been prepared for files that a person has changed since.
         fits = not hold.is_held(transaction) or update.is_prepared(transaction)
+        fits = fits and update.can_bring_images(transaction)
         if same and fits and not transaction.touched:
             self._progress.note(f"going on from {transaction.state}")
             return self._journal.note(transaction, clock=self._fetch_clock())

@@ -6,6 +6,7 @@ With compose.py and holders.py the only modules that talk to Docker. The SDK is 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from ota_py.gateway import points
 
 API_TIMEOUT_SECONDS = 60
 
-# Called while an image is pulled: bytes that are here, bytes that are known to come.
+# Called at each event of a pull: bytes that are here, bytes that are known to come. What it raises ends it.
 Progress = Callable[[int, int], None]
 
 
@@ -125,8 +126,8 @@ class Images:
             for event in self._api.pull(repository, tag=digest, stream=True, decode=True):
                 if "error" in event:
                     raise _pull_error(pinned, event["error"])
-                if layers.note(event):
-                    progress(layers.here, layers.total)
+                layers.note(event)
+                progress(layers.here, layers.total)
         if self.id_of(pinned) is None:
             raise RegistryError(f"{pinned} was pulled, but the engine does not have it")
 
@@ -192,10 +193,49 @@ class Images:
         with translated(f"tagging {image_id}"):
             self._api.tag(image_id, repository if has_tag else reference, tag if has_tag else "latest")
 
+    def is_insecure(self, registry: str) -> bool:
+        """Whether the engine reaches a registry (`host` or `host:port`) without TLS."""
+        with translated("asking the engine for its registries"):
+            known = self._api.info().get("RegistryConfig") or {}
+        if registry in (known.get("IndexConfigs") or {}):
+            return not known["IndexConfigs"][registry].get("Secure", True)
+        host = registry.rpartition(":")[0] or registry
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+            networks = [ipaddress.ip_network(text) for text in known.get("InsecureRegistryCIDRs") or []]
+            return any(address in network for network in networks)
+        return False
+
     def root_dir(self) -> Path:
         """Where the engine keeps its images."""
         with translated("asking the engine for its directory"):
             return Path(str(self._api.info()["DockerRootDir"]))
+
+
+def login(registry: str) -> tuple[str, str] | None:
+    """The user name and password that `docker login` stored for a registry, or None.
+
+    Raises:
+        RegistryError: there is a login, but not one of this kind, or it cannot be read.
+    """
+    from docker import auth
+    from docker.errors import DockerException
+
+    try:
+        found = auth.load_config().resolve_authconfig(registry) or {}  # type: ignore[no-untyped-call]
+    except DockerException as error:
+        raise RegistryError(
+            f"the stored login of {registry} cannot be read: {error}",
+            hint=f"run `docker logout {registry}` and `docker login {registry}` on this gateway",
+        ) from None
+    if found.get("username"):
+        return found["username"], found["password"]
+    if found:
+        raise RegistryError(
+            f"the stored login of {registry} is a token that only Docker itself can use",
+            hint="log in with a user name and a password or access token",
+        )
+    return None
 
 
 @dataclass
@@ -210,17 +250,14 @@ class _Layers:
     def __init__(self) -> None:
         self._layers: dict[str, _Layer] = {}
 
-    def note(self, event: dict[str, Any]) -> bool:
-        """Take an event in; returns whether it said anything about bytes."""
+    def note(self, event: dict[str, Any]) -> None:
+        """Take an event in."""
         detail = event.get("progressDetail") or {}
         layer = self._layers.setdefault(str(event.get("id", "")), _Layer())
         if event.get("status") == "Downloading" and detail.get("total"):
             layer.here, layer.total = int(detail["current"]), int(detail["total"])
         elif event.get("status") in ("Download complete", "Pull complete"):
             layer.here = layer.total
-        else:
-            return False
-        return True
 
     @property
     def here(self) -> int:

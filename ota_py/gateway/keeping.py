@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ota_py.errors import BackupError, NoSpaceError, OtaError
+from ota_py.gateway import references
 from ota_py.gateway.backup import Backups
 from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.compose import Compose
@@ -59,10 +60,10 @@ class Keeping:
         self._hold()
         needed = {*self._backups.images(), *(c.image_id for c in self._compose.containers())}
         removable = self._brought() - {image.digest for image in self._awaited()}
-        for image_id, references in self._images.unnamed().items():
+        for image_id, names in self._images.unnamed().items():
             if image_id in needed:
                 continue
-            for reference in references:
+            for reference in names:
                 if reference.partition("@")[2] in removable:
                     self._images.remove(reference)
 
@@ -73,8 +74,9 @@ class Keeping:
         if last is not None and last.is_open:
             change = Plan.of(last.plan).change
             replaced = {*change.changed, *change.removed}
-            named = {image.pinned: self._images.id_of(image.pinned) for image in self._awaited()}
-            wanted |= {image_id: reference for reference, image_id in named.items() if image_id}
+            port = self._config.fetch.relay_port
+            awaited = [references.present(image, self._images, port) for image in self._awaited()]
+            wanted |= {found.image_id: found.name for found in awaited if found}
         running = {
             container.image_id
             for container in self._compose.containers()

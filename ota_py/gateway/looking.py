@@ -94,20 +94,30 @@ def health_check(config_file: Path | None, as_json: bool) -> int:
 @click.command()
 @click.option("--version", help="A version in the repository.")
 @click.option("--manifest", type=click.Path(path_type=Path), help="A manifest file with FILE.sig beside it.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="A bundle; all of it is read.")
 @config_option
 @json_option
-def verify(version: str | None, manifest: Path | None, config_file: Path | None, as_json: bool) -> int:
+def verify(
+    version: str | None,
+    manifest: Path | None,
+    bundle: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> int:
     """Check signature, files and fit of an update without beginning it."""
     from ota_py.gateway import compat
 
-    if bool(version) == bool(manifest):
-        raise UsageError("verify needs --version or --manifest", hint="give one of them")
+    if sum(map(bool, (version, manifest, bundle))) != 1:
+        raise UsageError("verify needs --version, --manifest or --bundle", hint="give one of them")
     with session(config_file) as s:
-        source, _ = choose(s, version, manifest, None)
+        source, _ = choose(s, version, manifest, bundle, None)
         assert source is not None
         found = source.verified.manifest
         for file in found.all_files:
             source.fetch(file)
+        if source.bundle:
+            source.bundle.check_blobs()
+            source.bundle.close()
         compat.check(found, s.config, s.journal.installed_version, s.journal.known_bad())
         trusted: dict[str, Any] = {
             "version": found.version,

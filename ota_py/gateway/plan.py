@@ -51,6 +51,7 @@ class Plan:
     Attributes:
         manifest_sha256: the manifest that the plan was made from; another one needs another plan.
         files: what APPLY writes: only files that differ from what is there.
+        references: the name that each service's image goes by, see ota_py.gateway.references.
         change: what START does to services.
         stopped: services that STOP stopped although the update does not change them.
         backup: id of the backup, once there is one; `backup_clock`: for how long it counts as fresh.
@@ -64,6 +65,7 @@ class Plan:
 
     manifest_sha256: str = ""
     files: list[NewFile] = field(default_factory=list)
+    references: dict[str, str] = field(default_factory=dict)
     change: Change = field(default_factory=Change)
     stopped: list[str] = field(default_factory=list)
     backup: str = ""

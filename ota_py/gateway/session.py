@@ -61,11 +61,13 @@ def choose_held(s: Session) -> tuple[Source, int | None]:
 
 
 def choose(
-    s: Session, version: str | None, manifest: Path | None, rollout: int | None
+    s: Session, version: str | None, manifest: Path | None, bundle: Path | None, rollout: int | None
 ) -> tuple[Source | None, int | None]:
     """The update that the options name, and the rollout behind it."""
     from ota_py.gateway import inspection, sources
 
+    if bundle:
+        return sources.from_bundle(s.config, s.journal, bundle), rollout
     trust = sources.trust_client(s.config, s.journal)
     if manifest:
         return sources.from_file(trust, manifest), rollout

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_py import names
-from ota_py.errors import IncompatibleError, NotFoundError, OtaError
+from ota_py.errors import FreshnessError, IncompatibleError, NotFoundError, OtaError
 from ota_py.gateway import compat
+from ota_py.gateway.bundle import Bundle
 from ota_py.gateway.config import Config
 from ota_py.gateway.floor import JournalFloor
 from ota_py.gateway.journal import Journal
@@ -31,11 +32,13 @@ class Source:
     Attributes:
         fetch: gives the checked bytes of a file.
         stream: gives the bytes of a large target piece by piece; whoever takes them checks their hash.
+        bundle: has the images, too; whoever got the source closes it.
     """
 
     verified: VerifiedManifest
     fetch: Fetch
     stream: Stream
+    bundle: Bundle | None = None
 
 
 def trust_client(config: Config, journal: Journal) -> TrustClient:
@@ -79,6 +82,37 @@ def from_file(trust: TrustClient, path: Path) -> Source:
         return check_integrity(data, file.sha256, file.length, f"file {file.dest}")
 
     return Source(verified, fetch, trust.stream)
+
+
+def from_bundle(config: Config, journal: Journal, path: Path) -> Source:
+    """The update in a bundle: checked as one from the repository is, and whole, with no network at all.
+
+    Raises:
+        FreshnessError: its metadata has expired, or is older than what this gateway has seen.
+        IntegrityError, SignatureError, TrustError: it is not what was signed, or more than that.
+        NotFoundError: something is missing in it.
+    """
+    opened = Bundle(path)
+    try:
+        trust = TrustClient(config.root, config.trust_dir, f"bundle:{path}", JournalFloor(journal), opened)
+        trust.refresh()
+        verified = trust.fetch_manifest(opened.version)
+        opened.check(
+            verified.manifest,
+            trust.target_hashes(opened.version),
+            trust.metadata_names(),
+            config.architecture,
+        )
+    except FreshnessError as error:
+        opened.close()
+        raise FreshnessError(
+            f"the bundle {path} is too old: {error.message}",
+            hint="get a new one: `ota_manager.py export-bundle` makes it with fresh metadata",
+        ) from None
+    except BaseException:
+        opened.close()
+        raise
+    return Source(verified, trust.fetch_file, trust.stream, opened)
 
 
 def newest(trust: TrustClient, config: Config, journal: Journal) -> Source | None:

@@ -33,11 +33,14 @@ class Need:
     what: str
 
 
-def require_for_update(parts: Parts, manifest: Manifest, missing: Sequence[Image]) -> None:
+def require_for_update(
+    parts: Parts, manifest: Manifest, missing: Sequence[Image], *, layers_are_kept: bool = False
+) -> None:
     """Refuse an update that would not fit.
 
     Args:
         missing: its images that are not here yet.
+        layers_are_kept: their layers come by the relay, and stay beside the engine's own until all are there.
 
     Raises:
         NoSpaceError: naming what is needed for what, and what is free.
@@ -45,6 +48,8 @@ def require_for_update(parts: Parts, manifest: Manifest, missing: Sequence[Image
     needs = [*of_backup(parts)]
     copies = 2 * sum(file.length for file in manifest.all_files)
     needs.append(Need(parts.config.updates_dir, copies, "files of the update"))
+    if layers_are_kept:
+        needs.append(Need(parts.config.updates_dir, sum(i.size for i in missing), "layers on their way"))
     root = parts.images.root_dir() if missing else None
     if root is not None and root.exists():
         size = sum(image.size for image in missing) * UNPACKED_FACTOR

@@ -15,7 +15,7 @@ from ota_py.gateway.config import Config
 from ota_py.gateway.files import Attributes
 from ota_py.gateway.plan import NewFile
 from ota_py.gateway.project import Project
-from ota_py.manifest import COMPOSE_FILE_NAME, RESERVED_DIRECTORY, File, Image, Manifest
+from ota_py.manifest import COMPOSE_FILE_NAME, RESERVED_DIRECTORY, File, Manifest
 
 # Gives the checked bytes of one file of the manifest.
 Fetch = Callable[[File], bytes]
@@ -50,8 +50,13 @@ class Staging:
         self._write(self.manifest, raw)
         self._write(self.manifest.with_name("manifest.json.sig"), signature)
 
-    def stage(self, manifest: Manifest, fetch: Fetch) -> tuple[list[NewFile], Project]:
+    def stage(
+        self, manifest: Manifest, fetch: Fetch, references: Mapping[str, str]
+    ) -> tuple[list[NewFile], Project]:
         """Fetch, render and pin every file, then let Compose read the result.
+
+        Args:
+            references: by digest, for each service whose image the update names.
 
         Returns:
             The files that differ from what is there, and the project as it will be.
@@ -68,7 +73,7 @@ class Staging:
             present = self._config.project_dir / COMPOSE_FILE_NAME
             modes.setdefault(COMPOSE_FILE_NAME, Attributes.of(present).mode)
             text = contents.get(COMPOSE_FILE_NAME) or present.read_bytes()
-            contents[COMPOSE_FILE_NAME] = pin_images(text, manifest.images)
+            contents[COMPOSE_FILE_NAME] = pin_images(text, references)
         new = [
             NewFile(dest, hashlib.sha256(data).hexdigest(), modes[dest], self._present(dest))
             for dest, data in contents.items()
@@ -183,7 +188,7 @@ def render(name: str, source: bytes, variables: Mapping[str, object]) -> bytes:
         ) from None
 
 
-def pin_images(text: bytes, images: Mapping[str, Image]) -> bytes:
+def pin_images(text: bytes, references: Mapping[str, str]) -> bytes:
     """Set the image of each service to its digest, and leave the rest of the file as people wrote it.
 
     Raises:
@@ -204,14 +209,14 @@ def pin_images(text: bytes, images: Mapping[str, Image]) -> bytes:
     services = document.get("services") if isinstance(document, dict) else None
     if not isinstance(services, dict):
         raise IncompatibleError(f"{COMPOSE_FILE_NAME} has no services")
-    missing = sorted(set(images) - set(services))
+    missing = sorted(set(references) - set(services))
     if missing:
         raise IncompatibleError(
             f"{COMPOSE_FILE_NAME} has no service {', '.join(missing)}; it has {', '.join(sorted(services))}",
             hint="correct the service names, or ship a new Compose file with the update",
         )
-    for service, image in images.items():
-        services[service]["image"] = image.pinned
+    for service, reference in references.items():
+        services[service]["image"] = reference
     yaml.indent(mapping=indent or 2, sequence=(indent or 2) + (offset or 0), offset=offset or 0)
     out = io.BytesIO()
     yaml.dump(document, out)

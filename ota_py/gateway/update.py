@@ -6,17 +6,16 @@ A step is "make it so": taken twice it does no harm. Up to and including PULLED 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ota_py.errors import ConflictError, HealthError, IntegrityError, InterruptedByOperatorError
-from ota_py.gateway import compat, health, intact, space
-from ota_py.gateway.images import Images, connect
+from ota_py.errors import ConflictError, HealthError, IntegrityError
+from ota_py.gateway import compat, health, intact, references, space
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project, compare
+from ota_py.gateway.pulling import Pulling
+from ota_py.gateway.relay import Supply
 from ota_py.gateway.staging import Fetch
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
@@ -26,9 +25,6 @@ from ota_py.trust.verify import VerifiedManifest
 
 # A dump made longer ago is made again before anything stops: what is written after it is lost by a rollback.
 BACKUP_FRESH_SECONDS = 120.0
-PARALLEL_PULLS = 3
-# Without an event from the engine for so long, a pull hangs.
-PULL_STALL_SECONDS = 600.0
 
 
 class Update:
@@ -38,9 +34,18 @@ class Update:
         verified: the manifest, its signature checked.
         fetch: gives the checked bytes of its files.
         force: try a version that was rolled back here before.
+        bundle: has the images, which then need no registry.
     """
 
-    def __init__(self, parts: Parts, verified: VerifiedManifest, fetch: Fetch, *, force: bool) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        verified: VerifiedManifest,
+        fetch: Fetch,
+        *,
+        force: bool,
+        bundle: Supply | None = None,
+    ) -> None:
         self._parts = parts
         self._config = parts.config
         self._journal = parts.journal
@@ -48,6 +53,7 @@ class Update:
         self._verified = verified
         self._fetch = fetch
         self._force = force
+        self._bundle = bundle
         self._staging = parts.staging(self.manifest.version)
         self._new: Project | None = None
 
@@ -86,6 +92,13 @@ class Update:
             return False
         return True
 
+    def can_bring_images(self, transaction: Transaction) -> bool:
+        """Whether the images that it was prepared for can come from where the update comes from now."""
+        if self._bundle is None or transaction.state is State.RECEIVED:
+            return True
+        missing = self._missing(self._references(Plan.of(transaction.plan)))
+        return all(name != image.pinned for name, image in missing.items())
+
     # -- nothing is touched ---------------------------------------------------------------------------
 
     def _verify(self, transaction: Transaction) -> None:
@@ -96,19 +109,43 @@ class Update:
             self._journal.known_bad(),
             force=self._force,
         )
-        space.require_for_update(self._parts, self.manifest, self._missing_images())
-        new, self._new = self._staging.stage(self.manifest, self._fetch)
+        chosen = self._choose_references()
+        missing = list(self._missing(chosen).values())
+        is_kept = bool(self._config.fetch.bandwidth_kib) and self._bundle is None
+        space.require_for_update(self._parts, self.manifest, missing, layers_are_kept=is_kept)
+        new, self._new = self._staging.stage(self.manifest, self._fetch, chosen)
         written = [self._config.project_dir / file.dest for file in new]
         change = compare(self._compose.present, self._new, written)
         keep = self.manifest.data.on_rollback == "keep"
         self._parts.hooks.check(self.manifest, self._compose.present.services, self._new.services)
         hooks = [hook.model_dump(mode="json") for hook in self.manifest.hooks]
-        plan = Plan(self.sha256, files=new, change=change, keep_databases=keep, hooks=hooks)
+        plan = Plan(
+            self.sha256, files=new, references=chosen, change=change, keep_databases=keep, hooks=hooks
+        )
         self._journal.note(transaction, **plan.as_dict())
 
-    def _missing_images(self) -> list[Image]:
-        unique = {image.pinned: image for image in self.manifest.images.values()}
-        return [image for pinned, image in unique.items() if self._parts.images.id_of(pinned) is None]
+    def _choose_references(self) -> dict[str, str]:
+        """The name that each service's image will go by: the one that is here, else where it comes from."""
+        present, port = self._compose.present, self._config.fetch.relay_port
+        chosen = {}
+        for service, image in self.manifest.images.items():
+            used = present.image(service) if service in present.services else ""
+            found = references.present(image, self._parts.images, port, used)
+            coming = references.relayed(image, port) if self._bundle else image.pinned
+            chosen[service] = found.name if found else coming
+        return chosen
+
+    def _references(self, plan: Plan) -> dict[str, str]:
+        """What was chosen when the update was verified."""
+        return {
+            service: plan.references.get(service, image.pinned)
+            for service, image in self.manifest.images.items()
+        }
+
+    def _missing(self, chosen: Mapping[str, str]) -> dict[str, Image]:
+        """Images that the engine does not have, by the names that they will go by."""
+        wanted = {name: self.manifest.images[service] for service, name in chosen.items()}
+        return {name: image for name, image in wanted.items() if self._parts.images.id_of(name) is None}
 
     def _back_up(self, transaction: Transaction) -> None:
         try:
@@ -134,8 +171,10 @@ class Update:
         return transaction
 
     def _pull(self, transaction: Transaction) -> None:
-        images = {image.pinned for image in self.manifest.images.values()}
-        intact.pull(self._parts, sorted(images), lambda: self._pull_images(transaction.clock))
+        chosen = self._references(Plan.of(transaction.plan))
+        named = sorted(set(chosen.values()))
+        intact.pull(self._parts, named, lambda: self._pull_images(chosen, transaction.clock))
+        self._staging.fetched.discard()
         fresh = Plan.of(transaction.plan).backup_clock
         if fresh is None or fresh.left() <= 0:
             self._parts.progress.note("the backup is not fresh any more; making it again")
@@ -146,29 +185,10 @@ class Update:
         self._staging.check(plan.files)
         space.require_for_archives(self._parts)
 
-    def _pull_images(self, clock: Clock) -> None:
-        missing = [image.pinned for image in self._missing_images()]
-        if not missing:
-            return
-        given_up = threading.Event()
-
-        def pull(pinned: str) -> None:
-            def progress(here: int, total: int) -> None:
-                clock.check(f"pulling {pinned}")
-                if given_up.is_set():
-                    raise InterruptedByOperatorError(f"the pull of {pinned} was given up")
-                self._parts.progress.pulling(pinned, here, total)
-
-            # A client of its own: one connection serves one thread.
-            Images(connect(PULL_STALL_SECONDS)).pull(pinned, progress)
-
-        with ThreadPoolExecutor(min(len(missing), PARALLEL_PULLS)) as pool:
-            try:
-                for _ in pool.map(pull, missing):
-                    pass
-            except BaseException:
-                given_up.set()
-                raise
+    def _pull_images(self, chosen: Mapping[str, str], clock: Clock) -> None:
+        missing = self._missing(chosen)
+        if missing:
+            Pulling(self._parts, clock, self._staging.fetched, self._bundle).pull(missing)
 
     def before_touch(self, transaction: Transaction) -> Transaction:
         """The last moment at which a hook can still say "not now"."""
@@ -210,7 +230,7 @@ class Update:
         expected = health.Expectation(
             project=self._new or self._compose.present,
             watched=plan.change.changed,
-            images=self._image_ids(),
+            images=self._image_ids(plan),
             settle_seconds=self._settle_seconds,
             probes=self._probes,
             probe_seconds=self._config.probe_seconds,
@@ -218,12 +238,12 @@ class Update:
         )
         health.wait(self._compose, expected, transaction.clock)
 
-    def _image_ids(self) -> dict[str, str]:
+    def _image_ids(self, plan: Plan) -> dict[str, str]:
         ids: dict[str, str] = {}
-        for service, image in self.manifest.images.items():
-            found = self._parts.images.id_of(image.pinned)
+        for service, reference in self._references(plan).items():
+            found = self._parts.images.id_of(reference)
             if found is None:
-                raise HealthError(f"the image {image.pinned} of {service} is gone", failing_service=service)
+                raise HealthError(f"the image {reference} of {service} is gone", failing_service=service)
             ids[service] = found
         return ids
 

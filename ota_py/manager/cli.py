@@ -17,6 +17,7 @@ COMMANDS = {
     "create-update": "Sign and publish an update.",
     "list-updates": "List the updates.",
     "verify": "Check a published update as a gateway would.",
+    "export-bundle": "Write an update into one file, for gateways without a network.",
     "gateways": "List and add gateways.",
     "withdraw": "Take an update out of use.",
     "renew": "Sign the repository's freshness anew.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,18 @@ class Registry:
             architectures=tuple(sorted({platform.architecture for platform in platforms})),
             command=platforms[0].command,
         )
+
+    def document(self, image: Reference, digest: str) -> bytes:
+        """The bytes of an index or a manifest; the caller compares them with the digest.
+
+        Raises:
+            NotFoundError, RegistryError: as above.
+        """
+        return self._session.get(image, "manifests", digest, ACCEPT).content
+
+    def blob(self, image: Reference, digest: str) -> Iterator[bytes]:
+        """The bytes of a layer or configuration, piece by piece; see `document`."""
+        return self._session.stream(image, digest)
 
     def _manifest(self, image: Reference, name: str) -> tuple[dict[str, Any], str]:
         """A manifest or index, and its digest; the bytes must be what a digest, given or told, names."""

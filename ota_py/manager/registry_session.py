@@ -7,7 +7,7 @@ https://distribution.github.io/distribution/spec/auth/token/.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NoReturn
 
 import requests
@@ -20,6 +20,7 @@ from ota_py.manager.references import Reference
 
 DOCKER_HUB_API = "registry-1.docker.io"
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, to answer
+PIECE_BYTES = 256 * 1024
 ANSWER_MAX_BYTES = 4 * 1024 * 1024  # the specification's limit for manifests
 
 
@@ -48,26 +49,50 @@ class RegistrySession:
             NotFoundError: the registry does not have it.
             RegistryError: unreachable, denied, too many requests, or another refusal.
         """
-        answer = self._ask(image, kind, name, accept)
-        if answer.status_code == 401:
-            challenge = answer.headers.get("WWW-Authenticate", "")
-            self._authorizations[image.registry, image.path] = self._authorize(image, challenge)
-            answer = self._ask(image, kind, name, accept)
-        if not answer.ok:
-            _refuse(image, answer)
+        answer = self._allowed(image, kind, name, accept)
         if len(answer.content) > ANSWER_MAX_BYTES:
             raise RegistryError(
                 f"{image.registry} answered {len(answer.content)} bytes about {image}, too many"
             )
         return answer
 
-    def _ask(self, image: Reference, kind: str, name: str, accept: str) -> requests.Response:
+    def stream(self, image: Reference, digest: str) -> Iterator[bytes]:
+        """The bytes of a blob, piece by piece.
+
+        Raises:
+            NotFoundError, RegistryError: as above, or it was cut off.
+        """
+        with self._allowed(image, "blobs", digest, "*/*", stream=True) as answer:
+            try:
+                yield from answer.iter_content(PIECE_BYTES)
+            except requests.RequestException as error:
+                raise RegistryError(
+                    f"the registry {image.registry} broke off while it sent {image}: {reason(error)}",
+                    hint="check the link and run the command again",
+                ) from None
+
+    def _allowed(
+        self, image: Reference, kind: str, name: str, accept: str, *, stream: bool = False
+    ) -> requests.Response:
+        """The answer to a request, once more with credentials where they are asked for."""
+        answer = self._ask(image, kind, name, accept, stream)
+        if answer.status_code == 401:
+            challenge = answer.headers.get("WWW-Authenticate", "")
+            self._authorizations[image.registry, image.path] = self._authorize(image, challenge)
+            answer = self._ask(image, kind, name, accept, stream)
+        if not answer.ok:
+            _refuse(image, answer)
+        return answer
+
+    def _ask(self, image: Reference, kind: str, name: str, accept: str, stream: bool) -> requests.Response:
         headers = {"Accept": accept}
         if authorization := self._authorizations.get((image.registry, image.path)):
             headers["Authorization"] = authorization
         scheme = "http" if image.registry in self._insecure else "https"
         host = DOCKER_HUB_API if image.registry == DOCKER_HUB else image.registry
-        return self._send(image, f"{scheme}://{host}/v2/{image.path}/{kind}/{name}", headers=headers)
+        return self._send(
+            image, f"{scheme}://{host}/v2/{image.path}/{kind}/{name}", headers=headers, stream=stream
+        )
 
     def _authorize(self, image: Reference, challenge: str) -> str:
         scheme, _, parameters = challenge.partition(" ")
@@ -92,9 +117,12 @@ class RegistrySession:
         headers: dict[str, str] | None = None,
         params: dict[str, str] | None = None,
         auth: tuple[str, str] | None = None,
+        stream: bool = False,
     ) -> requests.Response:
         try:
-            return self._session.get(url, headers=headers, params=params, auth=auth, timeout=TIMEOUT_SECONDS)
+            return self._session.get(
+                url, headers=headers, params=params, auth=auth, timeout=TIMEOUT_SECONDS, stream=stream
+            )
         except requests.exceptions.SSLError as error:
             raise RegistryError(
                 f"the registry {image.registry} has no valid TLS certificate: {error.args[0].reason}",

@@ -178,6 +178,21 @@ class TrustClient:
             except errors.CarrierError as error:
                 raise DownloadError(error.message) from None
 
+    def target_hashes(self, version: str) -> set[str]:
+        """The SHA-256 hashes of all targets of an update: manifest, signature, files."""
+        prefix = layout.update_prefix(version)
+        targets = self._targets().items()
+        return {target.hashes["sha256"] for path, target in targets if path.startswith(prefix)}
+
+    def metadata_names(self) -> set[str]:
+        """The metadata files behind the last refresh, by name: all roots, and one of each other role."""
+        self._targets()
+        assert self._updater is not None
+        trusted = self._updater._trusted_set
+        roots = {f"{version}.root.json" for version in range(1, trusted.root.version + 1)}
+        snapshot, targets = trusted.snapshot.version, trusted.targets.version
+        return {"timestamp.json", f"{snapshot}.snapshot.json", f"{targets}.targets.json"} | roots
+
     def verify_local(self, raw: bytes, signature: bytes) -> VerifiedManifest:
         """Check a manifest that came by any way (USB stick, Ansible, network) with the newest trusted root.
 

@@ -8,9 +8,14 @@ TARGETS = "targets/"
 TIMESTAMP = METADATA + "timestamp.json"
 
 
+def update_prefix(version: str) -> str:
+    """What all target paths of an update begin with."""
+    return f"updates/{version}/"
+
+
 def manifest_path(version: str) -> str:
     """Target path of an update's manifest."""
-    return f"updates/{version}/manifest.json"
+    return update_prefix(version) + "manifest.json"
 
 
 def signature_path(version: str) -> str:
@@ -20,7 +25,7 @@ def signature_path(version: str) -> str:
 
 def file_path(version: str, dest: str) -> str:
     """Target path of one file of an update."""
-    return f"updates/{version}/files/{dest}"
+    return f"{update_prefix(version)}files/{dest}"
 
 
 def wheelhouse_path(version: str, name: str) -> str:

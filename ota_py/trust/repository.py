@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,6 +83,15 @@ def initialise(
     return signed_root
 
 
+@dataclass(frozen=True)
+class PublishedTarget:
+    """One file of a published update: its key in the store, its hash in hex, its bytes."""
+
+    key: str
+    sha256: str
+    length: int
+
+
 class Repository:
     """A published repository, read and verified from its store.
 
@@ -115,6 +125,38 @@ class Repository:
         """All published versions, oldest first."""
         found = [str(t.custom["version"]) for t in self._targets.targets.values() if t.custom]
         return sorted(found, key=names.parse_version)
+
+    def targets_of(self, version: str) -> list[PublishedTarget]:
+        """Manifest, signature and files of a published update, as they lie in the store."""
+        prefix = layout.update_prefix(version)
+        return [
+            PublishedTarget(
+                layout.target_key(path, target.hashes["sha256"]), target.hashes["sha256"], target.length
+            )
+            for path, target in sorted(self._targets.targets.items())
+            if path.startswith(prefix)
+        ]
+
+    def metadata(self) -> tuple[dict[str, bytes], datetime]:
+        """The metadata files that belong together, by name, and until when gateways trust them.
+
+        Raises:
+            ConflictError: something was published at this moment.
+            StoreError: the store cannot be read.
+        """
+        snapshot, targets = f"{self._snapshot_version}.snapshot.json", f"{self._targets.version}.targets.json"
+        roots = [f"{version}.root.json" for version in range(1, self.root.version + 1)]
+        read = {
+            name: self.store.get(layout.METADATA + name)
+            for name in (*roots, "timestamp.json", snapshot, targets)
+        }
+        timestamp = Metadata[Timestamp].from_bytes(read["timestamp.json"]).signed
+        if timestamp.version != self._timestamp_version:
+            raise ConflictError("something was published at this moment", hint="run the command again")
+        expiries = [
+            Metadata.from_bytes(data).signed.expires for name, data in read.items() if name not in roots
+        ]
+        return read, min([*expiries, self.root.expires])
 
     def manifest(self, version: str) -> VerifiedManifest:
         """One published manifest, verified.

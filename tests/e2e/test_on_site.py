@@ -84,7 +84,7 @@ def test_health_check_names_what_is_down(operator: Operator):
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["update"], 2, "update needs a manifest file"),
+        (["update"], 2, "update needs a bundle or a manifest file"),
         (["update", "/nowhere.json"], 6, "/nowhere.json"),
         (["dance"], 2, "unknown command: dance"),
     ],

@@ -252,6 +252,11 @@ class Site:
             env={**os.environ, **environment},
         )
 
+    def start_client(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start ota_client.py, and let it run."""
+        argv = [sys.executable, str(CLIENT), *arguments, "--config", str(self.config_file)]
+        return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def client_json(self, *arguments: str, status: int = 0, **environment: str) -> dict[str, Any]:
         done = self.client(*arguments, "--json", **environment)
         assert done.returncode == status, done.stdout + done.stderr
@@ -336,8 +341,8 @@ class Site:
                 filters={"label": f"com.docker.compose.project={self.project}"}
             ):
                 network.remove()
-            for image in client.images.list(all=False):
-                names = [*image.tags, *(image.attrs.get("RepoDigests") or [])]
+            for image in client.api.images():
+                names = [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])]
                 ours = [name for name in names if f"/{self.project}/" in name]
                 for reference in ours:
                     with suppress(docker.errors.ImageNotFound):  # a digest goes with its last tag

@@ -30,7 +30,7 @@ services:
 
 def test_only_the_image_changes() -> None:
     text = COMPOSE.format(long="x" * 200)
-    got = pin_images(text.encode(), {"app": IMAGE}).decode()
+    got = pin_images(text.encode(), {"app": IMAGE.pinned}).decode()
     assert got.replace(PINNED, "registry:5000/team/app:1.0.0").split() == text.split()
     changed = [new for new, old in zip(got.splitlines(), text.splitlines(), strict=True) if new != old]
     assert [line for line in changed if "image" in line] == [f'        image: "{PINNED}" # the app']
@@ -38,7 +38,7 @@ def test_only_the_image_changes() -> None:
 
 def test_an_image_that_comes_by_a_merge_key_is_overridden_for_its_service_alone() -> None:
     text = b"x: &x\n  image: base:1\nservices:\n  a:\n    <<: *x\n  b:\n    <<: *x\n"
-    got = pin_images(text, {"a": IMAGE}).decode()
+    got = pin_images(text, {"a": IMAGE.pinned}).decode()
     assert "x: &x\n  image: base:1\n" in got
     assert got.count(PINNED) == 1
 
@@ -46,7 +46,7 @@ def test_an_image_that_comes_by_a_merge_key_is_overridden_for_its_service_alone(
 @pytest.mark.parametrize("text", [b"a: [", b"- list\n", b"services: 3\n", b"", b"\xff"])
 def test_what_is_no_compose_file(text: bytes) -> None:
     with pytest.raises(IncompatibleError):
-        pin_images(text, {"app": IMAGE})
+        pin_images(text, {"app": IMAGE.pinned})
 
 
 def test_a_template_keeps_its_last_line_feed() -> None:

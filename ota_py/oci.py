@@ -1,0 +1,92 @@
+"""What image registries describe images with: indexes and manifests, OCI's and Docker's. Pure.
+
+Specification: https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md and image-index.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ota_py import names
+from ota_py.errors import IntegrityError
+
+# The distribution specification's limit for manifests.
+DOCUMENT_MAX_BYTES = 4 * 1024 * 1024
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+TYPES = (
+    INDEX_TYPE,
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    MANIFEST_TYPE,
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """One thing that a document names: a manifest, a configuration or a layer.
+
+    Attributes:
+        size: bytes.
+        platform: of a manifest in an index: `linux/arm64` or `linux/arm/v7`; else an empty string.
+    """
+
+    digest: str
+    size: int
+    platform: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """The digest's hexadecimal part."""
+        return self.digest.removeprefix("sha256:")
+
+
+@dataclass(frozen=True)
+class Document:
+    """An index, which names manifests, or a manifest, which names blobs: a configuration, then layers."""
+
+    media_type: str
+    manifests: tuple[Descriptor, ...] = ()
+    blobs: tuple[Descriptor, ...] = ()
+
+    def for_architecture(self, architecture: str) -> list[Descriptor]:
+        """The manifests of an index for Linux on an architecture, whatever its variant."""
+        return [entry for entry in self.manifests if fits(entry.platform, f"linux/{architecture}")]
+
+
+def fits(platform: str, wanted: str) -> bool:
+    """Whether a platform is the wanted one; `linux/arm` is each of its variants."""
+    return platform == wanted or platform.startswith(wanted + "/")
+
+
+def parse(raw: bytes, digest: str) -> Document:
+    """Parse the document of that digest.
+
+    Raises:
+        IntegrityError: other bytes than the digest's, or not a document of images.
+    """
+    got = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    if got != digest:
+        raise IntegrityError(f"the image document {digest} has the digest {got}")
+    try:
+        data = json.loads(raw)
+        if "manifests" in data:
+            found = tuple(_descriptor(entry) for entry in data["manifests"])
+            return Document(str(data.get("mediaType") or INDEX_TYPE), manifests=found)
+        found = tuple(_descriptor(entry) for entry in [data["config"], *data["layers"]])
+        return Document(str(data.get("mediaType") or MANIFEST_TYPE), blobs=found)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise IntegrityError(f"the image document {digest} makes no sense: {error!r}") from None
+
+
+def _descriptor(entry: dict[str, Any]) -> Descriptor:
+    platform = entry.get("platform") or {}
+    parts = [platform.get("os", ""), platform.get("architecture", ""), platform.get("variant", "")]
+    digest, size = entry["digest"], entry["size"]
+    if not re.fullmatch(names.DIGEST, digest) or not isinstance(size, int) or size < 0:
+        raise ValueError(f"{digest!r} of {size!r} bytes")
+    return Descriptor(digest, size, "/".join(part for part in parts if part))

@@ -1,0 +1,161 @@
+"""Images over a bad link, by the real engine from a real registry: resumed, or refused and the old runs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.oci import Image as OciImage
+from lab.oci import Registry, layer_of_files
+from ota_py.gateway import pulling
+from ota_py.manifest import Image
+from ota_py.trust import transfer
+from tests.gateway.conftest import free_port
+from tests.gateway.site import HEALTHY, PATH, RUNS, Site
+from tests.gateway.waiting import wait_for
+from tests.trust.bad_link import BadLink, Fault
+
+pytestmark = [pytest.mark.docker, pytest.mark.case("F20")]
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def link(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[BadLink]:
+    """What leads to the registry."""
+    monkeypatch.setattr(transfer, "PAUSE_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(pulling, "NAME_PAUSES_SECONDS", (0.01, 0.01))
+    link = BadLink(registry.address)
+    yield link
+    link.close()
+
+
+class Fetching:
+    """A site whose update comes over the link."""
+
+    def __init__(self, site: Site, link: BadLink, registry: Registry) -> None:
+        self.site, self.link, self.registry = site, link, registry
+        self.relay_port = free_port()
+        site.configure(f"[fetch]\nrelay_port = {self.relay_port}\n")
+
+    def limit(self, kib_per_second: int) -> None:
+        self.site.configure(f"[fetch]\nrelay_port = {self.relay_port}\nbandwidth_kib = {kib_per_second}\n")
+
+    def release(self, version: str, mib: float = 2, files: dict[str, bytes] | None = None) -> Image:
+        """Publish `app` with a large layer that nothing compresses."""
+        site = self.site
+        own = {"/version": (version.encode(), 0o644), "/start": (RUNS, 0o755), "/health": (HEALTHY, 0o755)}
+        large = layer_of_files({"/large": (secrets.token_bytes(int(mib * MIB)), 0o644)})
+        layers = [site._layers["busybox"], layer_of_files({**own, "/tmp/.keep": (b"", 0o644)}), large]
+        name = f"{site.project}/app"
+        digest = self.registry.push(name, version, OciImage(layers, ["/start"], {"PATH": PATH}))
+        self.large = large.descriptor["digest"]
+        image = Image(reference=f"{self.link.address}/{name}:{version}", digest=digest, size=len(large.blob))
+        site.publish(version, {"app": image}, files)
+        return image
+
+    def left(self) -> list[Path]:
+        """What is kept of what was fetched."""
+        return sorted((self.site.directory / "state" / "updates").glob("*/fetched/*"))
+
+
+@pytest.fixture
+def fetching(site: Site, link: BadLink, registry: Registry) -> Fetching:
+    return Fetching(site, link, registry)
+
+
+def test_a_layer_that_is_cut_off_again_and_again_comes_piece_by_piece(fetching: Fetching):
+    """With 100 KB in each answer the engine gives up; the relay goes on, and asks for no byte twice."""
+    image = fetching.release("1.1.0")
+    fetching.link.faults = [
+        Fault("/blobs/", times=2, status=429, headers={"Retry-After": "1"}),  # the engine fails at once
+        Fault(fetching.large, cut_after=100_000),
+    ]
+    result = fetching.site.update("1.1.0")
+    assert result["outcome"] == "SUCCEEDED", result["error"]
+    assert fetching.site.version_of("app") == "1.1.0"
+    assert image.pinned in fetching.site.compose_file.read_text(), "the name is the registry's own"
+    assert result["reports"][-1]["details"]["digests"]["app"] == image.digest
+    assert not fetching.left()
+
+
+def test_a_process_that_is_killed_while_it_fetches_leaves_the_next_one_little_to_do(fetching: Fetching):
+    fetching.limit(100_000)
+    fetching.release("1.1.0", mib=4)
+    fetching.link.faults = [Fault(fetching.large, times=1, bytes_per_second=1_000_000)]
+    site = fetching.site
+    process = site.start_client("update", "--version", "1.1.0")
+    wait_for(lambda: fetching.link.sent(fetching.large) > 2 * MIB, "half of the layer", 30)
+    process.kill()
+    process.wait()
+    had = sum(path.stat().st_size for path in fetching.left())
+    assert had > MIB
+    before = fetching.link.sent(fetching.large)
+
+    assert site.client_json("recover")["outcome"] == "FAILED"
+    assert site.version_of("app") == "1.0.0"
+    result = site.client_json("update", "--version", "1.1.0")
+
+    assert result["outcome"] == "SUCCEEDED"
+    (again,) = [r for r in fetching.link.requests if fetching.large in r.path and r.range]
+    assert int(again.range.removeprefix("bytes=").rstrip("-")) >= MIB
+    assert fetching.link.sent(fetching.large) - before < 4 * MIB
+    assert not fetching.left()
+
+
+REFUSALS = [
+    (Fault("/v2/", status=401, headers={"WWW-Authenticate": 'Basic realm="x"'}), "denied access to"),
+    (Fault("/v2/", status=429, headers={"Retry-After": "86400"}), "asks to wait for 86400 s"),
+    (Fault("/v2/", status=500), "answered 500"),
+    (Fault("/blobs/", cut_after=10), "was cut off"),
+]
+
+
+def test_a_registry_that_refuses_or_is_down_leaves_the_old_version_running(fetching: Fetching):
+    fetching.limit(100_000)  # so that the engine's own patience of a minute is not in the way
+    fetching.release("1.1.0")
+    site = fetching.site
+    before = site.ids(), site.files()
+    for fault, words in REFUSALS:
+        fetching.link.faults = [fault]
+        result = site.update("1.1.0")
+        assert (result["outcome"], result["error"]["code"]) == ("FAILED", "registry"), words
+        assert words in result["reason"]
+    fetching.link.close()
+    result = site.update("1.1.0")
+    assert (result["outcome"], result["error"]["code"]) == ("FAILED", "registry")
+    assert "Connection refused" in result["reason"]
+    assert (site.ids(), site.files()) == before
+
+
+@pytest.mark.case("A22")
+def test_other_bytes_than_the_digests_are_refused(fetching: Fetching):
+    fetching.limit(100_000)
+    fetching.release("1.1.0")
+    fetching.link.faults = [Fault(fetching.large, status=200, body=b"x" * 2 * MIB)]
+    result = fetching.site.update("1.1.0")
+    assert (result["outcome"], result["error"]["code"]) == ("FAILED", "integrity")
+    assert fetching.site.version_of("app") == "1.0.0"
+    assert not fetching.left(), "nothing of it is kept"
+
+
+@pytest.mark.case("F11")
+def test_a_disk_that_fills_up_while_layers_come_is_emptied_again(fetching: Fetching, monkeypatch):
+    fetching.limit(100_000)
+    fetching.release("1.1.0")
+    monkeypatch.setattr("ota_py.gateway.registry_supply.RESERVE_BYTES", 10**15)
+    result = fetching.site.update("1.1.0")
+    assert (result["outcome"], result["error"]["code"]) == ("FAILED", "no_space")
+    assert not fetching.left()
+
+
+def test_the_bandwidth_is_limited(fetching: Fetching):
+    fetching.limit(1024)
+    fetching.release("1.1.0", mib=3)
+    result = fetching.site.update("1.1.0")
+    assert result["outcome"] == "SUCCEEDED"
+    (pulled,) = [step for step in result["steps"] if step["state"] == "PULLED"]
+    assert pulled["seconds"] > 2.5, "3 MiB at 1 MiB/s, less a burst"
