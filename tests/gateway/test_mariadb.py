@@ -154,7 +154,8 @@ def test_mariadb_comes_back_to_the_row_with_registry_and_network_off(mariadb: Wi
     assert mariadb.picture() == before
     details = result["reports"][-1]["details"]
     assert details["databases"] == "restored"
-    assert 0 < details["lost_seconds"] < 120
+    assert details["lost_seconds"] > 0
+    assert details["seconds"] < 100, "whoever held on to the tables was not waited for"
     assert mariadb.sql("INSERT INTO readings (celsius) VALUES (9); SELECT max(id), max(place) FROM readings")
 
     # And once more by an operator, where nothing but this machine is there.
