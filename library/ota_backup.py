@@ -60,7 +60,8 @@ RETURN = r"""
 outcome:
   description:
     - How the transaction ended, C(SUCCEEDED), C(SKIPPED), C(FAILED), C(ROLLED_BACK) or C(BROKEN);
-      C(UNFINISHED) when it was asked to stay open.
+      C(UNFINISHED) when it was asked to stay open; C(HELD) when it waits for a maintenance window, a veto
+      or a hook, and goes on by itself.
   returned: when the gateway began a transaction
   type: str
   sample: SUCCEEDED
@@ -99,6 +100,11 @@ backup:
   returned: when it was made by itself
   type: str
   sample: 0b0b6ee4-25d7-4a0e-8a6e-6c3a0f6d1f61
+held:
+  description: Whether it is held back; C(msg) says why. That is no failure.
+  returned: when it is
+  type: bool
+  sample: true
 code:
   description: Stable identifier of the error, for example C(signature) or C(rolled_back).
   returned: failure

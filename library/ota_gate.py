@@ -39,6 +39,12 @@ options:
     description: How long a gateway may take to report a result before it is deferred.
     type: float
     default: 300
+  held_minutes:
+    description:
+      - How long a gateway may wait for its maintenance window, a veto or a hook before it is deferred.
+      - Batches go on one after the other, so a rollout waits with them for their windows.
+    type: float
+    default: 1440
   poll_seconds:
     description: Time between two questions to the control plane.
     type: float
@@ -116,6 +122,7 @@ def main():
             "stagger_minutes": {"type": "float", "default": 0},
             "reach_minutes": {"type": "float", "default": 15},
             "report_minutes": {"type": "float", "default": 300},
+            "held_minutes": {"type": "float", "default": 1440},
             "poll_seconds": {"type": "float", "default": 1},
             **CONFIG_OPTION,
         },
@@ -134,6 +141,7 @@ def act(module, parts):
     patience = Patience(
         reach=given["reach_minutes"],
         report=given["report_minutes"],
+        held=given["held_minutes"],
         stagger=given["stagger_minutes"],
         poll_seconds=given["poll_seconds"],
     )

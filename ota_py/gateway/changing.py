@@ -80,6 +80,7 @@ def update(
                 force=force,
                 now=now,
                 bundle=source.bundle,
+                held=held,
             )
         except BrokenError as error:
             if rollout is None:

@@ -61,6 +61,7 @@ class Engine:
         force: bool = False,
         now: bool = False,
         bundle: Supply | None = None,
+        held: bool = False,
     ) -> Result:
         """Bring the gateway to the manifest's version, or leave it on the one that it runs.
 
@@ -72,6 +73,7 @@ class Engine:
             force: also a version that was rolled back before, and also after a broken rollback.
             now: whatever windows and vetoes say.
             bundle: has the images, which then need no registry.
+            held: it is the gateway that looks once more: what it told before is not reported again.
 
         Raises:
             BusyError: another transaction is under way.
@@ -79,7 +81,7 @@ class Engine:
         """
         with lock.exclusive(self._config.lock_path):
             update = Update(self.parts, verified, fetch, force=force, bundle=bundle)
-            transaction = self._continued(update, rollout)
+            transaction = self._continued(update, rollout, held)
             if transaction is None:
                 answering.refuse_when_broken(self._journal, force)
                 if answering.runs_already(self.parts, update.manifest):
@@ -246,7 +248,7 @@ class Engine:
 
     # -- what to do with what was asked -----------------------------------------------------------------
 
-    def _continued(self, update: Update, rollout: int | None) -> Transaction | None:
+    def _continued(self, update: Update, rollout: int | None, held: bool) -> Transaction | None:
         """The open transaction of this very manifest and rollout; any other one is ended first."""
         transaction = self._journal.open_transaction()
         if transaction is None:
@@ -261,6 +263,8 @@ class Engine:
         fits = fits and update.can_bring_images(transaction)
         if same and fits and not transaction.touched:
             self._progress.note(f"going on from {transaction.state}")
+            if hold.is_held(transaction) and not held:  # who asks is told why, once more
+                transaction = hold.forget_reason(self._journal, transaction)
             return self._journal.note(transaction, clock=self._fetch_clock())
         with shielded():
             if transaction.touched:

@@ -153,6 +153,11 @@ def keep(
     return journal.transaction(transaction.id)
 
 
+def forget_reason(journal: Journal, transaction: Transaction) -> Transaction:
+    """Let the reason why an update waits be reported once more."""
+    return journal.note(transaction, held={**transaction.plan["held"], "reason": ""})
+
+
 def _file_veto(path: Path) -> Hold | None:
     try:
         path.lstat()

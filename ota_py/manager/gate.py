@@ -26,12 +26,14 @@ class Patience:
     Attributes:
         reach: for a gateway to begin; one that did not is deferred.
         report: for a gateway to end; one that did not is deferred.
+        held: the same for one that waits for its maintenance window, a veto or a hook.
         stagger: for watching the fleet after the batch is done.
         poll_seconds: between two questions.
     """
 
     reach: float = 15.0
     report: float = 300.0
+    held: float = 1440.0
     stagger: float = 0.0
     poll_seconds: float = 1.0
 
@@ -100,10 +102,14 @@ class Gate:
     def _wait_for_results(self, patience: Patience) -> None:
         begun = self._clock()
         reach_checked = False
-        while pending := self._ask()["pending"]:
+        while (answer := self._ask())["pending"]:
+            pending, held = answer["pending"], answer["held"]
             minutes = (self._clock() - begun) / 60
-            if minutes >= patience.report:
-                self._defer(pending, f"no result after {patience.report:g} minutes")
+            late = [name for name in pending if name not in held]
+            if minutes >= patience.held and held:
+                self._defer(held, f"held back for {patience.held:g} minutes")
+            elif minutes >= patience.report and late:
+                self._defer(late, f"no result after {patience.report:g} minutes")
             elif minutes >= patience.reach and not reach_checked:
                 reach_checked = True
                 self._defer(self._not_begun(pending), f"not heard of for {patience.reach:g} minutes")

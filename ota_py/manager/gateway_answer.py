@@ -8,6 +8,7 @@ from typing import Any
 
 ANSWER_MAX_CHARS = 4 * 1024 * 1024
 STDERR_SHOWN_CHARS = 2000
+HELD = "held"
 # Outcomes of a transaction after which the gateway needs nothing more from the controller.
 SETTLED = frozenset({"SUCCEEDED", "ROLLED_BACK", "FAILED", "BROKEN", "SKIPPED"})
 
@@ -49,7 +50,10 @@ def to_result(answer: Answer) -> dict[str, Any]:
         return {"changed": False, **_no_answer(answer)}
     result = {**data, "changed": bool(data.get("changed", False))}
     error = data.get("error")
-    if isinstance(error, dict):
+    if isinstance(error, dict) and error.get("code") == HELD:
+        # No failure: the gateway waits for its maintenance window, a veto or a hook, and ends it by itself.
+        result |= {"held": True, "msg": f"held: {data.get('reason') or error.get('message')}"}
+    elif isinstance(error, dict):
         message = str(data.get("reason") or error.get("message") or "the gateway gave no reason")
         hint = str(error.get("hint") or "")
         result |= {"failed": True, "msg": message, "code": str(error.get("code", "error")), "hint": hint}

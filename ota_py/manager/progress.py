@@ -67,7 +67,7 @@ class LineView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun = time.monotonic()
-        self._known: dict[str, str] = {}
+        self._known: dict[str, tuple[str, str]] = {}
 
     def __enter__(self) -> LineView:
         return self
@@ -80,13 +80,14 @@ class LineView:
         self._say(f"{gateway}: {step}")
 
     def update(self, rollout: Json) -> None:
-        """A line for each gateway whose state changed."""
+        """A line for each gateway whose state, or the reason for it, changed."""
         for gateway in rollout["gateways"]:
             state = gateway["state"]
-            if self._known.get(gateway["id"], "PENDING") != state:
-                reason = f": {gateway['reason']}" if gateway["reason"] else ""
+            reason = f": {gateway['reason']}" if gateway["reason"] else ""
+            seen = (state, reason)
+            if self._known.get(gateway["id"], ("PENDING", reason)) != seen:
                 self._say(f"{gateway['id']}: {state} (batch {gateway['batch'] + 1}){reason}")
-            self._known[gateway["id"]] = state
+            self._known[gateway["id"]] = seen
 
     def _say(self, text: str) -> None:
         elapsed = f"{time.monotonic() - self._begun:6.0f}s"

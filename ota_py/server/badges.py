@@ -19,7 +19,7 @@ KINDS = {
     "good": {"SUCCEEDED", "COMMITTED", "COMPLETED", "RELEASED", "IDLE", "online", "valid"},
     "bad": {"FAILED", "ROLLED_BACK", "BROKEN", "ABORTED", "WITHDRAWN", "alarm", "revoked"},
     "busy": {"RUNNING", "UPDATING", "ASSIGNED"},
-    "late": {"PAUSED", "DEFERRED", "ROLLING_BACK", "deferred", "hint_failed"},
+    "late": {"PAUSED", "DEFERRED", "ROLLING_BACK", "deferred", "hint_failed", "held"},
 }
 
 

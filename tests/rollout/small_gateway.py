@@ -1,7 +1,7 @@
 """A gateway's engine as the controller sees it: commands in, JSON out, an outbox that survives.
 
 Installed as `ota_client.py` of a simulated gateway. `behaviour.json` beside it says how the gateway behaves:
-`{"update": "good" | "rolls_back" | "refuses" | "crashes" | "hangs", "busy": times, "reason": text}`.
+`{"update": "good" | "rolls_back" | "refuses" | "crashes" | "hangs" | "held", "busy": times, "reason": text}`.
 `state.json` holds what it did; `calls` lists the commands that it was given.
 """
 
@@ -88,6 +88,12 @@ def update(words, state, behaviour):
         ), 20
     if until:
         return walk(state, rollout, version, until)
+    if kind == "held":
+        walk(state, rollout, version, "PULLED")
+        reason = behaviour["reason"] or "outside the maintenance windows"
+        report(state, "held", rollout, version, "PULLED", reason)
+        result = error("held", reason, "HELD", state, version)
+        return {**result, "state": "PULLED", "changed": False}, 34
     if kind == "hangs":
         (HERE / "hanging").touch()
         time.sleep(60)

@@ -50,3 +50,10 @@ def test_anything_else_is_no_answer(text: str) -> None:
 def test_failures(answer: dict[str, Any], message: str, code: str) -> None:
     said = to_result(Answer(3, json.dumps(answer), ""))
     assert (said["failed"], said["msg"], said["code"]) == (True, message, code)
+
+
+def test_an_update_that_is_held_back_is_no_failure() -> None:
+    answer = {"outcome": "HELD", "reason": "at the till", "error": {"code": "held", "message": "at the till"}}
+    said = to_result(Answer(34, json.dumps(answer), ""))
+    assert (said["held"], said["msg"], said["changed"]) == (True, "held: at the till", False)
+    assert "failed" not in said

@@ -10,9 +10,9 @@ import pytest
 from ota_py.errors import ConflictError, ControlPlaneError, RolloutAbortedError
 from ota_py.manager.gate import OUTAGE_SECONDS, UNREACHABLE, Gate, Patience, patiently
 
-GO = {"verdict": "GO", "reason": "done", "pending": []}
-WAIT = {"verdict": "WAIT", "reason": "waiting for a", "pending": ["a"]}
-STOP = {"verdict": "STOP", "reason": "1 failed, 0 allowed: a", "pending": []}
+GO = {"verdict": "GO", "reason": "done", "pending": [], "held": []}
+WAIT = {"verdict": "WAIT", "reason": "waiting for a", "pending": ["a"], "held": []}
+STOP = {"verdict": "STOP", "reason": "1 failed, 0 allowed: a", "pending": [], "held": []}
 
 
 class Clock:
@@ -119,3 +119,11 @@ def test_f43_but_not_for_ever(clock: Clock) -> None:
     with pytest.raises(ControlPlaneError):
         patiently(away, clock, clock.sleep)
     assert clock.now == pytest.approx(OUTAGE_SECONDS, abs=2)
+
+
+def test_one_that_is_held_back_has_a_patience_of_its_own(clock: Clock) -> None:
+    waiting = {**WAIT, "pending": ["a", "b"]}
+    script = Script(clock, lambda now: {**waiting, "held": ["b"]}, "UPDATING")
+    passing(script, report=10, held=60)
+    assert script.deferred == {"a": "no result after 10 minutes", "b": "held back for 60 minutes"}
+    assert clock.now == pytest.approx(3600, abs=2)

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.fleet.presence import last_seen
-from tests.server.world import World, transaction
+from tests.server.world import World, held, report, transaction
 
 
 def poll(world: World, gateway: str = "gw_000") -> dict[str, Any] | None:
@@ -47,6 +47,20 @@ def test_only_the_gateways_of_the_started_batch(world: World) -> None:
 
 def test_push_gateways_are_left_to_the_controller(world: World) -> None:
     world.running(world.fleet(1, delivery="push"))
+    assert poll(world) is None
+
+
+def test_a_push_that_is_held_back_is_left_to_the_agent(world: World) -> None:
+    rollout = world.running(world.fleet(1, delivery="push"))
+    waiting = held("gw_000", rollout)
+    world.report("gw_000", [waiting])
+    assert poll(world) == {"version": "1.1.0", "rollout": rollout, "critical": False}
+    world.operator.ok("POST", f"/rollouts/{rollout}/pause", {"reason": "lunch"})
+    assert poll(world) is None
+    world.operator.ok("POST", f"/rollouts/{rollout}/start")
+    assert poll(world) is not None
+    gone_on = report("gw_000", seq=6, state="STOPPED", rollout=rollout, transaction=waiting["transaction"])
+    world.report("gw_000", [gone_on])
     assert poll(world) is None
 
 

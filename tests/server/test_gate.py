@@ -6,7 +6,7 @@ import pytest
 
 from ota_py.server.rollouts.gate import Row, evaluate
 from ota_py.server.rollouts.states import AWAITED, FAILURES, GatewayResult
-from tests.server.world import World
+from tests.server.world import World, held
 
 
 def rows(first: list[str], second: list[str] | None = None) -> list[Row]:
@@ -65,6 +65,15 @@ def test_a_percentage_is_of_the_whole_rollout_floored(world: World) -> None:
     assert gate["counts"]["ROLLED_BACK"] == 2
     world.ends(rollout, "gw_002", "FAILED")
     assert world.gate(rollout)["verdict"] == "STOP"
+
+
+def test_one_that_is_held_back_is_waited_for_and_named(world: World) -> None:
+    rollout = world.running(world.fleet(2))
+    world.report("gw_001", [held("gw_001", rollout)])
+    gate = world.gate(rollout)
+    assert (gate["verdict"], gate["pending"], gate["held"]) == ("WAIT", ["gw_000", "gw_001"], ["gw_001"])
+    assert gate["reason"] == "waiting for gw_000, gw_001; 1 held back"
+    assert gate["failures"] == 0
 
 
 def test_bad_batches(world: World) -> None:

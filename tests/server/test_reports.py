@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ota_py.server.events.models import Event
-from tests.server.world import DIGEST, FLOW, World, moment, report, transaction
+from tests.server.world import DIGEST, FLOW, World, held, moment, report, transaction
 
 ROLLBACK = (*FLOW[:7], "ROLLING_BACK", "ROLLED_BACK")
 
@@ -36,6 +36,34 @@ def test_what_each_state_means(world: World, last: str, result: str, state: str,
     assert row["finished_at"] == (None if result == "UPDATING" else steps[1]["at"])
     record = world.record("gw_000")
     assert (record["state"], record["version"], record["digests"]) == (state, version, details["digests"])
+
+
+def test_what_is_held_back_is_under_way_and_says_why(world: World) -> None:
+    rollout = world.running(world.fleet(1))
+    waiting = held("gw_000", rollout)
+    world.report("gw_000", [*transaction("gw_000", ["RECEIVED"], rollout), waiting])
+    row = world.result(rollout, "gw_000")
+    assert (row["state"], row["step"]) == ("UPDATING", "HELD")
+    assert row["reason"] == "held: outside the maintenance windows (mon 02:00-05:00)"
+    (event,) = [e for e in world.reader.ok("GET", "/events")["events"] if e["kind"] == "held"]
+    assert (event["gateway"], event["rollout"]) == ("gw_000", rollout)
+    gone_on = report("gw_000", seq=6, state="STOPPED", rollout=rollout, transaction=waiting["transaction"])
+    world.report("gw_000", [gone_on])
+    row = world.result(rollout, "gw_000")
+    assert (row["state"], row["step"], row["reason"]) == ("UPDATING", "STOPPED", "")
+
+
+def test_an_update_that_gave_way_is_deferred_and_no_failure(world: World) -> None:
+    rollout = world.running(world.fleet(1))
+    details = {"error": {"code": "superseded"}}
+    steps = transaction("gw_000", ["RECEIVED", "FAILED"], rollout, reason="superseded", details=details)
+    world.report("gw_000", steps)
+    row = world.result(rollout, "gw_000")
+    assert (row["state"], row["reason"], row["finished_at"]) == ("DEFERRED", "superseded", None)
+    assert world.gate(rollout)["verdict"] == "GO"
+    assert [g["id"] for g in world.operator.ok("POST", f"/rollouts/{rollout}/sweep")["gateways"]] == [
+        "gw_000"
+    ]
 
 
 def test_a_report_sent_again_is_counted_once(world: World) -> None:

@@ -171,6 +171,17 @@ def transaction(
     ]
 
 
+def held(gateway: str, rollout: int, **fields: Any) -> dict[str, Any]:
+    """The report of an update that waits for its maintenance window."""
+    own = {
+        "seq": 5,
+        "kind": "held",
+        "state": "PULLED",
+        "reason": "outside the maintenance windows (mon 02:00-05:00)",
+    }
+    return report(gateway, transaction=str(uuid.uuid4()), rollout=rollout, **{**own, **fields})
+
+
 def moment(second: int) -> str:
     """RFC 3339, so many seconds after a fixed start."""
     return (START + timedelta(seconds=second)).isoformat().replace("+00:00", "Z")

@@ -147,6 +147,7 @@ class GateOut(Schema):
     failures: int
     allowed: int
     pending: list[str]
+    held: list[str] = Field(description="of those: waiting for a maintenance window, a veto or a hook")
     counts: dict[str, int]
 
 

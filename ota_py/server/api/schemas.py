@@ -160,7 +160,7 @@ class ReportIn(Schema):
     id: UUID
     seq: Annotated[int, Field(ge=0, le=BIGINT_MAX)]
     at: MomentIn
-    kind: Literal["transition", "skipped", "status", "alarm"]
+    kind: Literal["transition", "skipped", "held", "status", "alarm"]
     gateway: GatewayId
     transaction: UUID | None = None
     rollout: Annotated[int, Field(ge=1, le=BIGINT_MAX)] | None = None

@@ -11,13 +11,15 @@ from ota_py.server.events.models import Kind
 from ota_py.server.events.order import Place, is_newer
 from ota_py.server.fleet.models import Gateway, GatewayState
 from ota_py.server.rollouts.models import RolloutGateway
-from ota_py.server.rollouts.states import REPORTED, SETTLED, GatewayResult
+from ota_py.server.rollouts.states import HELD, REPORTED, SETTLED, GatewayResult
 
 if TYPE_CHECKING:
     from ota_py.server.events.ingest import Report
 
 # A refusal to even begin. `skipped` without one of these means that the gateway is on the version already.
 REFUSALS = frozenset({"known_bad", "incompatible", "policy", "no_space"})
+# The error of an update that gave way, untouched, to something else: no failure, it is swept up at the end.
+SUPERSEDED = "superseded"
 
 
 def apply_to_gateway(gateway: Gateway, report: Report) -> None:
@@ -48,8 +50,9 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
             row.started_at = min(row.started_at, report.at)
         return
     row.transaction, row.report_seq, row.report_at = place
-    row.state, row.reason = state, report.reason
-    row.step = report.state[:16]
+    row.state, row.reason, row.step = state, report.reason, report.state[:16]
+    if report.kind == Kind.HELD:
+        row.reason, row.step = f"held: {report.reason}", HELD
     row.from_version = report.from_version or row.from_version
     row.started_at = row.started_at if same_transaction and row.started_at else report.at
     row.finished_at = report.at if state in SETTLED else None
@@ -58,6 +61,10 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
 def _result(report: Report) -> GatewayResult | None:
     if report.kind == Kind.SKIPPED:
         return GatewayResult.FAILED if _error_code(report) in REFUSALS else GatewayResult.SKIPPED
+    if report.kind == Kind.HELD:
+        return GatewayResult.UPDATING
+    if report.state == "FAILED" and _error_code(report) == SUPERSEDED:
+        return GatewayResult.DEFERRED
     return REPORTED.get(report.state) if report.kind == Kind.TRANSITION else None
 
 

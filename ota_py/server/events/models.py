@@ -9,10 +9,11 @@ from ota_py.server.rollouts.models import Rollout
 
 
 class Kind(models.TextChoices):
-    """Who says what: the first four are reports of gateways, the others acts of the control plane."""
+    """Who says what: the first five are reports of gateways, the others acts of the control plane."""
 
     TRANSITION = "transition"
     SKIPPED = "skipped"
+    HELD = "held"
     STATUS = "status"
     ALARM = "alarm"
     GATEWAY = "gateway"

@@ -135,7 +135,7 @@ def _check_turn(rollout: Rollout, batch: int) -> None:
 
 
 def _evaluate(rollout: Rollout, batch: int) -> Verdict:
-    rows = [Row(*row) for row in rollout.gateways.values_list("gateway_id", "batch", "state")]
+    rows = [Row(*row) for row in rollout.gateways.values_list("gateway_id", "batch", "state", "step")]
     halted = "" if rollout.state == RolloutState.RUNNING else f"rollout {rollout.pk} is {rollout.state}"
     if halted and rollout.reason:
         halted += f": {rollout.reason}"

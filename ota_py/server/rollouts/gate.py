@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from ota_py.server.rollouts.states import AWAITED, FAILURES, GatewayResult
+from ota_py.server.rollouts.states import AWAITED, FAILURES, HELD, GatewayResult
 
 
 class Row(NamedTuple):
@@ -16,6 +16,7 @@ class Row(NamedTuple):
     gateway: str
     batch: int
     state: str
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Verdict:
             operator accepted by resuming.
         allowed: how many there may be.
         pending: gateways of the batch that are still waited for.
+        held: those of them that wait for a maintenance window, a veto or a hook.
         counts: gateways of the whole rollout by state, zeros included.
     """
 
@@ -35,6 +37,7 @@ class Verdict:
     failures: int
     allowed: int
     pending: list[str]
+    held: list[str]
     counts: dict[str, int]
 
 
@@ -52,16 +55,17 @@ def evaluate(rows: Iterable[Row], batch: int, allowed: int, accepted: int = 0, h
     counts = count(row.state for row in rows)
     failed = [row.gateway for row in rows if row.state in FAILURES]
     pending = [row.gateway for row in rows if row.batch == batch and row.state in AWAITED]
+    held = [row.gateway for row in rows if row.gateway in set(pending) and row.step == HELD]
     failures = len(failed) - accepted
     if halted:
         verdict, reason = "STOP", halted
     elif failures > allowed:
         verdict, reason = "STOP", f"{failures} failed, {allowed} allowed: {_some(failed)}"
     elif pending:
-        verdict, reason = "WAIT", f"waiting for {_some(pending)}"
+        verdict, reason = "WAIT", f"waiting for {_some(pending)}" + (f"; {len(held)} held back" * bool(held))
     else:
         verdict, reason = "GO", f"batch {batch} is done"
-    return Verdict(verdict, reason, failures, allowed, pending, counts)  # type: ignore[arg-type]
+    return Verdict(verdict, reason, failures, allowed, pending, held, counts)  # type: ignore[arg-type]
 
 
 def count(states: Iterable[str]) -> dict[str, int]:

@@ -14,7 +14,8 @@ _QUERY = """
 SELECT t.role, t.gateway_id, u.version, r.id, u.critical
 FROM tokens_apitoken t
 LEFT JOIN rollouts_rolloutgateway g
-  ON g.gateway_id = t.gateway_id AND g.state IN ('ASSIGNED', 'UPDATING') AND g.delivery = 'pull'
+  ON g.gateway_id = t.gateway_id AND g.state IN ('ASSIGNED', 'UPDATING')
+  AND (g.delivery = 'pull' OR g.step = 'HELD')
 LEFT JOIN rollouts_rollout r ON r.id = g.rollout_id AND r.state = 'RUNNING'
 LEFT JOIN updates_update u ON u.version = r.update_record_id AND u.state <> 'WITHDRAWN'
 WHERE t.digest = %s AND t.revoked_at IS NULL

@@ -54,6 +54,10 @@ UNDERWAY = frozenset({_G.ASSIGNED, _G.UPDATING})
 # A gate waits for these; a DEFERRED gateway is not waited for, it is swept up at the end.
 AWAITED = UNDERWAY | {_G.PENDING}
 
+# The step of an UPDATING gateway that waits for its maintenance window, a veto or a hook. Its agent ends what
+# was begun, so it hears of its assignment even where the controller pushes.
+HELD = "HELD"
+
 # What the controller may do to a gateway of a rollout: verb -> the states it is allowed in.
 ASSIGNABLE = frozenset({_G.PENDING, _G.DEFERRED})
 DEFERRABLE = UNDERWAY
