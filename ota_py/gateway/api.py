@@ -183,6 +183,8 @@ class Api:
         if len(raw) > ANSWER_MAX_BYTES:
             self.close()
             raise ControlPlaneError(f"{self.url} answered more than {ANSWER_MAX_BYTES} bytes")
+        if self._took_too_long:  # headers that end early look like an answer
+            raise TimeoutError
         if response.length:
             raise http.client.IncompleteRead(raw, response.length)
         return response, raw

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Report = dict[str, Any]
 
+# Kinds of reports of which only the last one counts, for each transaction and rollout.
+STANDING = frozenset({"status", "skipped", "held"})
+
 
 def enqueue(
     connection: sqlite3.Connection,
@@ -28,7 +31,11 @@ def enqueue(
     reason: str = "",
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Add a report within the caller's SQLite transaction: it exists exactly if the change does."""
+    """Add a report within the caller's SQLite transaction: it exists exactly if the change does.
+
+    One that tells how things stand now takes the place of its predecessor that still waits, so that a gateway
+    that is offline for months does not fill its disk. Transitions and alarms happened: none is ever dropped.
+    """
     report: Report = {
         "id": str(uuid.uuid4()),
         "at": stamp(),
@@ -42,6 +49,12 @@ def enqueue(
         "reason": reason,
         "details": details or {},
     }
+    if kind in STANDING:
+        connection.execute(
+            "DELETE FROM outbox WHERE transaction_id IS ? AND json_extract(body, '$.kind') = ? "
+            "AND json_extract(body, '$.rollout') IS ?",
+            (report["transaction"], kind, report["rollout"]),
+        )
     connection.execute(
         "INSERT INTO outbox (id, transaction_id, body) VALUES (?, ?, ?)",
         (report["id"], report["transaction"], json.dumps(report)),
@@ -52,7 +65,7 @@ class Outbox:
     """What waits to be delivered, oldest first.
 
     A report: `id` (uuid), `seq` (counts up for ever on this gateway), `at`, `kind` (transition, skipped,
-    status or alarm), `gateway`, `transaction`, `rollout`, `version`, `from_version`, `state`, `reason`,
+    held, status or alarm), `gateway`, `transaction`, `rollout`, `version`, `from_version`, `state`, `reason`,
     `details`.
     """
 

@@ -9,11 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.oci import Layer, Registry
 from tests.gateway.site import Keys, Site
+
+if TYPE_CHECKING:
+    from ota_py.manager.control_plane import ControlPlane
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +98,23 @@ def running_registry(directory: Path) -> Iterator[Registry]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def real_control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """The control plane as an operator runs it, seen with the operator's token."""
+    from ota_py.manager.parts import Parts
+    from tests.manager.processes import MANAGER, running
+
+    directory = tmp_path_factory.mktemp("operator")
+    port = free_port()
+    options = (
+        "--fleet healthguard --public-url http://127.0.0.1:1/ota "
+        f"--control-plane-url http://127.0.0.1:{port} --listen 127.0.0.1:{port}"
+    )
+    subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
+    with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "log"):
+        yield Parts(str(directory / "ota.toml")).control_plane
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from tests.gateway import small_engine
 from tests.gateway.small_control_plane import TOKEN
 
 ROOT = Path(__file__).parents[2]
-PLAIN = """gateway_id = "boston_001"
+PLAIN = """gateway_id = "{gateway_id}"
 fleet = "healthguard"
 state_dir = "{directory}/state"
 repository_url = "file://{directory}/repository"
@@ -47,9 +47,10 @@ def write(
     broker=None,
     password: str = "",
     extra: str = "",
+    gateway_id: str = "boston_001",
 ) -> Path:
     """Write gateway.toml and what it names; returns its path."""
-    text = PLAIN.format(directory=directory)
+    text = PLAIN.format(directory=directory, gateway_id=gateway_id)
     if url:
         (directory / "token").write_text(token)
         text += API.format(directory=directory, url=url, poll_seconds=poll_seconds)
@@ -87,9 +88,10 @@ class Gateway:
             [line for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
         )
 
-    def start(self, *options: str, program: str = small_engine.__file__) -> subprocess.Popen:
+    def start(self, *options: str, program: str = small_engine.__file__, **extra: str) -> subprocess.Popen:
         environment = {
             **os.environ,
+            **extra,
             "OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml"),
             "SMALL_ENGINE": str(self.directory / "script.json"),
             "PYTHONPATH": str(ROOT),
@@ -109,6 +111,11 @@ class Gateway:
 
     def journal(self) -> Journal:
         return Journal(read(self.directory))
+
+    def last_state(self) -> str:
+        with self.journal() as journal:
+            last = journal.last_transaction()
+            return str(last.state) if last else ""
 
     def waiting(self) -> int:
         with self.journal() as journal:

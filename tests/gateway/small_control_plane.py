@@ -6,6 +6,7 @@ remembers what it was asked.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -100,7 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(200, json.dumps(self.state.assigned).encode())
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        if len(raw := self.rfile.read(length)) < length:  # the link was cut
+            self.close_connection = True
+            return None
         if self._stopped_early(f"/api/v1/gateways/{self.state.gateway_id}/reports"):
             return None
         if self.state.refuse_reports:
@@ -136,6 +140,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(body).encode())
 
     def _send(self, status: int, body: bytes = b"") -> None:
+        with contextlib.suppress(ConnectionError):  # the link was cut
+            self._write(status, body)
+
+    def _write(self, status: int, body: bytes) -> None:
         self.send_response(status)
         for name, value in self.state.headers.items():
             self.send_header(name, value)

@@ -1,36 +1,15 @@
 """The agent, a real process, at a control plane that really runs."""
 
-import subprocess
-
 import pytest
 
-from ota_py.manager.parts import Parts
 from tests.gateway import gateways
+from tests.gateway.operators import start_rollout
 from tests.gateway.waiting import wait_for
-from tests.manager.processes import MANAGER, free_port, running
-
-UPDATE = {
-    "version": "1.2.0",
-    "description": "",
-    "critical": False,
-    "manifest_sha256": "0" * 64,
-    "key_ids": [],
-    "images": {},
-    "created": "2026-01-01T00:00:00Z",
-}
 
 
-@pytest.fixture(scope="module")
-def control_plane(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("operator")
-    port = free_port()
-    options = (
-        "--fleet healthguard --public-url http://127.0.0.1:1/ota "
-        f"--control-plane-url http://127.0.0.1:{port} --listen 127.0.0.1:{port}"
-    )
-    subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
-    with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "log"):
-        yield Parts(str(directory / "ota.toml")).control_plane
+@pytest.fixture
+def control_plane(real_control_plane):
+    return real_control_plane
 
 
 @pytest.fixture
@@ -44,15 +23,7 @@ def gateway(tmp_path, control_plane):
 
 def test_rollouts_reach_a_gateway_that_pulls(gateway, control_plane):
     def rolled_out(version):
-        control_plane.register_update({**UPDATE, "version": version})
-        wanted = {
-            "version": version,
-            "gateways": [{"id": "boston_001", "delivery": "pull"}],
-            "serial": ["100%"],
-        }
-        rollout = control_plane.create_rollout({**wanted, "stagger_minutes": 0, "max_failures": "0"})["id"]
-        control_plane.start_rollout(rollout)
-        control_plane.start_batch(rollout, 0)
+        rollout = start_rollout(control_plane, "boston_001", version)
         result = lambda: control_plane.rollout(rollout)["gateways"][0]  # noqa: E731
         wait_for(lambda: result()["state"] not in ("ASSIGNED", "UPDATING"), "a result", seconds=20)
         verdict = control_plane.gate(rollout, 0)["verdict"]

@@ -1,5 +1,7 @@
+import contextlib
 import json
 import socket
+import ssl
 import threading
 import time
 
@@ -7,6 +9,7 @@ import pytest
 
 from ota_py.errors import ConfigError, ControlPlaneError, RejectedError
 from ota_py.gateway.api import Api, Assignment
+from tests.gateway.brokers import certificate
 from tests.gateway.small_control_plane import TOKEN, SmallControlPlane
 
 
@@ -170,3 +173,53 @@ def test_an_unusable_url_is_a_config_error(token_file, url):
 def test_a_ca_file_that_is_none_is_a_config_error(token_file):
     with pytest.raises(ConfigError, match="ca_file"):
         Api("https://127.0.0.1", "boston_001", token_file, ca_file=token_file)
+
+
+def dripping(what, tls=None):
+    """A server that keeps every single wait short, and never comes to an end; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with listener:
+            connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
+            connection.sendall(what)
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.05)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+@pytest.mark.case("F24")
+@pytest.mark.parametrize(
+    "what", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_drips_is_cut_off(token_file, tmp_path, what, scheme):
+    ca, tls = None, None
+    if scheme == "https":
+        ca = certificate(tmp_path)
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(ca, tmp_path / "key.pem")
+    api = Api(
+        f"{scheme}://127.0.0.1:{dripping(what, tls)}", "boston_001", token_file, ca, request_seconds=0.5
+    )
+    started = time.monotonic()
+    with pytest.raises(ControlPlaneError, match=r"the answer was not here after 0\.5 s"):
+        api.assignment()
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.case("F24")
+def test_a_handshake_that_drips_is_cut_off(token_file, tmp_path):
+    record = b"\x16\x03\x03\x40\x00"  # a TLS record of 16 KiB is to follow
+    url = f"https://127.0.0.1:{dripping(record)}"
+    api = Api(url, "boston_001", token_file, certificate(tmp_path), request_seconds=0.5)
+    started = time.monotonic()
+    with pytest.raises(ControlPlaneError, match=r"the answer was not here after 0\.5 s"):
+        api.assignment()
+    assert time.monotonic() - started < 3

@@ -51,7 +51,7 @@ def uploader(settings, outbox, clock):
 
 def fill(outbox, count, **details):
     for number in range(count):
-        outbox.add("status", details={"number": number, **details})
+        outbox.add("transition", details={"number": number, **details})
     return [report["id"] for report in outbox.pending(count)]
 
 
@@ -72,10 +72,11 @@ def test_a_report_keeps_its_fields(uploader, outbox, control_plane):
     uploader.step()
     (report,) = control_plane.reports.values()
     assert report["seq"] == 1
-    assert (report["gateway"], report["kind"], report["version"]) == ("boston_001", "status", "1.1.0")
+    assert (report["gateway"], report["kind"], report["version"]) == ("boston_001", "transition", "1.1.0")
     assert report["details"]["digests"] == {"mqtt-bridge": "sha256:1"}
 
 
+@pytest.mark.case("F24")
 def test_a_lost_answer_is_delivered_again_and_counted_once(uploader, outbox, control_plane, clock):
     ids = fill(outbox, 3)
     control_plane.lose_answers = 1
@@ -159,6 +160,18 @@ def test_what_the_control_plane_does_not_confirm_stays(uploader, outbox, control
     assert uploader.step() == 1
 
 
+@pytest.mark.case("F24")
+def test_who_asks_for_a_pause_gets_it(uploader, outbox, control_plane, clock, caplog):
+    fill(outbox, 1)
+    control_plane.answer, control_plane.headers = (503, b"{}"), {"Retry-After": "120"}
+    assert uploader.step() == 0
+    control_plane.answer, control_plane.headers = None, {}
+    clock.now += 119
+    assert uploader.step() == 0
+    clock.now += 26
+    assert uploader.step() == 1
+
+
 def test_big_reports_travel_in_more_requests(uploader, outbox, control_plane):
     ids = fill(outbox, 30, log="x" * 100_000)
     while uploader.step():
@@ -177,3 +190,19 @@ def test_the_file_of_parked_reports_stays_small(uploader, outbox, control_plane,
     files = list(settings.state_dir.glob("parked-reports*"))
     assert len(files) == 2
     assert all(file.stat().st_size <= 5000 for file in files)
+
+
+@pytest.mark.case("F24")
+def test_a_gateway_that_is_offline_for_months_keeps_what_happened_and_one_word_on_how_it_stands(outbox):
+    for number in range(40):
+        outbox.add("status", version=f"1.{number}.0", details={"number": number})
+        outbox.add("skipped", version="1.2.0", rollout=number % 2)
+        outbox.add("transition", state="FAILED", details={"number": number})
+        outbox.alarm("again")
+    waiting = outbox.pending()
+    kinds = [report["kind"] for report in waiting]
+    assert (kinds.count("status"), kinds.count("skipped")) == (1, 2)
+    assert (kinds.count("transition"), kinds.count("alarm")) == (40, 40)
+    (status,) = [report for report in waiting if report["kind"] == "status"]
+    assert (status["version"], status["details"]) == ("1.39.0", {"number": 39})
+    assert [report["seq"] for report in waiting] == sorted(report["seq"] for report in waiting)
