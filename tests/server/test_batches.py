@@ -75,6 +75,7 @@ def test_deferring_is_recorded_and_is_no_failure(world: World) -> None:
         "failures": 0,
         "allowed": 0,
         "pending": [],
+        "held": [],
         "counts": None,
     }
     events = world.reader.ok("GET", f"/events?rollout={rollout}&gateway=gw_000")["events"]
