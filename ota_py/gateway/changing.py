@@ -66,9 +66,12 @@ def update(
         except CarrierError:
             raise  # nothing is decided: whoever asked tries again
         except OtaError as error:
-            if not version:
+            waiting = s.journal.open_transaction() if held else None
+            named = waiting.version if waiting else version
+            if not named:
                 raise
-            return conclude(s.engine.refuse(version, error, rollout), as_json)
+            rollout = waiting.rollout if waiting else rollout
+            return conclude(s.engine.refuse(named, error, rollout), as_json)
         if source is None:
             return conclude(nothing_done(s.journal.installed_version, "no newer update"), as_json)
         try:

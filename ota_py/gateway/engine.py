@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
 
 from ota_py.errors import (
@@ -204,7 +203,7 @@ class Engine:
         except OtaError as error:
             transaction = self._failed(transaction, error)
         except Exception as error:  # noqa: BLE001 - even a bug of ours must end in the old version or the new
-            transaction = self._failed(transaction, _internal(error))
+            transaction = self._failed(transaction, findings.defect(error))
         return results.result_of(transaction, self._journal)
 
     def _take(self, transaction: Transaction, step: State, update: Update) -> Transaction:
@@ -291,11 +290,3 @@ def _steps_after(state: State, until: State) -> Sequence[State]:
         raise ConflictError(f"cannot stop at {until}, expected {', '.join(UNTIL)}")
     first = STEPS.index(state) + 1 if state in STEPS else 0
     return STEPS[first : STEPS.index(until) + 1]
-
-
-def _internal(error: Exception) -> OtaError:
-    return OtaError(
-        f"internal error: {type(error).__name__}: {error}",
-        hint="this is a defect of the software; please report it with the details",
-        traceback=traceback.format_exc(limit=-8),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 from ota_py.errors import OtaError
@@ -38,3 +39,12 @@ def downtime(parts: Parts, transaction: Transaction, since: float) -> float | No
     except OtaError as error:  # a measure that is missing must not fail an update
         parts.progress.note(f"the down time is not known: {error.message}")
         return None
+
+
+def defect(error: Exception) -> OtaError:
+    """An exception that nobody expected, as one of ours."""
+    return OtaError(
+        f"internal error: {type(error).__name__}: {error}",
+        hint="this is a defect of the software; please report it with the details",
+        traceback=traceback.format_exc(limit=-8),
+    )

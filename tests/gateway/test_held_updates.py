@@ -165,3 +165,14 @@ def test_what_a_hook_puts_off_waits_where_it_was(site: Site, monkeypatch: pytest
     ended = site.update("1.1.0", rollout=7)
     assert (ended["outcome"], ended["transaction"]) == ("SUCCEEDED", held["transaction"])
     assert ended["state"] == State.COMMITTED
+
+
+def test_what_waits_is_verified_again(site: Site) -> None:
+    publish(site)
+    hold_back(site)
+    site.client_json("update", "--version", "1.1.0", status=34)
+    kept = site.config.updates_dir / "1.1.0" / "manifest.json"
+    kept.write_bytes(kept.read_bytes().replace(b"1.1.0", b"1.1.1"))
+    refused = site.client_json("update", "--held", "--now", status=20)
+    assert (refused["outcome"], refused["error"]["code"]) == ("FAILED", "signature")
+    assert site.version_of("app") == "1.0.0"
