@@ -1,0 +1,134 @@
+"""The part of the crash matrix that runs on real engines: the lab's gateways, all at the same time.
+
+Each gateway gets a small Compose project, a repository of its own, this checkout's engine, and
+real_driver.py, which does one case after the other. A gateway that is done with one takes the next.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from lab import fleet, state
+from lab.config import LabConfig
+from tests.crash.case import Case, Fault, Layer, Report
+from tests.crash.real_gateway import RealGateway
+from tests.crash.real_release import Release
+
+# How many points of each scenario are run: killed, and with the Docker engine killed or hung.
+KILLS = {"good-update": 52, "unhealthy-update": 50, "recovery": 30, "operators-rollback": 20}
+# An engine that dies or hangs costs ten seconds: once in each state.
+DOCKER_FAULTS = ("VERIFIED", "BACKED_UP", "PULLED", "STOPPED", "APPLIED", "STARTED", "HEALTHY", "COMMITTED")
+# What only looks is a point of the fast layers; here it would be one more of the same.
+_LOOKS = ("inspect", "containers.", "images.", "version", "info", "ping", "logs", "events", "get_image")
+
+Job = dict[str, object]
+
+
+def run(report: Report) -> None:
+    """Bring the lab up where it is not, run every case, and report each."""
+    config = LabConfig.from_environment()
+    was_up = bool(state.load(config))
+    fleet.up(config, None)
+    try:
+        sweep(config, report)
+    finally:
+        if not was_up:
+            fleet.down(config, everything=False)
+
+
+def sweep(config: LabConfig, report: Report) -> None:
+    """Run every case on the gateways of a lab that is up."""
+    release = Release.publish(config)
+    gateways = [RealGateway(config, name, release) for name in state.load_running(config)["gateways"]]
+    try:
+        traces = _together([gateway.prepare for gateway in gateways])[0]
+        _work_off(gateways, jobs(traces), report)
+    finally:
+        _together([gateway.remove for gateway in gateways])
+
+
+def one(config: LabConfig, scenario: str, point: str, fault: Fault, report: Report) -> None:
+    """Run one case again, as a violation names it."""
+    name, _, nth = point.partition("#")
+    release = Release.publish(config)
+    gateway = RealGateway(config, state.load_running(config)["gateways"][0], release)
+    try:
+        gateway.prepare()
+        _work_off([gateway], [_job(scenario, name, int(nth or 1), fault)], report)
+    finally:
+        gateway.remove()
+
+
+def jobs(traces: dict[str, list[str]]) -> list[Job]:
+    """The cases, from the points that each scenario passed."""
+    found: list[Job] = []
+    for scenario, names in traces.items():
+        for name, nth in choose(names, KILLS[scenario]):
+            fault = Fault.KILLED_BEFORE if name.endswith(".before") else Fault.KILLED_AFTER
+            found.append(_job(scenario, name, nth, fault))
+    for number, step in enumerate(DOCKER_FAULTS):
+        scenario = "unhealthy-update" if step == "HEALTHY" else "good-update"
+        fault = Fault.HANG if number % 2 else Fault.ERROR
+        found.append(_job(scenario, f"journal.intend.{step}.after", 1, fault))
+    return found
+
+
+def choose(names: Sequence[str], count: int) -> list[tuple[str, int]]:
+    """Points spread over the whole way, as (name, which time): each name once before any comes twice."""
+    occurrences: dict[str, int] = {}
+    first, again = [], []
+    for position, name in enumerate(names):
+        occurrences[name] = occurrences.get(name, 0) + 1
+        if not name.startswith("docker.") or not name.partition(".")[2].startswith(_LOOKS):
+            (first if occurrences[name] == 1 else again).append((position, name, occurrences[name]))
+    chosen = _spread(first, count)
+    chosen += _spread(again, count - len(chosen))
+    return [(name, nth) for _, name, nth in sorted(chosen)]
+
+
+def _spread(points: list[tuple[int, str, int]], count: int) -> list[tuple[int, str, int]]:
+    if len(points) <= count:
+        return points
+    return [points[index * len(points) // count] for index in range(count)]
+
+
+def _job(scenario: str, point: str, nth: int, fault: Fault) -> Job:
+    return {"do": "case", "scenario": scenario, "point": point, "nth": nth, "fault": str(fault)}
+
+
+def _work_off(gateways: Sequence[RealGateway], wanted: Iterable[Job], report: Report) -> None:
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in wanted:
+        waiting.put(job)
+    lock = threading.Lock()
+
+    def work(gateway: RealGateway) -> None:
+        while True:
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            case = _case(job, gateway)
+            with lock:
+                report(case)
+
+    _together([lambda gateway=gateway: work(gateway) for gateway in gateways])
+
+
+def _case(job: Job, gateway: RealGateway) -> Case:
+    scenario, point = str(job["scenario"]), f"{job['point']}#{job['nth']}"
+    answer = gateway.ask(job)
+    again = f"python -m tests.crash --layer real --scenario {scenario} --fault {job['fault']} --point {point}"
+    violation = str(answer["violation"])
+    if violation:
+        violation = f"{gateway.name}: {violation}"
+    return Case(scenario, point, Fault(str(job["fault"])), Layer.REAL, violation, again if violation else "")
+
+
+def _together(actions: Sequence[Callable[[], object]]) -> list[object]:
+    """Run them at the same time; their results in order. Raises what the first of them raised."""
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return [future.result() for future in [pool.submit(action) for action in actions]]

@@ -1,0 +1,254 @@
+"""Runs on a lab gateway: brings the engine into trouble there, lets it recover, and judges what is left.
+
+Started by real.py with the gateway's own Python. Reads one job on each line of standard input and
+answers each with one line, both JSON:
+
+    {"do": "prepare"}                                        {"traces": {SCENARIO: [POINT, ...]}}
+    {"do": "case", "scenario", "point", "nth", "fault"}      {"violation": "..."}
+    {"do": "kill", "version", "seconds", "fault", "agent"}   {"violation": "...", "ended": "..."}
+
+The engine is imported once; each try is a child of this process, so that a kill costs nothing.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import real_judge
+from real_judge import Gateway, ViolationError
+
+from ota_py.gateway import config, images, interrupts, points
+from ota_py.gateway.engine import Engine
+from ota_py.gateway.journal import Journal
+from ota_py.gateway.sources import Source, from_repository, trust_client
+
+HERE = Path(__file__).resolve().parent
+OLD, GOOD, BAD = "1.0.0", "2.0.0", "2.1.0"
+CHILD_SECONDS = 150
+KILLED = -signal.SIGKILL
+# Where recovery finds the gateway: the new version's containers are there, and nobody judged them yet.
+INTERRUPTED_AT = "journal.advance.STARTED.after"
+# How long the engine hangs, and how long a call to it may take meanwhile.
+HANG_SECONDS = 5
+CALL_SECONDS = 2.0
+
+Act = Callable[[Engine], dict[str, Any]]
+
+
+def main() -> None:
+    """Answer jobs until standard input ends."""
+    driver = Driver()
+    for line in sys.stdin:
+        job = json.loads(line)
+        try:
+            answer = getattr(driver, job.pop("do"))(**job)
+        except ViolationError as violation:
+            answer = {"violation": str(violation)}
+        print(json.dumps(answer), flush=True)
+
+
+class Driver:
+    """The gateway under test, and what it can be told to do."""
+
+    def __init__(self) -> None:
+        self.settings = config.load(HERE / "gateway.toml")
+        self.gateway = Gateway(self.settings)
+        self.sources: dict[str, Source] = {}
+        self.scenarios: dict[str, tuple[str, Act]] = {
+            "good-update": (OLD, lambda engine: self._update(engine, GOOD)),
+            "unhealthy-update": (OLD, lambda engine: self._update(engine, BAD)),
+            "recovery": (OLD, lambda engine: engine.recover()),
+            "operators-rollback": (GOOD, lambda engine: engine.rollback()),
+        }
+
+    # -- jobs -----------------------------------------------------------------------------------------
+
+    def prepare(self) -> dict[str, Any]:
+        """Note how the old and the new version look, and which points each scenario passes."""
+        with Journal(self.settings) as journal:
+            trust = trust_client(self.settings, journal)
+            for version in (GOOD, BAD):
+                self.sources[version] = self._read_ahead(from_repository(trust, version))
+        self.gateway.learn(OLD)
+        traces = {}
+        for name, (start, act) in self.scenarios.items():
+            self._bring_to(start)
+            if name == "recovery":
+                self._interrupt()
+            (HERE / "trace").unlink(missing_ok=True)
+            self._child(act, _record)
+            traces[name] = (HERE / "trace").read_text().split()
+            if name == "good-update":
+                self.gateway.learn(GOOD)
+        self._bring_to(OLD)
+        return {"traces": traces, "violation": ""}
+
+    def case(self, scenario: str, point: str, nth: int, fault: str) -> dict[str, Any]:
+        """One point of the crash matrix."""
+        start, act = self.scenarios[scenario]
+        self._bring_to(start)
+        self.gateway.write_row()
+        if scenario == "recovery":
+            self._interrupt()
+        before = self.gateway.look()
+        effect = {"error": _kill_engine, "hang": _hang_engine}.get(fault, _kill_self)
+        ended = self._child(act, _at(point, nth, effect))
+        if effect is _kill_self and ended != KILLED:
+            return {"violation": f"{point} was reached fewer than {nth} times", "missed": True}
+        self._recover()
+        self.gateway.judge(before, {OLD, GOOD})
+        return {"violation": ""}
+
+    def kill(self, version: str, seconds: float, fault: str, agent: bool) -> dict[str, Any]:
+        """For the soak: an update or, with the version that runs, a rollback; trouble after some seconds."""
+        before = self.gateway.look()
+        if self.gateway.installed() == version:
+            act: Act = lambda engine: engine.rollback()  # noqa: E731 - the other branch has an argument
+        else:
+            act = lambda engine: self._update(engine, version)  # noqa: E731
+        self.gateway.write_row()
+        child = self._fork(act, None)
+        ended = _wait(child, seconds)
+        if ended is None and fault == "killed":
+            os.kill(child, signal.SIGKILL)
+        elif ended is None:
+            {"engine-killed": _kill_engine, "engine-hung": _hang_engine}[fault]()
+        ended = _wait(child, CHILD_SECONDS) if ended is None else ended
+        if ended is None:
+            os.kill(child, signal.SIGKILL)
+            raise ViolationError("the engine did not end in time")
+        if agent:
+            self.gateway.wait_until_idle()
+        self._recover()
+        self.gateway.judge(before, {OLD, GOOD})
+        return {"violation": "", "ended": self.gateway.last_state(), "version": self.gateway.installed()}
+
+    # -- parts ----------------------------------------------------------------------------------------
+
+    def _update(self, engine: Engine, version: str) -> dict[str, Any]:
+        source = self.sources[version]
+        return engine.update(source.verified, source.fetch, force=True)
+
+    def _read_ahead(self, source: Source) -> Source:
+        """With its files at hand: children share nothing with a client of the repository."""
+        contents = {file.dest: source.fetch(file) for file in source.verified.manifest.all_files}
+        return dataclasses.replace(source, fetch=lambda file: contents[file.dest])
+
+    def _bring_to(self, version: str) -> None:
+        """Undisturbed, to where a scenario starts."""
+        if self.gateway.installed() == version:
+            return
+        act = self.scenarios["operators-rollback" if version == OLD else "good-update"][1]
+        if version != OLD:
+            self.gateway.went_forward(self.gateway.look())
+        ended = self._child(act, None)
+        if self.gateway.installed() != version:
+            raise ViolationError(
+                f"could not be brought to {version}: status {ended}, {self.gateway.last_reason()}"
+            )
+
+    def _interrupt(self) -> None:
+        if self._child(self.scenarios["good-update"][1], _at(INTERRUPTED_AT, 1, _kill_self)) != KILLED:
+            raise ViolationError(f"{INTERRUPTED_AT} was not reached")
+
+    def _recover(self) -> None:
+        """As the agent does it: again, where somebody else is at it or the engine is away."""
+        deadline = time.monotonic() + CHILD_SECONDS
+        while True:
+            status = self._child(lambda engine: engine.recover(), None)
+            if status == 0 and self.gateway.is_idle():
+                return
+            if time.monotonic() > deadline:
+                raise ViolationError(f"recovery did not come to an end, status {status}; see {HERE}/log")
+            time.sleep(0.5)
+
+    def _child(self, act: Act, handler: points.Handler | None) -> int:
+        child = self._fork(act, handler)
+        status = _wait(child, CHILD_SECONDS)
+        if status is None:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise ViolationError(f"the engine did not end within {CHILD_SECONDS} s; see {HERE}/log")
+        return status
+
+    def _fork(self, act: Act, handler: points.Handler | None) -> int:
+        child = os.fork()
+        if child:
+            return child
+        status = 1
+        try:
+            log = os.open(HERE / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            interrupts.listen()
+            images.connect.__defaults__ = (CALL_SECONDS if handler is None else 10.0,)
+            points.install(handler)
+            with Journal(self.settings) as journal:
+                result = act(Engine(self.settings, journal))
+                print(json.dumps({key: result[key] for key in ("outcome", "version", "reason")}), flush=True)
+            status = 0
+        except BaseException as error:  # noqa: BLE001 - a child must never return into the parent's code
+            print(f"{type(error).__name__}: {error}", flush=True)
+        finally:
+            os._exit(status)
+
+
+def _wait(child: int, seconds: float) -> int | None:
+    """The exit status of a child, negative for a signal; None if it has not ended by then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.01)
+
+
+def _at(point: str, nth: int, effect: Callable[[], None]) -> points.Handler:
+    """Have the effect the n-th time that a point is passed."""
+    passed: collections.Counter[str] = collections.Counter()
+
+    def handler(name: str) -> None:
+        passed[name] += 1
+        if name == point and passed[name] == nth:
+            effect()
+
+    return handler
+
+
+def _record(name: str) -> None:
+    with open(HERE / "trace", "a") as file:
+        file.write(f"{name}\n")
+
+
+def _kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _kill_engine() -> None:
+    """As the kernel does it where memory ends; the gateway's init starts it anew."""
+    subprocess.run(["pkill", "-KILL", "-x", "dockerd"], check=True)
+
+
+def _hang_engine() -> None:
+    subprocess.run(["pkill", "-STOP", "-x", "dockerd"], check=True)
+    script = f"sleep {HANG_SECONDS}; pkill -CONT -x dockerd"
+    with suppress(FileNotFoundError):
+        subprocess.Popen(["sh", "-c", script], start_new_session=True)
+
+
+if __name__ == "__main__":
+    real_judge.wait_for_engine()
+    main()

@@ -1,0 +1,267 @@
+"""Judges a lab gateway past the engine's own code: asks Docker, the database, the files, the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import docker
+
+from ota_py.gateway.config import Config
+
+ENDED = ("COMMITTED", "ROLLED_BACK", "FAILED", "BROKEN")
+# How long services may take to be well again once recovery has ended.
+SERVICES_SECONDS = 40
+RESERVED = "ota"
+
+
+class ViolationError(Exception):
+    """An invariant does not hold; the message says which, and what was found."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the gateway looks.
+
+    Attributes:
+        version: what the journal says is installed.
+        images: service to image id.
+        files: path to (sha256, mode, owner), of the project.
+        rows: what the database holds.
+        containers: service to container id.
+    """
+
+    version: str
+    images: dict[str, str]
+    files: dict[str, tuple[str, int, int]]
+    rows: list[str]
+    containers: dict[str, str] = field(compare=False, default_factory=dict)
+
+
+def wait_for_engine(seconds: float = 60) -> None:
+    """Return once Docker answers."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(Exception), contextlib.closing(docker.from_env(timeout=5)) as client:
+            client.ping()
+            return
+        if time.monotonic() > deadline:
+            raise ViolationError(f"the Docker engine does not answer after {seconds} s")
+        time.sleep(0.2)
+
+
+class Gateway:
+    """One gateway, looked at from outside the engine."""
+
+    def __init__(self, settings: Config) -> None:
+        self._settings = settings
+        self._known: dict[str, Look] = {}
+        self._rows = 0
+        self._rows_to_return_to: list[str] = []
+
+    def learn(self, version: str) -> None:
+        """What this version looks like when all is well."""
+        found = self._well()
+        if found.version != version:
+            raise ViolationError(
+                f"the gateway runs {found.version}, expected {version}: {self.last_reason()}"
+            )
+        self._known[version] = found
+
+    def look(self) -> Look:
+        """How it looks now, whatever that is."""
+        self._containers = self._project()
+        return Look(
+            self.installed(), {s: c.attrs["Image"] for s, c in self._containers.items()},
+            self._files(), self._psql("SELECT * FROM readings ORDER BY 1"),
+            {s: c.id for s, c in self._containers.items()},
+        )  # fmt: skip
+
+    def write_row(self) -> None:
+        """Add a row to the database, as the site's work would."""
+        self._rows += 1
+        self._psql(f"INSERT INTO readings VALUES ({time.time_ns()}, 'row {self._rows}')")
+
+    def judge(self, before: Look, allowed: Collection[str]) -> None:
+        """Check every invariant.
+
+        Args:
+            before: how it looked before the trouble.
+            allowed: versions that it may run now.
+
+        Raises:
+            ViolationError: one does not hold.
+        """
+        if not self.is_idle():
+            raise ViolationError("a transaction is open after recovery")
+        if self.last_state() == "BROKEN":
+            raise ViolationError(f"the gateway is BROKEN: {self.last_reason()}")
+        found = self._well()
+        if found.version not in allowed:
+            raise ViolationError(f"the journal says that {found.version} runs, allowed {', '.join(allowed)}")
+        wanted = self._known[found.version]
+        _same("images", found.images, wanted.images)
+        _same("files", found.files, wanted.files)
+        self._judge_rows(before, found)
+        self._judge_report(found)
+        self._judge_leftovers()
+
+    def went_forward(self, before: Look) -> None:
+        """Note what a rollback will have to bring back."""
+        self._rows_to_return_to = before.rows
+
+    def _judge_rows(self, before: Look, found: Look) -> None:
+        """No update of these changes the database for good; a rollback brings back what was at the update."""
+        went_back = found.version != before.version and before.version != self._settings.initial_version
+        _same("rows of the database", found.rows, self._rows_to_return_to if went_back else before.rows)
+        if found.version != before.version and not went_back:
+            self.went_forward(before)
+
+    def _well(self) -> Look:
+        """How it looks once every service runs and is healthy.
+
+        Raises:
+            ViolationError: one does not, after a while.
+        """
+        deadline = time.monotonic() + SERVICES_SECONDS
+        wait_for_engine()
+        while problem := self._problem():
+            if time.monotonic() > deadline:
+                raise ViolationError(f"{problem}, {SERVICES_SECONDS} s after recovery")
+            time.sleep(0.1)
+        return self.look()
+
+    def _problem(self) -> str:
+        try:
+            found = self._project()
+        except ViolationError as violation:
+            return str(violation)
+        for name in ("app", "database", "other"):
+            if name not in found:
+                return f"the service {name} has no container"
+            state = found[name].attrs["State"]
+            health = (state.get("Health") or {}).get("Status", "healthy")
+            if (state["Status"], health) != ("running", "healthy"):
+                return f"the service {name} is {state['Status']}, {health}"
+        return ""
+
+    def _project(self) -> dict[str, Any]:
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
+            listed = client.containers.list(
+                all=True, filters={"label": "com.docker.compose.project=crash"}, ignore_removed=True
+            )
+        found = {container.labels["com.docker.compose.service"]: container for container in listed}
+        names = sorted(container.name for container in listed)
+        if names != sorted(f"crash-{service}-1" for service in found):
+            raise ViolationError(f"the project has the containers {', '.join(names)}")
+        return found
+
+    def _files(self) -> dict[str, tuple[str, int, int]]:
+        root = self._settings.project_dir
+        found = {}
+        for path in sorted(root.rglob("*")):
+            relative = path.relative_to(root)
+            if path.is_file() and relative.parts[0] != RESERVED:
+                status = path.stat()
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[str(relative)] = (digest, status.st_mode, status.st_uid)
+        return found
+
+    def _psql(self, statement: str) -> list[str]:
+        argv = ["psql", "-U", "crash", "-d", "crash", "-Atc", statement]
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
+            done = client.containers.get("crash-database-1").exec_run(argv)
+        if done.exit_code:
+            raise ViolationError(f"psql: {done.output.decode(errors='replace')}")
+        return sorted(str(done.output.decode()).splitlines())
+
+    def _judge_report(self, found: Look) -> None:
+        """Exactly one report tells how the last transaction ended, with the digests that run."""
+        last = self._journal("SELECT id, state FROM transactions ORDER BY number DESC LIMIT 1")
+        if not last:
+            return
+        bodies = self._journal("SELECT body FROM outbox WHERE transaction_id = ?", last[0][0])
+        reports = [json.loads(body) for (body,) in bodies]
+        ends = [report for report in reports if report["state"] in ENDED]
+        if [report["state"] for report in ends] != [last[0][1]]:
+            raise ViolationError(f"the reports tell {[r['state'] for r in ends]}, the journal {last[0][1]}")
+        reported = ends[0]["details"]["digests"]
+        if not reported and last[0][1] == "FAILED":
+            return  # nothing was touched, and the engine was away when it was told
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
+            known = {image.id: image.attrs["RepoDigests"] for image in client.images.list(all=True)}
+        for service, image in found.images.items():
+            digests = [digest.partition("@")[2] for digest in known[image]]
+            if reported.get(service) not in digests:
+                raise ViolationError(f"{service} runs {digests}, reported was {reported.get(service)}")
+
+    def _judge_leftovers(self) -> None:
+        root, state = self._settings.project_dir, self._settings.state_dir
+        drafts = [str(path) for place in (root, state) for path in place.rglob("*.ota-new")]
+        working = [str(p) for name in ("new", "tree") for p in state.glob(f"updates/*/{name}")]
+        known = {row[0] for row in self._journal("SELECT id FROM backups")}
+        unknown = [p.name for p in self._settings.backups_dir.glob("*") if p.name not in known]
+        if left := [*drafts, *working, *unknown]:
+            raise ViolationError(f"left over: {', '.join(left)}")
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
+            holders = client.containers.list(all=True, filters={"label": "ota.keep=crash"})
+        idle = [holder.name for holder in holders if holder.status != "running"]
+        doubled = len(holders) - len({holder.attrs["Image"] for holder in holders})
+        if idle or doubled:
+            raise ViolationError(f"holders that do not run: {idle}, doubled: {doubled}")
+
+    # -- the journal ----------------------------------------------------------------------------------
+
+    def installed(self) -> str:
+        """The version that the journal says runs."""
+        rows = self._journal("SELECT value FROM facts WHERE key = 'installed_version'")
+        return str(rows[0][0]) if rows else self._settings.initial_version
+
+    def last_state(self) -> str:
+        """The state of the last transaction."""
+        rows = self._journal("SELECT state FROM transactions ORDER BY number DESC LIMIT 1")
+        return str(rows[0][0]) if rows else ""
+
+    def last_reason(self) -> str:
+        """Why it ended so."""
+        rows = self._journal("SELECT state, reason FROM transactions ORDER BY number DESC LIMIT 1")
+        return ": ".join(rows[0]) if rows else "there was no transaction"
+
+    def is_idle(self) -> bool:
+        """Whether no transaction is open and nobody is at work."""
+        return self.last_state() in ("", *ENDED) and not self._is_locked()
+
+    def wait_until_idle(self, seconds: float = 120) -> None:
+        """Let the agent do its work: it recovers by itself what services were touched by."""
+        deadline = time.monotonic() + seconds
+        touched = ("STOPPED", "APPLIED", "STARTED", "HEALTHY", "ROLLING_BACK")
+        while self.last_state() in touched or self._is_locked():
+            if time.monotonic() > deadline:
+                raise ViolationError(f"the agent left the transaction in {self.last_state()} for {seconds} s")
+            time.sleep(0.2)
+
+    def _is_locked(self) -> bool:
+        with open(self._settings.lock_path, "a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _journal(self, query: str, *values: str) -> list[Any]:
+        if not self._settings.journal_path.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(self._settings.journal_path, timeout=10)) as connection:
+            return connection.execute(query, values).fetchall()
+
+
+def _same(what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise ViolationError(f"{what}: {found}, expected {wanted}")
