@@ -16,6 +16,7 @@ from ota_py.errors import CarrierError, InterruptedByOperatorError, OtaError
 from ota_py.gateway.api import Api
 from ota_py.gateway.attempts import Attempts
 from ota_py.gateway.children import Child, Commands
+from ota_py.gateway.engine_watch import EngineWatch
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.orphans import Orphans
 from ota_py.gateway.outbox import Outbox
@@ -59,6 +60,7 @@ class Agent:
         self._outbox = Outbox(self._journal)
         self._attempts = Attempts(self._journal)
         self._orphans = Orphans(self._journal, settings.lock_path)
+        self._engine = EngineWatch()
         self._status = StatusReporter(commands.status, self._outbox)
         self._waiting = Waiting(settings.maintenance)
         self._polling: Polling | None = None
@@ -148,7 +150,8 @@ class Agent:
         self._status.soon()
 
     def _find_work(self) -> None:
-        if self._orphans.due():
+        # An engine that was killed leaves services down when it comes back; see revival.py.
+        if self._orphans.due() or (not self._orphans.is_busy and self._engine.restarted()):
             self._start(self._commands.recover())
             return
         if self._polling is not None and self._polling.due():

@@ -12,7 +12,17 @@ from ota_py.errors import (
     NoSpaceError,
     OtaError,
 )
-from ota_py.gateway import answering, findings, health, hold, lock, recovery, restoring, results, space
+from ota_py.gateway import (
+    answering,
+    findings,
+    health,
+    hold,
+    lock,
+    recovery,
+    restoring,
+    results,
+    space,
+)
 from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.config import Config
 from ota_py.gateway.interrupts import shielded
@@ -142,6 +152,7 @@ class Engine:
             waiting = self._journal.open_transaction()
             if waiting and hold.is_held(waiting) and not held:
                 reason = f"update {waiting.version} is held back: {waiting.plan['held']['reason']}"
+                recovery.revive(self.parts)
                 return results.nothing_done(self._journal.installed_version, reason)
             ended = recovery.recover(self.parts)
             if ended is None:

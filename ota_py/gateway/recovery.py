@@ -22,7 +22,7 @@ def recover(parts: Parts) -> Transaction | None:
     """
     transaction = parts.journal.open_transaction()
     if transaction is None:
-        revival.revive(parts.compose, parts.progress)
+        revive(parts)
         if not is_tidy(parts):
             tidy(parts, keep_fetched=True)
         return None
@@ -44,7 +44,7 @@ def fail(parts: Parts, transaction: Transaction, reason: str, error: OtaError | 
         transaction, State.FAILED, reason=reason, error=cause.as_dict(), details=details
     )
     tidy(parts, keep_fetched=fetched.worth_keeping(cause) or reason == NOTHING_TOUCHED)
-    revival.revive(parts.compose, parts.progress)
+    revive(parts)
     return failed
 
 
@@ -54,3 +54,8 @@ def commit(parts: Parts, transaction: Transaction) -> Transaction:
     committed = parts.journal.advance(transaction, State.COMMITTED, details=details)
     tidy(parts)
     return committed
+
+
+def revive(parts: Parts) -> None:
+    """Start the services that a killed engine left down; see `ota_py.gateway.revival`."""
+    revival.revive(parts.compose, parts.progress)

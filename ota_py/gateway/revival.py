@@ -7,48 +7,19 @@ down for good, and nothing tells of it. What a person stopped, before that or lo
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from ota_py.errors import OtaError
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.container import Container
+from ota_py.gateway.engine_watch import engine_started
 from ota_py.gateway.progress import Progress
 
-PID_FILE = Path("/var/run/docker.pid")
-_DEFAULT_HOSTS = ("", "unix:///var/run/docker.sock", "unix:///run/docker.sock")
 _ALWAYS = ("always", "unless-stopped")
 # The engine answers nobody while it stops what it found; then it is given as long again to come up.
 SLACK_SECONDS = 20.0
 ENGINE_SECONDS = 60.0
-
-
-def engine_started(pid_file: Path = PID_FILE) -> float | None:
-    """When the engine of this machine last started, in seconds since the epoch; None if that is unknown."""
-    if os.environ.get("DOCKER_HOST", "") not in _DEFAULT_HOSTS:
-        return None
-    try:
-        return pid_file.stat().st_mtime  # written once, before anything else
-    except OSError:
-        return None
-
-
-class EngineWatch:
-    """Notices that the engine was started anew. Costs one stat."""
-
-    def __init__(self, pid_file: Path = PID_FILE) -> None:
-        self._pid_file = pid_file
-        self._seen = engine_started(pid_file)
-
-    def restarted(self) -> bool:
-        """Whether it was, since the last time that somebody asked."""
-        before, now = self._seen, engine_started(self._pid_file)
-        if now is None or now == before:
-            return False  # while it is away there is nothing to be done
-        self._seen = now
-        return True
 
 
 def revive(compose: Compose, progress: Progress) -> list[str]:

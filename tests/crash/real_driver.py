@@ -3,7 +3,7 @@
 Started by real.py with the gateway's own Python. Reads one job on each line of standard input and
 answers each with one line, both JSON:
 
-    {"do": "prepare"}                                        {"traces": {SCENARIO: [POINT, ...]}}
+    {"do": "prepare", "scenarios": [SCENARIO, ...]}          {"traces": {SCENARIO: [POINT, ...]}}
     {"do": "case", "scenario", "point", "nth", "fault"}      {"violation": "..."}
     {"do": "kill", "version", "seconds", "fault", "agent"}   {"violation": "...", "ended": "..."}
 
@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,7 @@ from real_judge import Gateway, ViolationError
 
 from ota_py.gateway import config, images, interrupts, points
 from ota_py.gateway.engine import Engine
+from ota_py.gateway.engine_watch import EngineWatch
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.sources import Source, from_repository, trust_client
 
@@ -55,6 +57,8 @@ def main() -> None:
             answer = getattr(driver, job.pop("do"))(**job)
         except ViolationError as violation:
             answer = {"violation": str(violation)}
+        except Exception:  # noqa: BLE001 - the next case must not suffer from this one
+            answer = {"violation": f"the driver failed: {traceback.format_exc(limit=-3)}"}
         print(json.dumps(answer), flush=True)
 
 
@@ -74,23 +78,24 @@ class Driver:
 
     # -- jobs -----------------------------------------------------------------------------------------
 
-    def prepare(self) -> dict[str, Any]:
-        """Note how the old and the new version look, and which points each scenario passes."""
+    def prepare(self, scenarios: list[str]) -> dict[str, Any]:
+        """Note how the old and the new version look, and which points these scenarios pass."""
         with Journal(self.settings) as journal:
             trust = trust_client(self.settings, journal)
             for version in (GOOD, BAD):
                 self.sources[version] = self._read_ahead(from_repository(trust, version))
         self.gateway.learn(OLD)
+        self._bring_to(GOOD)
+        self.gateway.learn(GOOD)
         traces = {}
-        for name, (start, act) in self.scenarios.items():
+        for name in scenarios:
+            start, act = self.scenarios[name]
             self._bring_to(start)
             if name == "recovery":
                 self._interrupt()
             (HERE / "trace").unlink(missing_ok=True)
             self._child(act, _record)
             traces[name] = (HERE / "trace").read_text().split()
-            if name == "good-update":
-                self.gateway.learn(GOOD)
         self._bring_to(OLD)
         return {"traces": traces, "violation": ""}
 
@@ -98,21 +103,26 @@ class Driver:
         """One point of the crash matrix."""
         start, act = self.scenarios[scenario]
         self._bring_to(start)
+        self.gateway.wait_until_well()
         self.gateway.write_row()
         if scenario == "recovery":
             self._interrupt()
         before = self.gateway.look()
+        watch = EngineWatch()
         effect = {"error": _kill_engine, "hang": _hang_engine}.get(fault, _kill_self)
-        ended = self._child(act, _at(point, nth, effect))
+        # A hang is to outlast the calls, which otherwise may take a minute.
+        ended = self._child(act, _at(point, nth, effect), CALL_SECONDS if effect is _hang_engine else None)
         if effect is _kill_self and ended != KILLED:
             return {"violation": f"{point} was reached fewer than {nth} times", "missed": True}
+        if effect is _kill_engine:
+            self._wait_for_restart(watch)
         self._recover()
         self.gateway.judge(before, {OLD, GOOD})
         return {"violation": ""}
 
     def kill(self, version: str, seconds: float, fault: str, agent: bool) -> dict[str, Any]:
         """For the soak: an update or, with the version that runs, a rollback; trouble after some seconds."""
-        before = self.gateway.look()
+        before, watch = self.gateway.look(), EngineWatch()
         if self.gateway.installed() == version:
             act: Act = lambda engine: engine.rollback()  # noqa: E731 - the other branch has an argument
         else:
@@ -128,6 +138,8 @@ class Driver:
         if ended is None:
             os.kill(child, signal.SIGKILL)
             raise ViolationError("the engine did not end in time")
+        if fault == "engine-killed":
+            self._wait_for_restart(watch)
         if agent:
             self.gateway.wait_until_idle()
         self._recover()
@@ -173,8 +185,17 @@ class Driver:
                 raise ViolationError(f"recovery did not come to an end, status {status}; see {HERE}/log")
             time.sleep(0.5)
 
-    def _child(self, act: Act, handler: points.Handler | None) -> int:
-        child = self._fork(act, handler)
+    def _wait_for_restart(self, watch: EngineWatch) -> None:
+        """The agent notices a new engine, and lets recovery look; so it is not asked before."""
+        deadline = time.monotonic() + CHILD_SECONDS
+        while not watch.restarted():
+            if time.monotonic() > deadline:
+                raise ViolationError("the gateway's init did not start the Docker engine again")
+            time.sleep(0.1)
+        real_judge.wait_for_engine()
+
+    def _child(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
+        child = self._fork(act, handler, call_seconds)
         status = _wait(child, CHILD_SECONDS)
         if status is None:
             os.kill(child, signal.SIGKILL)
@@ -182,7 +203,7 @@ class Driver:
             raise ViolationError(f"the engine did not end within {CHILD_SECONDS} s; see {HERE}/log")
         return status
 
-    def _fork(self, act: Act, handler: points.Handler | None) -> int:
+    def _fork(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
         child = os.fork()
         if child:
             return child
@@ -192,8 +213,9 @@ class Driver:
             os.dup2(log, 1)
             os.dup2(log, 2)
             interrupts.listen()
-            images.connect.__defaults__ = (CALL_SECONDS if handler is None else 10.0,)
             points.install(handler)
+            if call_seconds is not None:
+                images.connect.__defaults__ = (call_seconds,)
             with Journal(self.settings) as journal:
                 result = act(Engine(self.settings, journal))
                 print(json.dumps({key: result[key] for key in ("outcome", "version", "reason")}), flush=True)

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from typing import Any
 
 from lab import engine, gateways
@@ -30,8 +31,8 @@ class RealGateway:
         self._release = release
         self._process: subprocess.Popen[str] | None = None
 
-    def prepare(self) -> dict[str, list[str]]:
-        """Install all, bring the project up, start the driver; returns the points of each scenario."""
+    def prepare(self, scenarios: Sequence[str]) -> dict[str, list[str]]:
+        """Install all, bring the project up, start the driver; returns the points of these scenarios."""
         self.remove()
         self._put(self._release.files)
         wheels = self._release.wheels
@@ -46,7 +47,7 @@ class RealGateway:
         self._shell(f"cd {PLACE}/project && docker compose up --detach --wait --quiet-pull 2>&1")
         self._shell(f"docker exec crash-database-1 psql -U crash -d crash -qc '{SCHEMA}'")
         self._start()
-        answer = self.ask({"do": "prepare"})
+        answer = self.ask({"do": "prepare", "scenarios": list(scenarios)})
         if answer["violation"]:
             raise AssertionError(f"{self.name}: {answer['violation']}")
         traces: dict[str, list[str]] = answer["traces"]

@@ -125,7 +125,11 @@ class Gateway:
             self.went_forward(before)
 
     def _well(self) -> Look:
-        """How it looks once every service runs and is healthy.
+        self.wait_until_well()
+        return self.look()
+
+    def wait_until_well(self) -> None:
+        """Return once every service runs and is healthy.
 
         Raises:
             ViolationError: one does not, after a while.
@@ -136,7 +140,6 @@ class Gateway:
             if time.monotonic() > deadline:
                 raise ViolationError(f"{problem}, {SERVICES_SECONDS} s after recovery")
             time.sleep(0.1)
-        return self.look()
 
     def _problem(self) -> str:
         try:

@@ -1,0 +1,35 @@
+"""When the Docker engine of this machine was started. Light: the agent keeps it in memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PID_FILE = Path("/var/run/docker.pid")
+_DEFAULT_HOSTS = ("", "unix:///var/run/docker.sock", "unix:///run/docker.sock")
+
+
+def engine_started(pid_file: Path = PID_FILE) -> float | None:
+    """When the engine last started, in seconds since the epoch; None if that is unknown or it is away."""
+    if os.environ.get("DOCKER_HOST", "") not in _DEFAULT_HOSTS:
+        return None
+    try:
+        return pid_file.stat().st_mtime  # written once, before anything else
+    except OSError:
+        return None
+
+
+class EngineWatch:
+    """Notices that the engine was started anew. Costs one stat."""
+
+    def __init__(self, pid_file: Path = PID_FILE) -> None:
+        self._pid_file = pid_file
+        self._seen = engine_started(pid_file)
+
+    def restarted(self) -> bool:
+        """Whether it was, since the last time that somebody asked."""
+        now = engine_started(self._pid_file)
+        if now is None or now == self._seen:
+            return False
+        self._seen = now
+        return True
