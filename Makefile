@@ -20,6 +20,9 @@ check: ## linters and types only
 docs: ## write docs/reference/ anew from the code
 	$(PYTHON) -m tools.reference
 
+soak: ## trouble at random moments under real Docker: make soak MINUTES=5 [SEED=n]
+	$(PYTHON) -m tests.crash.soak --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
+
 bench: ## measure, as ratios against what you would use instead
 	$(PYTHON) -m bench
 
@@ -29,4 +32,4 @@ up: ## start the lab
 down: ## stop the lab and remove what it made
 	./lab/lab down
 
-.PHONY: help setup demo test check docs bench up down
+.PHONY: help setup demo test check docs soak bench up down

@@ -37,6 +37,8 @@ class Compose:
 
     def __init__(self, project_dir: Path) -> None:
         self.project_dir = project_dir
+        # Services that are started by an image's id, because the name that the file has for it is lost.
+        self.images_by_id: dict[str, str] = {}
 
     @functools.cached_property
     def api(self) -> Any:
@@ -104,8 +106,14 @@ class Compose:
             self._run(["stop", *sorted(services)], timeout_seconds)
 
     def _run(self, verb: list[str], timeout_seconds: float) -> None:
-        argv = [*_arguments(self.project_dir), "--project-name", self.name, "--progress", "quiet", *verb]
-        done = process.run(argv, timeout_seconds=timeout_seconds, cwd=self.project_dir)
+        named = _arguments(self.project_dir)
+        stdin = None
+        if self.images_by_id:
+            named += ["--file", "-"]
+            override = {name: {"image": image_id} for name, image_id in self.images_by_id.items()}
+            stdin = json.dumps({"services": override}).encode()
+        argv = [*named, "--project-name", self.name, "--progress", "quiet", *verb]
+        done = process.run(argv, timeout_seconds=timeout_seconds, cwd=self.project_dir, stdin=stdin)
         if done.status:
             raise DockerError(f"`docker compose {verb[0]}` failed: {done.problem}")
 
@@ -263,35 +271,6 @@ class Compose:
                 hint="leave it out of [[databases]]",
             )
         return Path(str(found["Mountpoint"]))
-
-    def down_seconds(self, services: Collection[str], since: float) -> float | None:
-        """The longest time that one of the services was down since then, from the Engine's own events.
-
-        Args:
-            since: seconds since the epoch.
-        """
-        filters = {
-            "type": "container",
-            "event": ["die", "start"],
-            "label": f"{container.PROJECT_LABEL}={self.name}",
-        }
-        # Not beyond the last start: the engine would wait for a moment that is to come by its own clock.
-        until = max((c.started for c in self.containers() if c.service in services), default=0.0) + 1
-        died: dict[str, float] = {}
-        longest: float | None = None
-        with translated("reading events"):
-            for event in self.api.events(
-                since=since, until=min(until, time.time()), filters=filters, decode=True
-            ):
-                service = event["Actor"]["Attributes"].get(container.SERVICE_LABEL)
-                moment = event["timeNano"] / 1e9
-                if service not in services:
-                    continue
-                if event["Action"] == "die":
-                    died.setdefault(service, moment)
-                elif service in died:
-                    longest = max(longest or 0.0, moment - died.pop(service))
-        return None if longest is None else round(longest, 3)
 
 
 def _arguments(directory: Path) -> list[str]:

@@ -12,17 +12,7 @@ from ota_py.errors import (
     NoSpaceError,
     OtaError,
 )
-from ota_py.gateway import (
-    answering,
-    findings,
-    health,
-    hold,
-    lock,
-    recovery,
-    restoring,
-    results,
-    space,
-)
+from ota_py.gateway import answering, findings, health, hold, lock, recovery, restoring, results, space
 from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.config import Config
 from ota_py.gateway.interrupts import shielded

@@ -187,7 +187,7 @@ class Images:
         if self.id_of(image_id) is None:
             raise DockerError(f"the image {image_id} of {reference} is gone from this engine")
         if "@" in reference:
-            return  # a digest cannot be given to an image by hand; Compose says so if it misses it
+            return  # nobody can give an image a digest by hand: its service is started by the image's id
         repository, _, tag = reference.rpartition(":")
         has_tag = bool(repository) and "/" not in tag
         with translated(f"tagging {image_id}"):

@@ -106,6 +106,7 @@ class Rollback:
         with self._journal.part(transaction, "rollback.images") as needed:
             if needed:
                 self._restore_images(backup)
+        self._compose.images_by_id = self._nameless(backup, project)
         swapped = [name for name in self._to_swap(plan) if name in project.services]
         with self._journal.part(transaction, "rollback.databases") as needed:
             if needed and self._new_version_ran(transaction) and not plan.keep_databases:
@@ -121,6 +122,17 @@ class Rollback:
     def _restore_images(self, backup: Backup) -> None:
         for image in backup.images.values():
             self._parts.images.restore(image.reference, image.image_id)
+
+    def _nameless(self, backup: Backup, project: Project) -> dict[str, str]:
+        """Services whose image is here, but not under the digest by which the Compose file names it.
+
+        Somebody's prune takes such a name where the image has another one; no one can give it back by hand.
+        """
+        return {
+            service: image.image_id
+            for service, image in backup.images.items()
+            if service in project.services and self._parts.images.id_of(image.reference) != image.image_id
+        }
 
     def _new_version_ran(self, transaction: Transaction) -> bool:
         """Whether anything of it was started: if not, containers and databases are as they were."""

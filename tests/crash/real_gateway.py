@@ -16,6 +16,15 @@ from tests.crash.real_release import PLACE, Release
 PYTHON = f"{PLACE}/venv/bin/python"
 # The database gets a schema of its own: what the lab's image puts there at first is of no use here.
 SCHEMA = "DROP TABLE readings; CREATE TABLE readings (at bigint PRIMARY KEY, what text)"
+_REMOVE = f"""
+pkill -CONT -x dockerd
+test ! -e {PLACE}/agent.pid || kill -KILL -- -$(cat {PLACE}/agent.pid) || true
+for i in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.2; done
+test ! -e {PLACE}/project || docker compose --project-directory {PLACE}/project down --volumes --timeout 2
+docker ps -aq --filter label=ota.keep=crash | xargs -r docker rm -f
+rm -rf {PLACE}
+mkdir -p {PLACE}
+"""
 
 
 class RealGateway:
@@ -66,6 +75,15 @@ class RealGateway:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
+    def start_agent(self) -> None:
+        """Start the agent, and start it again whenever it is gone, as a service manager does."""
+        script = f"while :; do {PLACE}/venv/bin/ota-client run --config {PLACE}/gateway.toml; sleep 1; done"
+        self._shell(f"setsid sh -c '{script}' >>{PLACE}/agent.log 2>&1 & echo $! >{PLACE}/agent.pid")
+
+    def tail_of_logs(self) -> str:
+        """What driver and agent said last."""
+        return self._shell(f"cd {PLACE} && tail -n 15 log agent.log errors 2>&1")
+
     def remove(self) -> None:
         """Leave nothing behind, and the lab's own project as it was."""
         if self._process is not None:
@@ -73,11 +91,7 @@ class RealGateway:
             self._process.stdin.close()
             self._process.wait(60)
             self._process = None
-        self._shell(
-            f"pkill -CONT -x dockerd; test ! -e {PLACE}/project || docker compose --project-directory"
-            f" {PLACE}/project down --volumes --timeout 2; docker ps -aq --filter label=ota.keep=crash"
-            f" | xargs -r docker rm -f; rm -rf {PLACE}; mkdir -p {PLACE}"
-        )
+        self._shell(_REMOVE)
 
     def restart_services(self) -> None:
         """Bring the lab's own project back."""

@@ -36,7 +36,8 @@ def remove_as_a_prune_would(site: Site) -> None:
 def test_a_way_back_outlasts_a_prune_with_the_registry_gone(site: Site) -> None:
     # As if Compose had built it: such labels must not make its holder one of the project's containers.
     labels = {"com.docker.compose.project": site.project, "com.docker.compose.service": "app"}
-    site.publish("1.1.0", {"app": site.push("app", "1.1.0", labels=labels)})
+    wanted = site.push("app", "1.1.0", labels=labels)
+    site.publish("1.1.0", {"app": wanted})
     site.publish("1.2.0", {"app": site.push("app", "1.2.0")})
     first = site.container("app").image.id
     site.update("1.1.0")
@@ -52,7 +53,11 @@ def test_a_way_back_outlasts_a_prune_with_the_registry_gone(site: Site) -> None:
         assert holder.attrs["HostConfig"]["RestartPolicy"]["Name"] == "always"
     assert site.container("app")
 
+    with closing(docker.from_env()) as client:
+        # In two repositories: a prune takes one name after the other, also that of the Compose file.
+        assert client.images.get(second).tag(f"{site.project}/other", "x")
     remove_as_a_prune_would(site)
+    assert name(wanted) not in images(site)
 
     assert site.client_json("rollback")["outcome"] == "ROLLED_BACK"
     assert site.version_of("app") == "1.1.0"
