@@ -77,7 +77,9 @@ def fleet_figures() -> FleetFigures:
 
 def last_rollbacks() -> list[Event]:
     """The newest first."""
-    rows = Event.objects.filter(kind=Kind.TRANSITION, state__in=ROLLBACK_STATES, gateway__isnull=False)
+    rows = Event.objects.filter(
+        kind__in=(Kind.TRANSITION, Kind.ALARM), state__in=ROLLBACK_STATES, gateway__isnull=False
+    )
     return list(rows[:ROLLBACKS_SHOWN])
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from ota_py.cli import echo_json, json_option, main
-from ota_py.errors import RolledBackError, UpdateFailedError
+from ota_py.errors import BrokenError, RolledBackError, UpdateFailedError
 from ota_py.gateway import config, hold, lock
 from ota_py.gateway.agent_cli import run
 from ota_py.gateway.journal import Journal
@@ -71,6 +71,9 @@ def update(version: str, rollout: int, held: bool, config_file: Path | None) -> 
                 os.kill(os.getpid(), signal.SIGKILL)
             if end == "ROLLED_BACK" and state is State.HEALTHY:
                 now = journal.advance(now, State.ROLLING_BACK, reason="as the script says")
+                if plan.get("then") == "BROKEN":
+                    journal.advance(now, State.BROKEN, reason="the way back failed too")
+                    raise BrokenError("the way back failed too")
                 journal.advance(now, State.ROLLED_BACK)
                 raise RolledBackError("as the script says")
             now = journal.advance(now, state)

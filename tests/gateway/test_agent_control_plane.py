@@ -13,9 +13,10 @@ def control_plane(real_control_plane):
 
 
 @pytest.fixture
-def gateway(tmp_path, control_plane):
-    token = control_plane.add_gateway("boston_001", delivery="pull")["token"]
-    gateways.write(tmp_path, url=control_plane.url, token=token)
+def gateway(tmp_path, control_plane, request):
+    name = getattr(request, "param", "boston_001")
+    token = control_plane.add_gateway(name, delivery="pull")["token"]
+    gateways.write(tmp_path, url=control_plane.url, token=token, gateway_id=name)
     made = gateways.Gateway(tmp_path)
     yield made
     made.end()
@@ -44,3 +45,19 @@ def test_rollouts_reach_a_gateway_that_pulls(gateway, control_plane):
     assert control_plane.gateway("boston_001")["version"] == "1.2.0"
     assert len(gateway.calls("update")) == 2
     wait_for(lambda: gateway.waiting() == 0, "an empty outbox")
+
+
+@pytest.mark.case("F36")
+@pytest.mark.parametrize("gateway", ["broken_1"], indirect=True)
+def test_the_alarm_of_a_broken_gateway_reaches_the_operator(gateway, control_plane):
+    gateway.script(end="ROLLED_BACK", then="BROKEN")
+    rollout = start_rollout(control_plane, "broken_1", "1.4.0")
+    gateway.start()
+    wait_for(lambda: control_plane.gateway("broken_1")["state"] == "BROKEN", "the alarm", seconds=20)
+    row = control_plane.rollout(rollout)["gateways"][0]
+    assert (row["state"], row["step"], row["reason"]) == ("FAILED", "BROKEN", "the way back failed too")
+    assert control_plane.gate(rollout, 0)["verdict"] == "STOP"
+    (alarm,) = [e for e in control_plane.events(gateway="broken_1") if e["kind"] == "alarm"]
+    assert (alarm["state"], alarm["rollout"]) == ("BROKEN", rollout)
+    (shown,) = [r for r in control_plane.statistics()["rollbacks"] if r["gateway"] == "broken_1"]
+    assert (shown["state"], shown["reason"]) == ("BROKEN", "the way back failed too")

@@ -70,6 +70,14 @@ def test_the_front_page_shows_the_fleet(admin_client: Client, story: int) -> Non
     assert "&lt;b&gt;because" in page
 
 
+@pytest.mark.case("F36")
+def test_the_alarm_of_a_broken_gateway_is_shown(admin_client: Client, story: int) -> None:
+    assert "gw_002" in admin_client.get("/admin/").content.decode(), "among the last rollbacks"
+    alarms = admin_client.get("/admin/events/event/?kind__exact=alarm").content.decode()
+    assert "gw_002" in alarms
+    assert "&lt;b&gt;because" in alarms
+
+
 def test_the_front_page_of_an_empty_control_plane(admin_client: Client) -> None:
     assert b"makes the first" in admin_client.get("/admin/").content
 

@@ -163,12 +163,16 @@ def transaction(
     first_seq: int = 1,
     **fields: Any,
 ) -> list[dict[str, Any]]:
-    """The reports of one transaction, one for each state, in order."""
+    """The reports of one transaction, one for each state, in order; gateways raise BROKEN as an alarm."""
     own = {"transaction": str(uuid.uuid4()), "rollout": rollout, **fields}
     return [
-        report(gateway, seq=seq, at=moment(seq), state=state, **own)
+        report(gateway, seq=seq, at=moment(seq), state=state, **{"kind": _kind(state), **own})
         for seq, state in enumerate(states, first_seq)
     ]
+
+
+def _kind(state: str) -> str:
+    return "alarm" if state == "BROKEN" else "transition"
 
 
 def held(gateway: str, rollout: int, **fields: Any) -> dict[str, Any]:

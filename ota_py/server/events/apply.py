@@ -26,7 +26,7 @@ def apply_to_gateway(gateway: Gateway, report: Report) -> None:
     """Take version, digests and state from the report if it is the newest one about them."""
     known = Place(gateway.report_transaction, gateway.report_seq, gateway.report_at)
     place = _place(report)
-    if report.kind not in (Kind.TRANSITION, Kind.STATUS) or not is_newer(place, known):
+    if not (_is_transition(report) or report.kind == Kind.STATUS) or not is_newer(place, known):
         return
     gateway.report_transaction, gateway.report_seq, gateway.report_at = place
     if report.kind == Kind.STATUS:
@@ -65,7 +65,12 @@ def _result(report: Report) -> GatewayResult | None:
         return GatewayResult.UPDATING
     if report.state == "FAILED" and _error_code(report) == SUPERSEDED:
         return GatewayResult.DEFERRED
-    return REPORTED.get(report.state) if report.kind == Kind.TRANSITION else None
+    return REPORTED.get(report.state) if _is_transition(report) else None
+
+
+def _is_transition(report: Report) -> bool:
+    """Whether it tells of a transaction's step: a gateway raises the last one, BROKEN, as an alarm."""
+    return report.kind == Kind.TRANSITION or (report.kind == Kind.ALARM and report.state == "BROKEN")
 
 
 def _error_code(report: Report) -> str:
