@@ -1,25 +1,30 @@
 #!/usr/bin/env python3
 """The gateway's command: check, update, rollback, status and the agent. See `--help`.
 
-Runs with the system's Python: where there is a virtual environment beside it, its Python takes over.
+Runs with the system's Python: the Python of its own virtual environment takes over. On a gateway this file
+lies in VENV/commands/ and is reached by a link, so that it changes with the version; in a clone it may have
+`venv/` beside it.
 """
 
 import os
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.dirname(os.path.realpath(__file__))
 
 
-def use_environment_beside() -> None:
-    """Replace this process by the same command in `venv/`, if there is one and it is not used yet."""
-    environment = os.path.join(HERE, "venv")
-    python = os.path.join(environment, "bin", "python")
-    if os.path.exists(python) and os.path.realpath(environment) != os.path.realpath(sys.prefix):
-        os.execv(python, [python, os.path.abspath(__file__), *sys.argv[1:]])
+def use_own_environment() -> None:
+    """Replace this process by the same command in its environment, if there is one and it is not used yet."""
+    for path in (os.path.dirname(HERE), os.path.join(HERE, "venv")):
+        environment = os.path.realpath(path)
+        python = os.path.join(environment, "bin", "python")
+        if os.path.exists(os.path.join(environment, "pyvenv.cfg")) and os.path.exists(python):
+            if environment != os.path.realpath(sys.prefix):
+                os.execv(python, [python, os.path.join(HERE, "ota_client.py"), *sys.argv[1:]])
+            return
 
 
 if __name__ == "__main__":
-    use_environment_beside()
+    use_own_environment()
     from ota_py.gateway.cli import main
 
     main()

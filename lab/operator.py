@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 FLEET = "healthguard"
 ADMIN = "admin"
 START_SECONDS = 30.0
+TRIAL_SECONDS = 20.0
 
 
 class Operator:
@@ -189,6 +190,7 @@ class Operator:
             "ota_gateway_mqtt_ca_file": mqtt["ca_path"],
             "ota_gateway_poll_seconds": 30,
             "ota_gateway_restart_command": "/usr/local/sbin/lab-agent restart",
+            "ota_gateway_trial_seconds": TRIAL_SECONDS,
         }
 
     def stop(self) -> None:

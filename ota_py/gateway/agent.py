@@ -23,6 +23,7 @@ from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.polling import Polling
 from ota_py.gateway.settings import Settings
 from ota_py.gateway.status_report import StatusReporter
+from ota_py.gateway.upgrade_watch import UpgradeWatch
 from ota_py.gateway.uploader import Uploader
 from ota_py.gateway.waiting import Waiting
 
@@ -61,6 +62,7 @@ class Agent:
         self._attempts = Attempts(self._journal)
         self._orphans = Orphans(self._journal, settings.lock_path)
         self._engine = EngineWatch()
+        self._upgrade = UpgradeWatch(self._journal, settings.upgrade_lock_path, commands.supervise)
         self._status = StatusReporter(commands.status, self._outbox)
         self._waiting = Waiting(settings.maintenance)
         self._polling: Polling | None = None
@@ -113,6 +115,7 @@ class Agent:
                 self._find_work()
             if self._child is None:
                 self._status.step()
+            self._upgrade.step()
         except OtaError as error:
             # A full disk or a busy journal passes; the agent must be there when it does.
             log.error("turn failed code=%s reason=%s", error.code, error.message)

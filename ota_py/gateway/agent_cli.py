@@ -55,8 +55,8 @@ def run(once: bool, config_file: Path | None, as_json: bool) -> int:
     if as_json and not once:
         raise UsageError("--json needs --once", hint="the running agent logs to standard error")
     chosen = settings.load(config_file)
-    commands = _commands(config_file)
-    _log_to_stderr()
+    commands = _commands(config_file, chosen)
+    log_to_stderr()
     return _once(chosen, commands, as_json) if once else _serve(chosen, commands)
 
 
@@ -134,11 +134,12 @@ def _link(settings: Settings, wake: threading.Event) -> MqttLink | None:
     return MqttLink(settings.gateway_id, wake.set, **vars(settings.mqtt))
 
 
-def _commands(config_file: Path | None) -> Commands:
+def _commands(config_file: Path | None, chosen: Settings) -> Commands:
     from ota_py.gateway.children import Commands
 
-    # Not resolved: after an upgrade of this software the link `venv` leads to the new one.
-    return Commands((sys.executable, os.path.abspath(sys.argv[0])), config_file)
+    # Of this very build: an agent that is about to be replaced starts no parts of another one.
+    program = (sys.executable, os.path.abspath(sys.argv[0]))
+    return Commands(program, config_file, chosen.agent_directory, chosen.upgrade_log_path)
 
 
 @contextlib.contextmanager
@@ -167,7 +168,8 @@ class _OneLine(logging.Formatter):
         return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
+    """Send the log of this process to standard error, one line for each event."""
     handler = logging.StreamHandler()
     handler.setFormatter(
         _OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%SZ")

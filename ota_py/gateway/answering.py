@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ota_py.errors import BrokenError
-from ota_py.gateway import references, results
+from ota_py.gateway import references, results, upgrade
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.parts import Parts
@@ -24,9 +24,15 @@ def refuse_when_broken(journal: Journal, force: bool) -> None:
         )
 
 
-def runs_already(parts: Parts, manifest: Manifest) -> bool:
-    """Whether the manifest's version is installed, and its images are what runs."""
+def runs_already(parts: Parts, manifest: Manifest, force: bool) -> bool:
+    """Whether the manifest's version is installed, and its images are what runs.
+
+    Args:
+        force: gateway software that did not come up is to be tried once more.
+    """
     if parts.journal.installed_version != manifest.version:
+        return False
+    if force and upgrade.is_wanted(manifest, parts.config):
         return False
     running = {c.service: c for c in parts.compose.containers()}
     port = parts.config.fetch.relay_port

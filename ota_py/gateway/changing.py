@@ -53,6 +53,7 @@ def update(
       ota_client.py update --bundle /media/usb/update-1.2.0.bundle    # needs no network
       ota_client.py update --held --now         # what waits for its maintenance window, at once
     """
+    from ota_py.gateway import upgrade
     from ota_py.gateway.results import nothing_done
     from ota_py.gateway.states import State
 
@@ -78,6 +79,7 @@ def update(
             result = s.engine.update(
                 source.verified,
                 source.fetch,
+                stream=source.stream,
                 rollout=rollout,
                 until=State(until),
                 force=force,
@@ -93,6 +95,7 @@ def update(
         finally:
             if source.bundle:
                 source.bundle.close()
+        upgrade.supervise(config_file, s.journal, s.config)
         return conclude(result, as_json)
 
 
@@ -119,8 +122,11 @@ def recover(held: bool, config_file: Path | None, as_json: bool) -> int:
     On an idle gateway nothing happens, and an update that is held back goes on waiting. Run at boot, before
     the agent.
     """
+    from ota_py.gateway import upgrade
+
     with session(config_file, as_json) as s:
         result = s.engine.recover(held=held)
+        upgrade.supervise(config_file, s.journal, s.config)
     # Recovery did what it is for, even where the transaction it found did not succeed.
     status = conclude(result, as_json)
     return status if result["outcome"] == "BROKEN" else 0

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ota_py.errors import OtaError
 from ota_py.gateway import process
 from ota_py.gateway.api import Assignment
+from ota_py.gateway.installation import Installation, supervisor_argv
 
 STATUS_TIMEOUT_SECONDS = 60.0
 
@@ -51,12 +52,16 @@ class Commands:
     """Starts commands of the gateway's program.
 
     Attributes:
-        program: what runs it, for example (`venv/bin/python`, `/opt/restaurant-gateway/ota/ota_client.py`).
+        program: what runs it, for example (`venvs/NAME/bin/python`, `venvs/NAME/commands/ota_client.py`).
         config_file: the gateway's configuration, where it is not the usual one.
+        directory: where this software is installed.
+        upgrade_log: what the upgrade of it has to say.
     """
 
     program: tuple[str, ...]
     config_file: Path | None = None
+    directory: Path = Path()
+    upgrade_log: Path | None = None
 
     def recover(self) -> Child:
         """Start the end of a transaction that lost its owner; does nothing where there is none."""
@@ -74,6 +79,11 @@ class Commands:
     def give_up(self) -> Child:
         """End what is held back."""
         return Child("recover", process.launch(self._argv("recover", "--held")), None)
+
+    def supervise(self, name: str) -> None:
+        """Start what carries out the upgrade of this software, from the build of that name."""
+        python = Installation(self.directory).python(name)
+        process.launch(supervisor_argv(python, self.config_file), self.upgrade_log)
 
     def status(self) -> dict[str, Any]:
         """What `status --json` prints.

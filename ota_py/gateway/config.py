@@ -150,12 +150,16 @@ class AgentConfig(Section):
     """Upgrades of this software itself."""
 
     directory: Path = Field(
-        default=Path("/opt/restaurant-gateway/ota"), description="holds venvs/VERSION and the link venv"
+        default=Path("/opt/restaurant-gateway/ota"), description="holds venvs/NAME and the link venv"
     )
-    restart_command: list[str] = ["systemctl", "restart", "ota-agent.service"]
+    restart_command: list[str] = Field(
+        default=["systemctl", "restart", "ota-agent.service"],
+        description="restarts the agent; empty where none is resident",
+    )
     trial_seconds: float = Field(
         default=120.0, gt=0, le=3600, description="how long the new agent may take to come up"
     )
+    keep_venvs: int = Field(default=2, ge=2, description="builds to keep, with the one in use")
 
 
 class LocalMqttProbe(MqttProbe):
@@ -235,6 +239,26 @@ class Config(Section):
     def updates_dir(self) -> Path:
         """Private verified copies, one directory for each version."""
         return self.state_dir / "updates"
+
+    @property
+    def agent_directory(self) -> Path:
+        """Where this software is installed."""
+        return self.agent.directory
+
+    @property
+    def upgrade_dir(self) -> Path:
+        """Working directory of an upgrade of this software."""
+        return self.state_dir / "upgrade"
+
+    @property
+    def upgrade_lock_path(self) -> Path:
+        """The file whose lock makes such an upgrade exclusive."""
+        return self.state_dir / "upgrade.lock"
+
+    @property
+    def upgrade_log_path(self) -> Path:
+        """What the last one had to say."""
+        return self.state_dir / "upgrade.log"
 
     @property
     def architecture(self) -> str:

@@ -29,6 +29,7 @@ from ota_py.gateway.tidying import tidy
 from ota_py.gateway.timing import Clock
 from ota_py.gateway.transaction import UPDATE, Transaction
 from ota_py.gateway.update import Update
+from ota_py.gateway.upgrade import Stream
 from ota_py.trust.verify import VerifiedManifest
 
 UNTIL = (State.VERIFIED, State.BACKED_UP, State.COMMITTED)
@@ -55,6 +56,7 @@ class Engine:
         verified: VerifiedManifest,
         fetch: Fetch,
         *,
+        stream: Stream | None = None,
         rollout: int | None = None,
         until: State = State.COMMITTED,
         force: bool = False,
@@ -67,6 +69,7 @@ class Engine:
         Outside the maintenance windows, and against a veto, nothing is touched: it stays open, outcome HELD.
 
         Args:
+            stream: gives the gateway software that the update brings, where it brings some.
             rollout: the rollout that asks for it, for the reports.
             until: stop, and stay open, once this state is reached.
             force: also a version that was rolled back before, and also after a broken rollback.
@@ -79,11 +82,11 @@ class Engine:
             BrokenError: the last rollback failed and nobody has looked yet.
         """
         with lock.exclusive(self._config.lock_path):
-            update = Update(self.parts, verified, fetch, force=force, bundle=bundle)
+            update = Update(self.parts, verified, fetch, stream, force=force, bundle=bundle)
             transaction = self._continued(update, rollout, held)
             if transaction is None:
                 answering.refuse_when_broken(self._journal, force)
-                if answering.runs_already(self.parts, update.manifest):
+                if answering.runs_already(self.parts, update.manifest, force):
                     return answering.skip(self._journal, update.manifest.version, rollout)
                 transaction = self._receive(update, rollout)
             return self._drive(transaction, update, until, now)

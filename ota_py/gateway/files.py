@@ -167,6 +167,30 @@ def ensure_directory(path: Path, attributes: Attributes) -> None:
             _dress(path, attributes)
 
 
+def unpack(archive: Path, directory: Path) -> None:
+    """Unpack a tar archive that was checked into a new directory; nothing in it may lead elsewhere.
+
+    Raises:
+        NoSpaceError: the disk is full.
+        OtaError: it is not such an archive.
+    """
+    import tarfile
+
+    make_directory(directory, 0o700)
+    with translated(directory), points.around("file.unpack"):
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(directory, filter="data")
+        except tarfile.TarError as error:
+            raise OtaError(f"{archive} cannot be unpacked: {error}") from None
+
+
+def sync_all() -> None:
+    """Bring all that was written, by whatever program, to the disk."""
+    with points.around("file.sync_all"):
+        os.sync()
+
+
 def append(path: Path, data: bytes) -> None:
     """Add to the end of a file, durably; a power cut may leave a part of it."""
     with translated(path), points.around("file.append"):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import ota_py
 from ota_py.errors import OtaError
-from ota_py.gateway import files, health, hold, lock, probes
+from ota_py.gateway import files, health, hold, installation, lock, probes
 from ota_py.gateway.api import Api, Assignment
 from ota_py.gateway.config import Config
 from ota_py.gateway.engine import Engine
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.transaction import Transaction
+from ota_py.gateway.upgrades import Upgrades
 from ota_py.names import parse_version
 from ota_py.trust.client import TrustClient
 
@@ -33,7 +33,8 @@ def status(config: Config, journal: Journal, engine: Engine) -> dict[str, Any]:
         "held": _held(last) if last else None,
         "next_window": hold.next_window(config.maintenance),
         "broken": journal.is_broken(),
-        "agent_version": ota_py.__version__,
+        "agent_version": installation.own_version(),
+        "upgrade": Upgrades(journal).summary(),
         "architecture": config.architecture,
         "hardware": config.hardware,
         "groups": list(config.groups),

@@ -12,9 +12,10 @@ import sqlite3
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ota_py.gateway import outbox, points, schema, states
+from ota_py.gateway import files, outbox, points, schema, states
 from ota_py.gateway.states import State
 from ota_py.gateway.steps import Step, StepLog
 from ota_py.gateway.timing import Clock, stamp
@@ -67,6 +68,11 @@ class Journal:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def copy_to(self, path: Path) -> None:
+        """Make a consistent copy of the journal, as the new file `path`."""
+        with schema.translated(self._path), files.produced(path):
+            self._connection.execute("VACUUM INTO ?", (str(path),))
 
     # -- what runs, and what must not run again -----------------------------------------------------
 

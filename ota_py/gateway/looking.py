@@ -51,6 +51,7 @@ def status(config_file: Path | None, as_json: bool) -> int:
         echo_json(found)
         return 0
     click.echo(f"gateway: {found['gateway']} ({found['fleet']})\nversion: {found['version']}")
+    click.echo(f"agent:   {found['agent_version']}{_upgrade(found['upgrade'])}")
     last = found["transaction"]
     if last:
         reason = f" ({last['reason']})" if last["reason"] else ""
@@ -66,6 +67,14 @@ def status(config_file: Path | None, as_json: bool) -> int:
         "\n" + (found["engine_error"] or table(["SERVICE", "STATE", "HEALTH", "IMAGE", "DIGEST"], rows))
     )
     return 0
+
+
+def _upgrade(last: dict[str, Any] | None) -> str:
+    """The last upgrade of this software, where it says more than the version in use."""
+    if last is None or last["state"] == "PROVED":
+        return ""
+    reason = f" ({last['reason']})" if last["reason"] else ""
+    return f"; upgrade to {last['name']}: {last['state']}{reason}"
 
 
 @click.command(name="health-check")

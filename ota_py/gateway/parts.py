@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from ota_py.errors import OtaError
-from ota_py.gateway import results
+from ota_py.gateway import installation, results
 from ota_py.gateway.backup import Backups
 from ota_py.gateway.backup_retention import Retention
 from ota_py.gateway.compose import Compose
@@ -84,6 +84,7 @@ class Parts:
         hooks = transaction.plan.get("hook_results")
         return {
             "digests": self.digests(),
+            "agent_version": installation.own_version(),
             "seconds": results.seconds_since(transaction.created_at),
             "downtime_seconds": downtime_seconds,
             **({"hooks": hooks} if hooks else {}),

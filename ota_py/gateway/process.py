@@ -130,16 +130,20 @@ def follow(
             raise
 
 
-def launch(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+def launch(argv: Sequence[str], log: Path | None = None) -> subprocess.Popen[bytes]:
     """Start a program that owns itself: it outlives us, and no Ctrl-C meant for us reaches it.
 
-    All that it prints goes to our standard error.
+    All that it prints goes to the file `log`, begun anew, else to our standard error: a program that outlives
+    a command must not hold the connection of who called that.
 
     Raises:
         NotFoundError: the program does not exist.
     """
     try:
-        return subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+        with open(log, "wb") if log else contextlib.nullcontext(2) as output:
+            return subprocess.Popen(
+                list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
     except FileNotFoundError:
         raise NotFoundError(f"the program {argv[0]} is not installed") from None
 

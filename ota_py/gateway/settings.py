@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ota_py.gateway.config import Config
 
 READ_TIMEOUT_SECONDS = 60.0
+_PATHS = (
+    *("state_dir", "journal_path", "backups_dir", "lock_path"),
+    *("upgrade_lock_path", "upgrade_log_path", "agent_directory"),
+)
 _READ = "import pathlib, sys; paths = map(pathlib.Path, sys.argv[1:])\n"
 _READ += "from ota_py.gateway import config, settings; settings.dump(config.load(*paths))"
 
@@ -64,6 +68,9 @@ class Settings:
     journal_path: Path
     backups_dir: Path
     lock_path: Path
+    upgrade_lock_path: Path
+    upgrade_log_path: Path
+    agent_directory: Path
     api: ApiSettings | None
     mqtt: MqttSettings | None
     maintenance: MaintenanceSettings
@@ -91,7 +98,7 @@ def dump(config: Config) -> None:
 
 def parse(document: dict[str, Any]) -> Settings:
     """The settings of a document that `dump` printed."""
-    values = {**document, **_paths(document, "state_dir", "journal_path", "backups_dir", "lock_path")}
+    values = {**document, **_paths(document, *_PATHS)}
     if api := document["api"]:
         values["api"] = ApiSettings(**{**api, **_paths(api, "token_file", "ca_file")})
     if mqtt := document["mqtt"]:
@@ -105,8 +112,7 @@ def _document(config: Config) -> dict[str, Any]:
     sections = config.model_dump(
         mode="json", include={"gateway_id", "initial_version", "state_dir", "api", "mqtt", "maintenance"}
     )
-    paths = ("journal_path", "backups_dir", "lock_path")
-    return {**sections, **{name: str(getattr(config, name)) for name in paths}}
+    return {**sections, **{name: str(getattr(config, name)) for name in _PATHS}}
 
 
 def _paths(section: dict[str, Any], *names: str) -> dict[str, Path | None]:

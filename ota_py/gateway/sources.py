@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ota_py import names
 from ota_py.errors import FreshnessError, IncompatibleError, NotFoundError, OtaError
@@ -15,14 +15,14 @@ from ota_py.gateway.config import Config
 from ota_py.gateway.floor import JournalFloor
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.staging import Fetch
+from ota_py.gateway.upgrade import Stream
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
 from ota_py.trust.carriers import carrier_of
 from ota_py.trust.client import TrustClient
 from ota_py.trust.transfer import Throttle
 from ota_py.trust.verify import SIGNATURE_FILE_MAX_BYTES, VerifiedManifest, check_integrity
 
-# Gives the bytes of a target from a position on: target path, its sha256, position.
-Stream = Callable[[str, str, int], Iterator[bytes]]
+PIECE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def from_repository(trust: TrustClient, version: str) -> Source:
 def from_file(trust: TrustClient, path: Path) -> Source:
     """An update whose manifest lies at `path`, its signature at `path` + `.sig`.
 
-    Its files are taken from `files/` beside it where they are there, else from the repository.
+    Its files are taken from `files/` beside it where they are there, and gateway software from `agent/`, else
+    from the repository.
     """
     raw = _read(path, MANIFEST_MAX_BYTES)
     signature = _read(path.with_name(path.name + ".sig"), SIGNATURE_FILE_MAX_BYTES)
@@ -81,7 +82,11 @@ def from_file(trust: TrustClient, path: Path) -> Source:
         data = _read(beside, FILE_MAX_BYTES)
         return check_integrity(data, file.sha256, file.length, f"file {file.dest}")
 
-    return Source(verified, fetch, trust.stream)
+    def stream(target: str, sha256: str, start: int) -> Iterator[bytes]:
+        beside = path.parent / "agent" / PurePosixPath(target).name
+        return _pieces(beside, start) if beside.exists() else trust.stream(target, sha256, start)
+
+    return Source(verified, fetch, stream)
 
 
 def from_bundle(config: Config, journal: Journal, path: Path) -> Source:
@@ -129,6 +134,16 @@ def newest(trust: TrustClient, config: Config, journal: Journal) -> Source | Non
         except IncompatibleError:
             continue
     return None
+
+
+def _pieces(path: Path, start: int) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+    except OSError as error:
+        raise OtaError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

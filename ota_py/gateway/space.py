@@ -34,18 +34,24 @@ class Need:
 
 
 def require_for_update(
-    parts: Parts, manifest: Manifest, missing: Sequence[Image], *, layers_are_kept: bool = False
+    parts: Parts,
+    manifest: Manifest,
+    missing: Sequence[Image],
+    more: Sequence[Need] = (),
+    *,
+    layers_are_kept: bool = False,
 ) -> None:
     """Refuse an update that would not fit.
 
     Args:
         missing: its images that are not here yet.
         layers_are_kept: their layers come by the relay, and stay beside the engine's own until all are there.
+        more: what else it will take.
 
     Raises:
         NoSpaceError: naming what is needed for what, and what is free.
     """
-    needs = [*of_backup(parts)]
+    needs = [*of_backup(parts), *more]
     copies = 2 * sum(file.length for file in manifest.all_files)
     needs.append(Need(parts.config.updates_dir, copies, "files of the update"))
     if layers_are_kept:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ota_py.errors import ConflictError, HealthError, IntegrityError
-from ota_py.gateway import compat, health, intact, references, space
+from ota_py.gateway import compat, health, intact, references, space, upgrade
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project, compare
@@ -20,6 +20,7 @@ from ota_py.gateway.staging import Fetch
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
 from ota_py.gateway.transaction import Transaction
+from ota_py.gateway.upgrade import Stream
 from ota_py.manifest import AnyProbe, Image, Manifest
 from ota_py.trust.verify import VerifiedManifest
 
@@ -33,6 +34,7 @@ class Update:
     Args:
         verified: the manifest, its signature checked.
         fetch: gives the checked bytes of its files.
+        stream: gives the gateway software that it brings.
         force: try a version that was rolled back here before.
         bundle: has the images, which then need no registry.
     """
@@ -42,6 +44,7 @@ class Update:
         parts: Parts,
         verified: VerifiedManifest,
         fetch: Fetch,
+        stream: Stream | None = None,
         *,
         force: bool,
         bundle: Supply | None = None,
@@ -52,6 +55,7 @@ class Update:
         self._compose = parts.compose
         self._verified = verified
         self._fetch = fetch
+        self._stream = stream
         self._force = force
         self._bundle = bundle
         self._staging = parts.staging(self.manifest.version)
@@ -109,10 +113,16 @@ class Update:
             self._journal.known_bad(),
             force=self._force,
         )
+        software = upgrade.choose(
+            self.manifest, self._config, self._journal, self._parts.progress, force=self._force
+        )
+        more = upgrade.needs(software, self._config)
         chosen = self._choose_references()
         missing = list(self._missing(chosen).values())
         is_kept = bool(self._config.fetch.bandwidth_kib) and self._bundle is None
-        space.require_for_update(self._parts, self.manifest, missing, layers_are_kept=is_kept)
+        space.require_for_update(self._parts, self.manifest, missing, more, layers_are_kept=is_kept)
+        if software:
+            upgrade.fetch(software, self.manifest, self._config, self._journal, transaction.id, self._stream)
         new, self._new = self._staging.stage(self.manifest, self._fetch, chosen)
         written = [self._config.project_dir / file.dest for file in new]
         change = compare(self._compose.present, self._new, written)
