@@ -295,9 +295,13 @@ class Site:
 
     def version_of(self, service: str) -> str:
         """What the running container says."""
+        return self.said(service, "cat", "/version")
+
+    def said(self, service: str, *command: str) -> str:
+        """What a command prints in the running container of a service."""
         found = self.container(service)
         # An engine under load loses the output of an exec now and then.
-        outputs = (found.exec_run(["cat", "/version"]).output.decode() for _ in range(5))
+        outputs = (found.exec_run(list(command)).output.decode() for _ in range(5))
         return str(next(filter(None, outputs), ""))
 
     def ids(self) -> dict[str, str]:
