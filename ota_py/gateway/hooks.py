@@ -149,7 +149,7 @@ class Hooks:
         """The hooks of a point, in their order.
 
         Raises:
-            HookError, PolicyError: one of them may not be run.
+            HookError: one of the owner's may not be run.
         """
         hooks = [Hook.model_validate(data) for data in transaction.plan.get("hooks") or []]
         of_owner = [self._of_owner(path) for path in self._files(point)]
@@ -162,11 +162,9 @@ class Hooks:
         return _Ready(path.name, None, self._config.hooks.timeout_seconds, run)
 
     def _of_update(self, hook: Hook) -> _Ready:
-        if hook.service is None:
-            self._require_host_commands(hook)
-
         def run(seconds: float, environment: Mapping[str, str]) -> process.Followed:
             if hook.service is None:
+                self._require_host_commands(hook)  # the owner may have changed their mind since `check`
                 return self._on_gateway(hook.command, seconds, environment)
             return self._compose.follow(hook.service, hook.command, seconds, environment)
 

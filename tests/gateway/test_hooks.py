@@ -229,6 +229,14 @@ def test_commands_of_the_update_are_checked_before_anything_happens(place: Place
     place.hooks().check(manifest(Hook(at="after-start", service="new", command=["x"])), [], ["new"])
 
 
+def test_what_the_owner_no_longer_allows_is_not_run(place: Place, tmp_path: Path) -> None:
+    place.write("before-rollback/10-own", "exit 0")
+    hooks = place.hooks(Hook(at="before-rollback", command=["touch", str(tmp_path / "touched")]))
+    hooks.tell("before-rollback", place.transaction)
+    assert [status for _, status in place.results()] == [0, None]
+    assert not (tmp_path / "touched").exists()
+
+
 def test_without_a_directory_there_is_nothing_to_do(place: Place) -> None:
     place.directory.rmdir()
     hooks = place.hooks()
