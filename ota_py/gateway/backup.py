@@ -173,7 +173,8 @@ class Backups:
 
     def entries(self) -> list[dict[str, Any]]:
         """What backups there are, newest first: id, version, created_at, transaction, bytes."""
-        rows = self._journal.read("SELECT * FROM backups ORDER BY created_at DESC, id DESC")
+        # In the order in which they were written down: the clock may have been set back since.
+        rows = self._journal.read("SELECT * FROM backups ORDER BY rowid DESC")
         return [
             {
                 "id": row["id"],
