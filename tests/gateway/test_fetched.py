@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ota_py.errors import CarrierError, IntegrityError, RepositoryError
-from ota_py.gateway.fetched import Fetched, Wanted
+from ota_py.errors import CarrierError, IntegrityError, NoSpaceError, RepositoryError
+from ota_py.gateway.fetched import Fetched, Wanted, worth_keeping
 from ota_py.gateway.sources import from_repository, trust_client
 from ota_py.manifest import File
 from tests.gateway.site import Site
@@ -119,3 +120,18 @@ def test_what_was_fetched_for_one_update_goes_when_another_begins(site: Site):
     site.publish("1.2.0", files={"config/app.conf": b"second\n"})
     assert site.update("1.2.0")["outcome"] == "SUCCEEDED"
     assert not left.parent.exists()
+
+
+@pytest.mark.case("F10", "F11")
+def test_a_disk_that_fills_up_meanwhile_is_named_and_gets_its_space_back(tmp_path: Path):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
+    try:
+        fetched = Fetched(tmp_path / "fetched")
+        data = DATA * 20
+        with pytest.raises(NoSpaceError, match="no space left to write"):
+            fetched.bring(Wanted(hashlib.sha256(data).hexdigest(), len(data), "layer"), Server(data))
+        assert not worth_keeping(NoSpaceError("no space left"))
+        fetched.discard()
+        (tmp_path / "filler").write_bytes(b"x" * 50_000)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
