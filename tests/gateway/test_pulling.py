@@ -146,6 +146,9 @@ def test_other_bytes_than_the_digests_are_refused(fetching: Fetching):
 def test_a_disk_that_fills_up_while_layers_come_is_emptied_again(fetching: Fetching, monkeypatch):
     fetching.limit(100_000)
     fetching.release("1.1.0")
+    left = fetching.site.config.updates_dir / "1.1.0" / "fetched" / "beginning.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"of an earlier try")
     monkeypatch.setattr("ota_py.gateway.registry_supply.RESERVE_BYTES", 10**15)
     result = fetching.site.update("1.1.0")
     assert (result["outcome"], result["error"]["code"]) == ("FAILED", "no_space")

@@ -83,6 +83,7 @@ def test_a_missing_file_is_told_at_once(link_to_data: BadLink):
     assert len(link_to_data.requests) == 1
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.case("F20", "F21", "A06")
 def test_a_server_that_drips_bytes_is_cut_off(link_to_data: BadLink):
     link_to_data.faults = [Fault(bytes_per_second=300)]
