@@ -15,15 +15,14 @@ from functools import cache
 
 import paho.mqtt.client as mqtt
 from django.conf import settings
-from paho.mqtt.enums import CallbackAPIVersion
 
 from ota_py.errors import ConfigError
-from ota_py.server.environment import MqttSettings, read_secret
+from ota_py.server.broker import new_client, start
+from ota_py.server.environment import MqttSettings
 
 # For all hints of one batch, connecting included.
 SEND_SECONDS = 3.0
 LOOK_SECONDS = 0.005
-KEEPALIVE_SECONDS = 60
 IN_FLIGHT_MAX = 1000
 QUEUED_MAX = 20_000
 QOS_AT_LEAST_ONCE = 1
@@ -38,25 +37,10 @@ class HintPublisher:
     """
 
     def __init__(self, broker: MqttSettings) -> None:
-        client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        if broker.username:
-            password = (
-                read_secret(broker.password_file, "MQTT password file") if broker.password_file else None
-            )
-            client.username_pw_set(broker.username, password)
-        if broker.ca_file:
-            try:
-                client.tls_set(ca_certs=str(broker.ca_file))
-            except (OSError, ValueError) as error:
-                raise ConfigError(f"cannot use the MQTT CA file {broker.ca_file}: {error}") from None
+        client = new_client(broker)
         client.max_inflight_messages_set(IN_FLIGHT_MAX)
         client.max_queued_messages_set(QUEUED_MAX)
-        client.reconnect_delay_set(min_delay=1, max_delay=60)
-        client.on_connect_fail = lambda *_: logger.warning(
-            "the MQTT broker %s cannot be reached", broker.host
-        )
-        client.connect_async(broker.host, broker.port, KEEPALIVE_SECONDS)
-        client.loop_start()
+        start(client, broker)
         self._client = client
 
     def publish(self, gateways: Iterable[str], version: str, rollout: int) -> list[str]:

@@ -103,18 +103,10 @@ def running_registry(directory: Path) -> Iterator[Registry]:
 @pytest.fixture(scope="session")
 def real_control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """The control plane as an operator runs it, seen with the operator's token."""
-    from ota_py.manager.parts import Parts
-    from tests.manager.processes import MANAGER, running
+    from tests.gateway.operators import serving
 
-    directory = tmp_path_factory.mktemp("operator")
-    port = free_port()
-    options = (
-        "--fleet healthguard --public-url http://127.0.0.1:1/ota "
-        f"--control-plane-url http://127.0.0.1:{port} --listen 127.0.0.1:{port}"
-    )
-    subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
-    with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "log"):
-        yield Parts(str(directory / "ota.toml")).control_plane
+    with serving(tmp_path_factory.mktemp("operator")) as control_plane:
+        yield control_plane
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A link that flaps: a TCP proxy that cuts connections in mid-request and in mid-answer, so many times."""
+"""A link that flaps: a TCP proxy that cuts connections in mid-request and in mid-answer, or falls silent."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Flapping:
         self._left = cuts
         self._lock = threading.Lock()
         self.cut: list[tuple[str, int]] = []
+        self._open = threading.Event()
+        self._open.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -37,6 +39,14 @@ class Flapping:
 
     def __exit__(self, *_: Any) -> None:
         self._listener.close()
+
+    def freeze(self) -> None:
+        """Let nothing through any more; nobody is told."""
+        self._open.clear()
+
+    def thaw(self) -> None:
+        """Let through what waited, and all that comes."""
+        self._open.set()
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
@@ -72,6 +82,7 @@ class Flapping:
         passed = 0
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._open.wait()
                 if after is not None and passed + len(data) >= after:
                     sink.sendall(data[: after - passed])
                     self._note((name, after))

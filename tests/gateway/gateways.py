@@ -45,6 +45,7 @@ def write(
     token: str = TOKEN,
     poll_seconds: float = 0.3,
     broker=None,
+    broker_port: int | None = None,
     password: str = "",
     extra: str = "",
     gateway_id: str = "boston_001",
@@ -56,7 +57,7 @@ def write(
         text += API.format(directory=directory, url=url, poll_seconds=poll_seconds)
     if broker is not None:
         (directory / "mqtt-password").write_text(password)
-        text += MQTT.format(directory=directory, port=broker.port, ca_file=broker.ca_file)
+        text += MQTT.format(directory=directory, port=broker_port or broker.port, ca_file=broker.ca_file)
     path = directory / "gateway.toml"
     path.write_text(text + extra)
     return path

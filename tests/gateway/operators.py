@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from ota_py.manager.control_plane import ControlPlane
+from ota_py.manager.parts import Parts
+from tests.manager.processes import MANAGER, free_port, running
 
 UPDATE = {
     "version": "1.2.0",
@@ -13,6 +20,20 @@ UPDATE = {
     "images": {},
     "created": "2026-01-01T00:00:00Z",
 }
+
+
+@contextmanager
+def serving(directory: Path, *options: str) -> Iterator[ControlPlane]:
+    """A control plane made by `init` with these options, while it is served, with the operator's token."""
+    port = free_port()
+    given = (
+        "--fleet healthguard --public-url http://127.0.0.1:1/ota "
+        f"--control-plane-url http://127.0.0.1:{port} --listen 127.0.0.1:{port}"
+    )
+    argv = [*MANAGER, "init", *given.split(), *options]
+    subprocess.run(argv, cwd=directory, check=True, stdin=subprocess.DEVNULL)
+    with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "log"):
+        yield Parts(str(directory / "ota.toml")).control_plane
 
 
 def start_rollout(control_plane: ControlPlane, gateway_id: str, version: str) -> int:

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 def gateway(record: Gateway) -> Json:
     """A gateway's columns, and whether it is online."""
-    return {**_columns(record), "online": online(record.last_seen, timezone.now())}
+    return {**_columns(record), "online": online(record, timezone.now())}
 
 
 def rollout(record: Rollout) -> Json:

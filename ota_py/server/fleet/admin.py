@@ -98,7 +98,7 @@ class GatewayAdmin(ShownState, ModelAdmin):
     @admin.display(description="online")
     def shown_online(self, gateway: Gateway) -> SafeString | str:
         """As a badge."""
-        return badge("online" if online(gateway.last_seen, timezone.now()) else "offline")
+        return badge("online" if online(gateway, timezone.now()) else "offline")
 
     @admin.display(description="groups")
     def shown_groups(self, gateway: Gateway) -> str:

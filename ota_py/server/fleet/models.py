@@ -42,6 +42,7 @@ class Gateway(models.Model):
     disk_free_bytes = models.BigIntegerField(null=True, blank=True)
     state = models.CharField(max_length=8, choices=GatewayState, default=GatewayState.UNKNOWN, db_index=True)
     last_seen = models.DateTimeField(null=True, blank=True, db_index=True)
+    offline_at = models.DateTimeField(null=True, editable=False, help_text="When its agent left the broker.")
     created_at = models.DateTimeField(auto_now_add=True)
     # Place of the newest report that version, digests and state were taken from (see events/order.py).
     report_seq = models.BigIntegerField(default=0, editable=False)

@@ -1,4 +1,4 @@
-"""When a gateway was last seen: noted in memory by each poll, written to the database every few seconds.
+"""When a gateway was last seen, and when its agent left the broker: noted at once, written every few seconds.
 
 Writing it in the poll itself would make the poll up to twice as slow. A killed process loses at most
 `FLUSH_SECONDS` of it, and the next poll brings it back.
@@ -13,18 +13,24 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
+
+from ota_py.errors import ConfigError
+from ota_py.server.fleet.listener import Listener
+from ota_py.server.fleet.models import Gateway
 
 FLUSH_SECONDS = 3.0
-_UPDATE = "UPDATE fleet_gateway SET last_seen = %s WHERE id = %s AND (last_seen IS NULL OR last_seen < %s)"
+_SEEN = "UPDATE fleet_gateway SET last_seen = %s WHERE id = %s AND (last_seen IS NULL OR last_seen < %s)"
+_GONE = "UPDATE fleet_gateway SET offline_at = %s WHERE id = %s AND (offline_at IS NULL OR offline_at < %s)"
 logger = logging.getLogger(__name__)
 
 
 class LastSeen:
-    """Gateways seen since the last flush, in this process."""
+    """Gateways that came or went since the last flush, as this process heard of it."""
 
     def __init__(self) -> None:
         self._seen: dict[str, datetime] = {}
+        self._gone: dict[str, datetime] = {}
         self._lock = threading.Lock()
         self._flusher: threading.Thread | None = None
         self._stop = threading.Event()
@@ -36,15 +42,21 @@ class LastSeen:
         if self._flusher is None or not self._flusher.is_alive():
             self._start()
 
+    def gone(self, gateway_id: str) -> None:
+        """Note that the broker lost its agent now."""
+        self._gone[gateway_id] = datetime.now(UTC)
+
     def flush(self) -> int:
         """Write what was noted, and return for how many gateways."""
         with self._lock:
             seen, self._seen = self._seen, {}
-        if seen:
+            gone, self._gone = self._gone, {}
+        if seen or gone:
             with transaction.atomic(), connection.cursor() as cursor:
-                rows = [(_param(at), gateway, _param(at)) for gateway, at in sorted(seen.items())]
-                cursor.executemany(_UPDATE, rows)
-        return len(seen)
+                for query, noted in ((_SEEN, seen), (_GONE, gone)):
+                    rows = [(_param(at), gateway, _param(at)) for gateway, at in sorted(noted.items())]
+                    cursor.executemany(query, rows)
+        return len({*seen, *gone})
 
     def stop(self) -> None:
         """Write what is left and end the thread; the next touch starts it again."""
@@ -61,23 +73,40 @@ class LastSeen:
                 self._flusher.start()
 
     def _run(self) -> None:
+        listener = self._listen()
         while not self._stop.wait(FLUSH_SECONDS):
             try:
                 self.flush()
             except DatabaseError:
                 logger.exception("last_seen was not written; the next polls bring it back")
                 connection.close()
+        if listener is not None:
+            listener.close()
         connection.close()
 
+    def _listen(self) -> Listener | None:
+        """Hear from the broker who comes and goes; without it, a gateway is offline when it stops asking."""
+        if settings.SERVER.mqtt is None:
+            return None
+        try:
+            return Listener(settings.SERVER.mqtt, self)
+        except ConfigError as error:
+            logger.warning("nobody listens for who comes and goes: %s", error.message)
+            return None
 
-def online(last_seen: datetime | None, now: datetime) -> bool:
-    """Whether a gateway that was last seen then counts as online."""
-    return last_seen is not None and now - last_seen < timedelta(seconds=settings.SERVER.online_seconds)
+
+def online(gateway: Gateway, now: datetime) -> bool:
+    """Whether it was seen lately, and has not left the broker since."""
+    seen, left = gateway.last_seen, gateway.offline_at
+    if seen is None or now - seen >= timedelta(seconds=settings.SERVER.online_seconds):
+        return False
+    return left is None or left < seen
 
 
 def online_filter(now: datetime) -> Q:
     """The same as a filter of gateways."""
-    return Q(last_seen__gt=now - timedelta(seconds=settings.SERVER.online_seconds))
+    lately = Q(last_seen__gt=now - timedelta(seconds=settings.SERVER.online_seconds))
+    return lately & (Q(offline_at=None) | Q(offline_at__lt=F("last_seen")))
 
 
 def _param(moment: datetime) -> str | datetime | None:

@@ -1,0 +1,72 @@
+"""Who is there, as the MQTT broker knows it: each agent's status, and its last will when it is gone.
+
+It only makes the record quicker than the next missing poll: whoever polls or reports is there, whatever the
+broker says.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import Any, Protocol
+
+import paho.mqtt.client as paho
+
+from ota_py import names
+from ota_py.server.broker import new_client, start
+from ota_py.server.environment import MqttSettings
+
+TOPICS = "ota/+/status"
+STATUS_MAX_BYTES = 4096
+_TOPIC = re.compile(rf"ota/({names.GATEWAY_ID.strip('^$')})/status")
+logger = logging.getLogger(__name__)
+
+
+class Presence(Protocol):
+    """What is told who comes and goes."""
+
+    def touch(self, gateway_id: str) -> None:
+        """The gateway was here now."""
+
+    def gone(self, gateway_id: str) -> None:
+        """Its agent has left the broker now."""
+
+
+class Listener:
+    """Listens for as long as it lives, in a thread of the client's own.
+
+    Raises:
+        ConfigError: the password or CA file cannot be read.
+    """
+
+    def __init__(self, broker: MqttSettings, presence: Presence) -> None:
+        self._presence = presence
+        self._client = new_client(broker)
+        self._client.on_connect = self._subscribe
+        self._client.on_message = self._hear
+        start(self._client, broker)
+
+    def close(self) -> None:
+        """Disconnect and end the thread."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _subscribe(self, client: paho.Client, *_: Any) -> None:
+        client.subscribe(TOPICS, qos=1)
+
+    def _hear(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        # A retained status is of a moment that nobody knows.
+        if message.retain or len(message.payload) > STATUS_MAX_BYTES:
+            return
+        match = _TOPIC.fullmatch(message.topic)
+        try:
+            status = json.loads(message.payload)
+        except (ValueError, RecursionError):
+            status = None
+        if match is None or not isinstance(status, dict):
+            logger.warning("a status that is none was ignored: %s", message.topic)
+        elif status.get("online") is True:
+            self._presence.touch(match[1])
+        elif status.get("online") is False:
+            self._presence.gone(match[1])

@@ -1,0 +1,90 @@
+"""Who is there: agent, broker and control plane are real; the operator sees who is gone by the last will."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import gateways, small_engine
+from tests.gateway.brokers import USERS, Broker
+from tests.gateway.flapping import Flapping
+from tests.gateway.operators import serving
+from tests.gateway.waiting import wait_for
+
+# The agent, but the broker gives up a silent one after a second and a half, not after a minute and a half.
+IMPATIENT = f"""
+import sys
+from ota_py.gateway import mqtt
+mqtt.KEEPALIVE_SECONDS = 1
+sys.argv[0] = {small_engine.__file__!r}
+from tests.gateway.small_engine import main, program
+main(program)()
+"""
+
+
+@pytest.fixture
+def broker(tmp_path: Path):
+    (tmp_path / "broker").mkdir()
+    made = Broker(tmp_path / "broker").start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def control_plane(tmp_path: Path, broker: Broker):
+    (tmp_path / "operator").mkdir()
+    secret = tmp_path / "operator" / "mqtt-password"
+    secret.touch(0o600)
+    secret.write_text(USERS["control"])
+    options = (
+        f"--mqtt-host 127.0.0.1 --mqtt-port {broker.port} --mqtt-username control "
+        f"--mqtt-password-file mqtt-password --mqtt-ca-file {broker.ca_file}"
+    )
+    with serving(tmp_path / "operator", *options.split()) as made:
+        yield made
+
+
+@pytest.fixture
+def gateway(tmp_path: Path):
+    (tmp_path / "gateway").mkdir()
+    made = gateways.Gateway(tmp_path / "gateway")
+    yield made
+    made.end()
+
+
+@pytest.mark.case("F24")
+def test_the_operator_sees_who_is_gone_and_who_is_back(control_plane, broker, gateway):
+    token = control_plane.add_gateway("boston_001", delivery="pull")["token"]
+    online = lambda: control_plane.gateway("boston_001")["online"]  # noqa: E731
+    counted = lambda: control_plane.statistics()["gateways"]["online"]  # noqa: E731
+    (gateway.directory / "impatient.py").write_text(IMPATIENT)
+    api = Flapping(int(control_plane.url.rpartition(":")[2]))
+    hints = Flapping(broker.port)
+    with api, hints:
+        gateways.write(
+            gateway.directory,
+            url=f"http://127.0.0.1:{api.port}",
+            token=token,
+            broker=broker,
+            broker_port=hints.port,
+            password=USERS["boston_001"],
+        )
+        impatient = str(gateway.directory / "impatient.py")
+        agent = gateway.start(program=impatient)
+        wait_for(lambda: "connected" in gateway.log() and online(), "online", seconds=20)
+
+        agent.kill()
+        agent.wait()
+        wait_for(lambda: not online(), "the last will of a killed agent", seconds=20)
+        assert counted() == 0
+        gateway.start(program=impatient)
+        wait_for(online, "online again", seconds=20)
+        assert counted() == 1
+
+        api.freeze()
+        hints.freeze()
+        wait_for(lambda: not online(), "the last will of one whose link is cut", seconds=20)
+        api.thaw()
+        hints.thaw()
+        wait_for(online, "online once more", seconds=30)
