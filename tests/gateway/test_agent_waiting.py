@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -52,13 +53,16 @@ def some_polls(control_plane):
 
 
 def push(gateway, rollout=9, version="1.2.0"):
-    """What a push, or a person, leaves behind when it is held back."""
+    """What a push, or a person, leaves behind when it is held back; the machine was rebooted since."""
     with gateway.journal() as journal:
         now = journal.begin("update", version, rollout, {}, Clock.started(600))
         for state in (State.VERIFIED, State.BACKED_UP, State.PULLED):
             now = journal.advance(journal.intend(now, state), state)
         maintenance = gateways.read(gateway.directory).maintenance
-        hold.keep(journal, now, HeldError("the kitchen is busy", kind="veto"), maintenance, critical=False)
+        now = hold.keep(
+            journal, now, HeldError("the kitchen is busy", kind="veto"), maintenance, critical=False
+        )
+        journal.note(now, clock=replace(now.clock, boot="another"))
 
 
 def test_it_waits_and_goes_on_when_nothing_holds_any_more(gateway, control_plane, veto):
@@ -82,13 +86,14 @@ def test_it_waits_and_goes_on_when_nothing_holds_any_more(gateway, control_plane
     assert gateway.calls("recover") == []
 
 
+@pytest.mark.case("F06")
 @pytest.mark.parametrize("rollout", [9, None])
 def test_it_ends_what_a_push_or_a_person_began(gateway, control_plane, veto, rollout):
     push(gateway, rollout)
     control_plane.assigned = {**ASSIGNED, "rollout": rollout} if rollout else None
     gateway.start()
     some_polls(control_plane)
-    assert gateway.calls("update") == []
+    assert (gateway.calls("update"), gateway.calls("recover")) == ([], [])
     veto.unlink()
     wait_for(lambda: "COMMITTED" in control_plane.states(), "COMMITTED")
     assert gateway.calls("update") == ["update --held"]
