@@ -149,6 +149,11 @@ class Backups:
         raw = _checked(self.directory(backup_id) / INDEX, rows[0]["sha256"]).read_bytes()
         return parse(raw)
 
+    def bytes_of_files(self, backup: Backup) -> int:
+        """How much the project's files in a backup take up."""
+        directory = self.directory(backup.id) / _FILES
+        return sum((directory / saved.path).stat().st_size for saved in backup.files)
+
     def restore_files(self, backup: Backup, obsolete: Collection[str] = ()) -> None:
         """Write back every file that differs, with owner and mode, and remove what came later.
 

@@ -226,6 +226,11 @@ class Config(Section):
         return self.state_dir / "lock"
 
     @property
+    def ballast_path(self) -> Path:
+        """The file that keeps space aside for a rollback."""
+        return self.state_dir / "ballast"
+
+    @property
     def trust_dir(self) -> Path:
         """Cache of repository metadata."""
         return self.state_dir / "trust"

@@ -234,6 +234,7 @@ class Engine:
             raise found.error()
 
     def _failed(self, transaction: Transaction, error: OtaError) -> Transaction:
+        recovery.make_room(self.parts)
         transaction = self._journal.transaction(transaction.id)
         self._progress.note(error.message)
         if not transaction.touched:

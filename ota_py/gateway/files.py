@@ -102,6 +102,20 @@ def extend(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+def allocate(path: Path, size: int) -> None:
+    """Make a file that takes up `size` bytes on the disk, whatever is in it.
+
+    Raises:
+        NoSpaceError: they are not free; nothing is left of it.
+    """
+    try:
+        with create(path) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OtaError:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def rename(source: Path, target: Path) -> None:
     """Rename, and make the new name durable."""
     with translated(target), points.around("file.rename"):

@@ -41,6 +41,16 @@ def pull(parts: Parts, references: Sequence[str], pull_missing: Callable[[], Non
             _replace_damaged(parts, references, pull_missing)
 
 
+@contextlib.contextmanager
+def doubted(journal: Journal) -> Iterator[None]:
+    """Around what makes containers of the images: if the engine cannot, the next pull reads them first."""
+    try:
+        yield
+    except DockerError:
+        _mark(journal)
+        raise
+
+
 def _replace_damaged(parts: Parts, references: Sequence[str], pull_missing: Callable[[], None]) -> None:
     reader = Images(connect(READ_SECONDS))
     damaged = [reference for reference in references if not reader.is_whole(reference)]
@@ -62,8 +72,7 @@ def _is_marked(journal: Journal) -> bool:
 
 @contextlib.contextmanager
 def _marked(journal: Journal, images: Images) -> Iterator[None]:
-    with journal.write("pull.begin") as connection:
-        connection.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, 'yes')", (_MARK,))
+    _mark(journal)
     try:
         yield
     except OtaError:
@@ -73,6 +82,11 @@ def _marked(journal: Journal, images: Images) -> Iterator[None]:
             _unmark(journal, images)
         raise
     _unmark(journal, images)
+
+
+def _mark(journal: Journal) -> None:
+    with journal.write("pull.begin") as connection:
+        connection.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, 'yes')", (_MARK,))
 
 
 def _unmark(journal: Journal, images: Images) -> None:

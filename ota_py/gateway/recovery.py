@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ota_py.errors import InterruptedByOperatorError, OtaError, UpdateFailedError
-from ota_py.gateway import fetched, revival
+from ota_py.gateway import ballast, fetched, revival
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.rollback import Rollback
 from ota_py.gateway.states import State
@@ -26,6 +26,7 @@ def recover(parts: Parts) -> Transaction | None:
         if not is_tidy(parts):
             tidy(parts, keep_fetched=True)
         return None
+    make_room(parts)
     if not transaction.touched:
         # With no step under way it was left open on purpose, by `--until`.
         return fail(parts, transaction, NOTHING_TOUCHED if transaction.intent else SUPERSEDED)
@@ -59,3 +60,8 @@ def commit(parts: Parts, transaction: Transaction) -> Transaction:
 def revive(parts: Parts) -> None:
     """Start the services that a killed engine left down; see `ota_py.gateway.revival`."""
     revival.revive(parts.compose, parts.progress)
+
+
+def make_room(parts: Parts) -> None:
+    """Give back what was kept aside for this: from here on everything must be possible on a full disk."""
+    ballast.throw_off(parts.config.ballast_path)

@@ -119,6 +119,8 @@ class Staging:
             self.fetched.discard()
         for name in (_NEW, _TREE):
             files.remove_tree(self.directory / name)
+        for draft in self.directory.glob(f"*{files.DRAFT_SUFFIX}"):
+            files.remove(draft)
 
     def _content(self, manifest: Manifest, file: File, fetch: Fetch) -> bytes:
         data = self._bytes(file, fetch)

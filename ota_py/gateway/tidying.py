@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ota_py.errors import OtaError
+from ota_py.gateway import files
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.states import State
 
@@ -38,5 +39,6 @@ def _left_over(parts: Parts) -> list[str]:
     """Versions whose working copies are still here, but for that of an open transaction."""
     last = parts.journal.open_transaction()
     directory = parts.config.updates_dir
-    versions = {path.parent.name for name in ("new", "tree") for path in directory.glob(f"*/{name}")}
+    working = ("new", "tree", f"*{files.DRAFT_SUFFIX}")
+    versions = {path.parent.name for name in working for path in directory.glob(f"*/{name}")}
     return sorted(versions - ({last.version} if last else set()))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ota_py.errors import ConflictError, HealthError, IntegrityError
-from ota_py.gateway import compat, health, intact, references, space, upgrade
+from ota_py.gateway import ballast, compat, health, intact, references, space, upgrade
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project, compare
@@ -191,7 +191,10 @@ class Update:
             self._back_up(transaction)
             transaction = self._journal.transaction(transaction.id)
         plan = Plan.of(transaction.plan)
-        self._parts.keeping.hold(self._parts.backups.load(plan.backup))
+        backup = self._parts.backups.load(plan.backup)
+        with intact.doubted(self._journal):
+            self._parts.keeping.hold(backup)
+        ballast.take(self._config.ballast_path, self._parts.backups.bytes_of_files(backup))
         self._staging.check(plan.files)
         space.require_for_archives(self._parts)
 

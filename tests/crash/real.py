@@ -20,7 +20,7 @@ from tests.crash.real_gateway import RealGateway
 from tests.crash.real_release import Release
 
 # How many points of each scenario are run: killed, and with the Docker engine killed or hung.
-KILLS = {"good-update": 48, "operators-rollback": 16, "unhealthy-update": 40, "recovery": 32}
+KILLS = {"good-update": 62, "operators-rollback": 16, "unhealthy-update": 40, "recovery": 18}
 # An engine that dies or hangs costs ten seconds: once in each state.
 DOCKER_FAULTS = ("VERIFIED", "BACKED_UP", "PULLED", "STOPPED", "APPLIED", "STARTED", "HEALTHY", "COMMITTED")
 # What only looks is a point of the fast layers; here it would be one more of the same.
@@ -43,28 +43,68 @@ def run(report: Report) -> None:
 
 def sweep(config: LabConfig, report: Report) -> None:
     """Run every case on the gateways of a lab that is up."""
-    release = Release.publish(config)
-    gateways = [RealGateway(config, name, release) for name in state.load_running(config)["gateways"]]
+    gateways = Fleet(config)
     try:
-        # Each gateway finds the points of some scenarios, for all of them.
-        shares = [list(KILLS)[position :: len(gateways)] for position in range(len(gateways))]
-        found = _together([partial(g.prepare, share) for g, share in zip(gateways, shares, strict=True)])
-        traces = {name: points for share in found for name, points in share.items()}
-        _work_off(gateways, jobs(traces), report)
+        gateways.prepare()
+        gateways.work_off(jobs(gateways.traces), report)
     finally:
-        _together([gateway.remove for gateway in gateways])
+        gateways.remove()
 
 
-def one(config: LabConfig, scenario: str, point: str, fault: Fault, report: Report) -> None:
-    """Run one case again, as a violation names it."""
+def one(scenario: str, point: str, fault: Fault, report: Report) -> None:
+    """Run one case again, as a violation names it, on a lab that is up."""
+    config = LabConfig.from_environment()
     name, _, nth = point.partition("#")
-    release = Release.publish(config)
-    gateway = RealGateway(config, state.load_running(config)["gateways"][0], release)
+    gateways = Fleet(config, state.load_running(config)["gateways"][:1])
     try:
-        gateway.prepare([])
-        _work_off([gateway], [_job(scenario, name, int(nth or 1), fault)], report)
+        gateways.prepare(())
+        gateways.work_off([_job(scenario, name, int(nth or 1), fault)], report)
     finally:
-        gateway.remove()
+        gateways.remove()
+
+
+class Fleet:
+    """The gateways of a lab, with the matrix's project in the place of the lab's own.
+
+    Attributes:
+        traces: scenario to the points that it passed, once prepared.
+    """
+
+    def __init__(self, config: LabConfig, names: Sequence[str] | None = None) -> None:
+        release = Release.publish(config)
+        chosen = names or state.load_running(config)["gateways"]
+        self.gateways = [RealGateway(config, name, release) for name in chosen]
+        self.traces: dict[str, list[str]] = {}
+
+    def prepare(self, scenarios: Sequence[str] = tuple(KILLS)) -> None:
+        """Set all of them up; each finds the points of some scenarios, for all."""
+        shares = [scenarios[position :: len(self.gateways)] for position in range(len(self.gateways))]
+        found = _together([partial(g.prepare, s) for g, s in zip(self.gateways, shares, strict=True)])
+        self.traces = {name: points for share in found for name, points in share.items()}
+
+    def work_off(self, wanted: Iterable[Job], report: Report) -> None:
+        """Run cases, each on the next gateway that has nothing to do."""
+        waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        for job in wanted:
+            waiting.put(job)
+        lock = threading.Lock()
+
+        def work(gateway: RealGateway) -> None:
+            while True:
+                try:
+                    job = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                case = _case(job, gateway)
+                with lock:
+                    report(case)
+
+        _together([partial(work, gateway) for gateway in self.gateways])
+
+    def remove(self) -> None:
+        """Leave the lab as it was."""
+        _together([gateway.remove for gateway in self.gateways])
+        _together([gateway.restart_services for gateway in self.gateways])
 
 
 def jobs(traces: dict[str, list[str]]) -> list[Job]:
@@ -102,25 +142,6 @@ def _spread(points: list[tuple[int, str, int]], count: int) -> list[tuple[int, s
 
 def _job(scenario: str, point: str, nth: int, fault: Fault) -> Job:
     return {"do": "case", "scenario": scenario, "point": point, "nth": nth, "fault": str(fault)}
-
-
-def _work_off(gateways: Sequence[RealGateway], wanted: Iterable[Job], report: Report) -> None:
-    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    for job in wanted:
-        waiting.put(job)
-    lock = threading.Lock()
-
-    def work(gateway: RealGateway) -> None:
-        while True:
-            try:
-                job = waiting.get_nowait()
-            except queue.Empty:
-                return
-            case = _case(job, gateway)
-            with lock:
-                report(case)
-
-    _together([partial(work, gateway) for gateway in gateways])
 
 
 def _case(job: Job, gateway: RealGateway) -> Case:

@@ -1,7 +1,7 @@
 """Runs on a lab gateway: brings the engine into trouble there, lets it recover, and judges what is left.
 
-Started by real.py with the gateway's own Python. Reads one job on each line of standard input and
-answers each with one line, both JSON:
+Started, by way of real_trials.py, with the gateway's own Python. Reads one job on each line of standard
+input and answers each with one line, both JSON:
 
     {"do": "prepare", "scenarios": [SCENARIO, ...]}          {"traces": {SCENARIO: [POINT, ...]}}
     {"do": "case", "scenario", "point", "nth", "fault"}      {"violation": "..."}
@@ -12,7 +12,6 @@ The engine is imported once; each try is a child of this process, so that a kill
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import json
 import os
@@ -22,10 +21,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import real_faults as faults
 import real_judge
 from real_judge import Gateway, ViolationError
 
@@ -36,21 +35,19 @@ from ota_py.gateway.journal import Journal
 from ota_py.gateway.sources import Source, from_repository, trust_client
 
 HERE = Path(__file__).resolve().parent
-OLD, GOOD, BAD = "1.0.0", "2.0.0", "2.1.0"
+OLD, GOOD, BAD, LARGE = "1.0.0", "2.0.0", "2.1.0", "3.0.0"
 CHILD_SECONDS = 150
 KILLED = -signal.SIGKILL
 # Where recovery finds the gateway: the new version's containers are there, and nobody judged them yet.
 INTERRUPTED_AT = "journal.advance.STARTED.after"
-# How long the engine hangs, and how long a call to it may take meanwhile.
-HANG_SECONDS = 5
+# How long a call to an engine that hangs may take.
 CALL_SECONDS = 2.0
 
 Act = Callable[[Engine], dict[str, Any]]
 
 
-def main() -> None:
-    """Answer jobs until standard input ends."""
-    driver = Driver()
+def answer_jobs(driver: Driver) -> None:
+    """Do what standard input asks for, until it ends."""
     for line in sys.stdin:
         job = json.loads(line)
         try:
@@ -68,11 +65,14 @@ class Driver:
     def __init__(self) -> None:
         self.settings = config.load(HERE / "gateway.toml")
         self.gateway = Gateway(self.settings)
-        self.sources: dict[str, Source] = {}
+        with Journal(self.settings) as journal:
+            trust = trust_client(self.settings, journal)
+            self.sources = {v: self._read_ahead(from_repository(trust, v)) for v in (GOOD, BAD, LARGE)}
         self.scenarios: dict[str, tuple[str, Act]] = {
             "good-update": (OLD, lambda engine: self._update(engine, GOOD)),
             "unhealthy-update": (OLD, lambda engine: self._update(engine, BAD)),
             "recovery": (OLD, lambda engine: engine.recover()),
+            "large-update": (OLD, lambda engine: self._update(engine, LARGE)),
             "operators-rollback": (GOOD, lambda engine: engine.rollback()),
         }
 
@@ -80,44 +80,41 @@ class Driver:
 
     def prepare(self, scenarios: list[str]) -> dict[str, Any]:
         """Note how the old and the new version look, and which points these scenarios pass."""
-        with Journal(self.settings) as journal:
-            trust = trust_client(self.settings, journal)
-            for version in (GOOD, BAD):
-                self.sources[version] = self._read_ahead(from_repository(trust, version))
         self.gateway.learn(OLD)
-        self._bring_to(GOOD)
+        self.bring_to(GOOD)
         self.gateway.learn(GOOD)
         traces = {}
         for name in scenarios:
             start, act = self.scenarios[name]
-            self._bring_to(start)
+            self.bring_to(start)
             if name == "recovery":
                 self._interrupt()
             (HERE / "trace").unlink(missing_ok=True)
-            self._child(act, _record)
+            self.child(act, faults.record)
             traces[name] = (HERE / "trace").read_text().split()
-        self._bring_to(OLD)
+        self.bring_to(OLD)
         return {"traces": traces, "violation": ""}
 
     def case(self, scenario: str, point: str, nth: int, fault: str) -> dict[str, Any]:
         """One point of the crash matrix."""
         start, act = self.scenarios[scenario]
-        self._bring_to(start)
+        self.bring_to(start)
         self.gateway.wait_until_well()
         self.gateway.write_row()
         if scenario == "recovery":
             self._interrupt()
         before = self.gateway.look()
         watch = EngineWatch()
-        effect = {"error": _kill_engine, "hang": _hang_engine}.get(fault, _kill_self)
+        effect = {"error": faults.kill_engine, "hang": faults.hang_engine}.get(fault, faults.kill_self)
         # A hang is to outlast the calls, which otherwise may take a minute.
-        ended = self._child(act, _at(point, nth, effect), CALL_SECONDS if effect is _hang_engine else None)
-        if effect is _kill_self and ended != KILLED:
+        call_seconds = CALL_SECONDS if effect is faults.hang_engine else None
+        ended = self.child(act, faults.at(point, nth, effect), call_seconds)
+        if effect is faults.kill_self and ended != KILLED:
             return {"violation": f"{point} was reached fewer than {nth} times", "missed": True}
-        if effect is _kill_engine:
-            self._wait_for_restart(watch)
-        self._recover()
-        self.gateway.judge(before, {OLD, GOOD}, digests_may_be_unknown=effect is not _kill_self)
+        if effect is faults.kill_engine:
+            self.wait_for_restart(watch)
+        self.recover()
+        self.gateway.judge(before, {OLD, GOOD}, digests_may_be_unknown=effect is not faults.kill_self)
         return {"violation": ""}
 
     def kill(self, version: str, seconds: float, fault: str) -> dict[str, Any]:
@@ -136,17 +133,17 @@ class Driver:
         elif fault == "agent-killed":
             subprocess.run(["pkill", "-KILL", "-f", "ota-client run"], check=False)
         elif fault == "engine-killed":
-            _kill_engine()
+            faults.kill_engine()
         elif fault == "engine-hung":
-            _hang_engine()
+            faults.hang_engine()
         ended = _wait(child, CHILD_SECONDS) if ended is None else ended
         if ended is None:
             os.kill(child, signal.SIGKILL)
             raise ViolationError(f"the engine did not end within {CHILD_SECONDS} s")
         if fault == "engine-killed":
-            self._wait_for_restart(watch)
+            self.wait_for_restart(watch)
         self.gateway.wait_until_idle()
-        self._recover()
+        self.recover()
         self.gateway.judge(before, {OLD, GOOD}, digests_may_be_unknown=fault.startswith("engine"))
         return {"violation": "", "ended": self.gateway.last_state(), "version": self.gateway.installed()}
 
@@ -161,35 +158,41 @@ class Driver:
         contents = {file.dest: source.fetch(file) for file in source.verified.manifest.all_files}
         return dataclasses.replace(source, fetch=lambda file: contents[file.dest])
 
-    def _bring_to(self, version: str) -> None:
+    def bring_to(self, version: str) -> None:
         """Undisturbed, to where a scenario starts."""
         if self.gateway.installed() == version:
             return
         act = self.scenarios["operators-rollback" if version == OLD else "good-update"][1]
         if version != OLD:
             self.gateway.went_forward(self.gateway.look())
-        ended = self._child(act, None)
+        ended = self.child(act, None)
         if self.gateway.installed() != version:
             raise ViolationError(
                 f"could not be brought to {version}: status {ended}, {self.gateway.last_reason()}"
             )
 
     def _interrupt(self) -> None:
-        if self._child(self.scenarios["good-update"][1], _at(INTERRUPTED_AT, 1, _kill_self)) != KILLED:
+        act = self.scenarios["good-update"][1]
+        if self.child(act, faults.at(INTERRUPTED_AT, 1, faults.kill_self)) != KILLED:
             raise ViolationError(f"{INTERRUPTED_AT} was not reached")
 
-    def _recover(self) -> None:
+    def recover(self) -> None:
         """As the agent does it: again, where somebody else is at it or the engine is away."""
         deadline = time.monotonic() + CHILD_SECONDS
         while True:
-            status = self._child(lambda engine: engine.recover(), None)
+            status = self.child(lambda engine: engine.recover(), None)
             if status == 0 and self.gateway.is_idle():
                 return
             if time.monotonic() > deadline:
                 raise ViolationError(f"recovery did not come to an end, status {status}; see {HERE}/log")
             time.sleep(0.5)
 
-    def _wait_for_restart(self, watch: EngineWatch) -> None:
+    def expect(self, state: str) -> None:
+        if self.gateway.last_state() != state:
+            found = f"{self.gateway.last_state()}: {self.gateway.last_reason()}"
+            raise ViolationError(f"it ended in {found}, expected {state}")
+
+    def wait_for_restart(self, watch: EngineWatch) -> None:
         """The agent notices a new engine, and lets recovery look; so it is not asked before."""
         deadline = time.monotonic() + CHILD_SECONDS
         while not watch.restarted():
@@ -198,7 +201,7 @@ class Driver:
             time.sleep(0.1)
         real_judge.wait_for_engine()
 
-    def _child(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
+    def child(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
         child = self._fork(act, handler, call_seconds)
         status = _wait(child, CHILD_SECONDS)
         if status is None:
@@ -240,41 +243,3 @@ def _wait(child: int, seconds: float) -> int | None:
         if time.monotonic() > deadline:
             return None
         time.sleep(0.01)
-
-
-def _at(point: str, nth: int, effect: Callable[[], None]) -> points.Handler:
-    """Have the effect the n-th time that a point is passed."""
-    passed: collections.Counter[str] = collections.Counter()
-
-    def handler(name: str) -> None:
-        passed[name] += 1
-        if name == point and passed[name] == nth:
-            effect()
-
-    return handler
-
-
-def _record(name: str) -> None:
-    with open(HERE / "trace", "a") as file:
-        file.write(f"{name}\n")
-
-
-def _kill_self() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _kill_engine() -> None:
-    """As the kernel does it where memory ends; the gateway's init starts it anew."""
-    subprocess.run(["pkill", "-KILL", "-x", "dockerd"], check=True)
-
-
-def _hang_engine() -> None:
-    subprocess.run(["pkill", "-STOP", "-x", "dockerd"], check=True)
-    script = f"sleep {HANG_SECONDS}; pkill -CONT -x dockerd"
-    with suppress(FileNotFoundError):
-        subprocess.Popen(["sh", "-c", script], start_new_session=True)
-
-
-if __name__ == "__main__":
-    real_judge.wait_for_engine()
-    main()

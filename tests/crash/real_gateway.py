@@ -1,4 +1,4 @@
-"""A lab gateway made ready for real_driver.py, and a line to it."""
+"""A lab gateway made ready for real_trials.py and real_driver.py, and a line to them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import tarfile
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,15 +14,28 @@ from lab import engine, gateways
 from lab.config import LabConfig
 from tests.crash.real_release import PLACE, Release
 
-PYTHON = f"{PLACE}/venv/bin/python"
+VENV = "/opt/ota-crash-venv"
+SMALL_DISK = "460m"
+# A second engine, whose data and whose gateway's state share a disk that is soon full.
+_SMALL_ENGINE = f"""
+mount -t tmpfs -o size={SMALL_DISK} tmpfs {PLACE}
+dockerd --data-root {PLACE}/docker --exec-root /run/ota-crash --pidfile /run/ota-crash.pid \
+    --host unix:///run/ota-crash.sock --insecure-registry 0.0.0.0/0 --storage-driver overlay2 \
+    --bridge none --iptables=false --ip6tables=false --config-file /dev/null \
+    --default-address-pool base=10.210.0.0/16,size=24 >/var/log/lab/small-engine.log 2>&1 &
+"""
 # The database gets a schema of its own: what the lab's image puts there at first is of no use here.
 SCHEMA = "DROP TABLE readings; CREATE TABLE readings (at bigint PRIMARY KEY, what text)"
+_WAIT = "for i in $(seq 150); do docker version >/dev/null 2>&1 && break; sleep 0.2; done"
 _REMOVE = f"""
 pkill -CONT -x dockerd
 test ! -e {PLACE}/agent.pid || kill -KILL -- -$(cat {PLACE}/agent.pid) || true
-for i in $(seq 100); do docker version >/dev/null 2>&1 && break; sleep 0.2; done
+{_WAIT}
 test ! -e {PLACE}/project || docker compose --project-directory {PLACE}/project down --volumes --timeout 2
 docker ps -aq --filter label=ota.keep=crash | xargs -r docker rm -f
+test ! -e /run/ota-crash.pid || kill $(cat /run/ota-crash.pid)
+while test -e /run/ota-crash.pid; do sleep 0.1; done
+umount {PLACE} 2>/dev/null || true
 rm -rf {PLACE}
 mkdir -p {PLACE}
 """
@@ -39,20 +53,29 @@ class RealGateway:
         self._container = gateways.gateway_container(config, engine.require(), name)
         self._release = release
         self._process: subprocess.Popen[str] | None = None
+        self._environment = ""
 
     def prepare(self, scenarios: Sequence[str]) -> dict[str, list[str]]:
         """Install all, bring the project up, start the driver; returns the points of these scenarios."""
         self.remove()
-        self._put(self._release.files)
-        wheels = self._release.wheels
-        self._container.put_archive(PLACE, _archive({"wheelhouse.tar": wheels.read_bytes()}))
-        # The control plane of the lab's own project takes no part, and its services would cost time.
-        self._shell("lab-agent stop || true; cd /opt/restaurant-gateway && docker compose stop --timeout 5")
+        return self._set_up(self._release.files, scenarios)
+
+    def prepare_on_a_small_disk(self) -> None:
+        """The same with an engine of its own, and all on one small disk; without databases to restore."""
+        self.remove()
+        self._shell(_SMALL_ENGINE)
+        self._environment = "export DOCKER_HOST=unix:///run/ota-crash.sock; "
+        self._shell(_WAIT)
+        settings = self._release.files["gateway.toml"].partition(b"[[databases]]")[0]
+        self._set_up({**self._release.files, "gateway.toml": settings}, ())
+
+    def _set_up(self, files: dict[str, bytes], scenarios: Sequence[str]) -> dict[str, list[str]]:
+        self._put(files)
+        # The lab's own project takes no part, and its services would cost time.
         self._shell(
-            f"cd {PLACE} && mkdir wheels && tar -xf wheelhouse.tar -C wheels && rm wheelhouse.tar"
-            f" && python3 -m venv --without-pip venv && {PYTHON} wheels/pip.whl/pip install --quiet"
-            " --no-index --disable-pip-version-check --find-links wheels 'ota-py[gateway]' && rm -r wheels"
+            "lab-agent stop || true; docker compose --project-name restaurant-gateway stop --timeout 5"
         )
+        self._install()
         self._shell(f"cd {PLACE}/project && docker compose up --detach --wait --quiet-pull 2>&1")
         self._shell(f"docker exec crash-database-1 psql -U crash -d crash -qc '{SCHEMA}'")
         self._start()
@@ -61,6 +84,20 @@ class RealGateway:
             raise AssertionError(f"{self.name}: {answer['violation']}")
         traces: dict[str, list[str]] = answer["traces"]
         return traces
+
+    def _install(self) -> None:
+        """This checkout's engine, unless it is there from the last time."""
+        version = self._release.wheels.parent.name
+        if version in self._shell(f"cat {VENV}/version 2>/dev/null || true"):
+            return
+        self._put({"wheelhouse.tar": self._release.wheels.read_bytes()})
+        self._shell(
+            f"cd {PLACE} && mkdir wheels && tar -xf wheelhouse.tar -C wheels && rm wheelhouse.tar"
+            f" && python3 -m venv --clear --without-pip {VENV}"
+            f" && {VENV}/bin/python wheels/pip.whl/pip install"
+            " --quiet --no-index --disable-pip-version-check --find-links wheels 'ota-py[gateway]'"
+            f" && rm -r wheels && echo {version} >{VENV}/version"
+        )
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any]:
         """Have the driver do something; its answer."""
@@ -77,7 +114,7 @@ class RealGateway:
 
     def start_agent(self) -> None:
         """Start the agent, and start it again whenever it is gone, as a service manager does."""
-        script = f"while :; do {PLACE}/venv/bin/ota-client run --config {PLACE}/gateway.toml; sleep 1; done"
+        script = f"while :; do {VENV}/bin/ota-client run --config {PLACE}/gateway.toml; sleep 1; done"
         self._shell(f"setsid sh -c '{script}' >>{PLACE}/agent.log 2>&1 & echo $! >{PLACE}/agent.pid")
 
     def tail_of_logs(self) -> str:
@@ -86,31 +123,50 @@ class RealGateway:
 
     def remove(self) -> None:
         """Leave nothing behind, and the lab's own project as it was."""
+        self._hang_up()
+        self._environment = ""
+        self._shell(_REMOVE)
+
+    def reboot(self) -> None:
+        """Cut the power and switch it on again: another boot id, and recovery before all else of ours."""
+        self._hang_up()
+        self._container.kill("SIGKILL")
+        self._container.start()
+        self._shell(
+            f"echo {uuid.uuid4()} >/run/boot-id && mount --bind /run/boot-id /proc/sys/kernel/random/boot_id"
+        )
+        self._shell(_WAIT)
+        self._shell(f"{VENV}/bin/ota-client recover --json --config {PLACE}/gateway.toml")
+        self._start()
+
+    def restart_services(self) -> None:
+        """Bring the lab's own project back."""
+        self._shell("cd /opt/restaurant-gateway && docker compose up --detach --quiet-pull 2>&1")
+        self._shell("lab-agent start || true")
+
+    def _hang_up(self) -> None:
         if self._process is not None:
             assert self._process.stdin is not None
             self._process.stdin.close()
             self._process.wait(60)
             self._process = None
-        self._shell(_REMOVE)
-
-    def restart_services(self) -> None:
-        """Bring the lab's own project back."""
-        self._shell("cd /opt/restaurant-gateway && docker compose start; lab-agent start || true")
 
     def _start(self) -> None:
         argv = ["docker", "exec", "-i", self._container.id, "sh", "-c"]
-        argv.append(f"exec {PYTHON} {PLACE}/real_driver.py 2>>{PLACE}/errors")
+        argv.append(f"{self._environment}exec {VENV}/bin/python {PLACE}/real_trials.py 2>>{PLACE}/errors")
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def _shell(self, script: str) -> str:
-        status, output = self._container.exec_run(["sh", "-ec", script])
+        status, output = self._container.exec_run(["sh", "-ec", self._environment + script])
         text = str(output.decode(errors="replace"))
         if status:
             raise AssertionError(f"{self.name}: status {status} of {script}:\n{text[-2000:]}")
         return text
 
     def _put(self, files: dict[str, bytes]) -> None:
-        self._container.put_archive(PLACE, _archive(files))
+        # Not by the engine: that would write below what is mounted there.
+        argv = ["docker", "exec", "-i", self._container.id, "tar", "-x", "-C", PLACE]
+        subprocess.run(argv, input=_archive(files), check=True)
 
 
 def _archive(files: dict[str, bytes]) -> bytes:

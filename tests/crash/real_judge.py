@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import json
@@ -10,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -63,7 +65,6 @@ class Gateway:
     def __init__(self, settings: Config) -> None:
         self._settings = settings
         self._known: dict[str, Look] = {}
-        self._rows = 0
         self._rows_to_return_to: list[str] = []
 
     def learn(self, version: str) -> None:
@@ -74,6 +75,19 @@ class Gateway:
                 f"the gateway runs {found.version}, expected {version}: {self.last_reason()}"
             )
         self._known[version] = found
+
+    def remember(self) -> str:
+        """What is known, and how it looks now, as JSON: for the driver after a reboot."""
+        known = {version: dataclasses.asdict(look) for version, look in self._known.items()}
+        now = dataclasses.asdict(self.look())
+        return json.dumps({"known": known, "now": now, "rows": self._rows_to_return_to})
+
+    def recall(self, text: str) -> Look:
+        """The other way round; returns how it looked then."""
+        data = json.loads(text)
+        self._known = {version: _look(look) for version, look in data["known"].items()}
+        self._rows_to_return_to = data["rows"]
+        return _look(data["now"])
 
     def look(self) -> Look:
         """How it looks now, whatever that is."""
@@ -86,8 +100,7 @@ class Gateway:
 
     def write_row(self) -> None:
         """Add a row to the database, as the site's work would."""
-        self._rows += 1
-        self._psql(f"INSERT INTO readings VALUES ({time.time_ns()}, 'row {self._rows}')")
+        self._psql(f"INSERT INTO readings VALUES ({time.time_ns()}, 'a row')")
 
     def judge(self, before: Look, allowed: Collection[str], *, digests_may_be_unknown: bool) -> None:
         """Check every invariant.
@@ -166,6 +179,15 @@ class Gateway:
         if names != sorted(f"crash-{service}-1" for service in found):
             raise ViolationError(f"the project has the containers {', '.join(names)}")
         return found
+
+    def states(self) -> dict[str, str]:
+        """Service to the state of its container."""
+        return {name: str(found.attrs["State"]["Status"]) for name, found in self._project().items()}
+
+    def layer_of(self, reference: str) -> Path:
+        """Where the engine keeps the topmost layer of an image."""
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
+            return Path(client.images.get(reference).attrs["GraphDriver"]["Data"]["UpperDir"])
 
     def _files(self) -> dict[str, tuple[str, int, int]]:
         root = self._settings.project_dir
@@ -264,6 +286,11 @@ class Gateway:
             return []
         with contextlib.closing(sqlite3.connect(self._settings.journal_path, timeout=10)) as connection:
             return connection.execute(query, values).fetchall()
+
+
+def _look(data: dict[str, Any]) -> Look:
+    files = {path: tuple(found) for path, found in data.pop("files").items()}
+    return Look(**data, files=files)
 
 
 def _same(what: str, found: object, wanted: object) -> None:

@@ -1,9 +1,11 @@
-"""What the operator of the crash matrix's gateways made: images, a project, and two signed updates."""
+"""What the operator of the crash matrix's gateways made: images, a project, and signed updates."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import platform
+import tarfile
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from lab import engine, images
 from lab.config import LabConfig, cache_dir
 from lab.images import ImageFactory
 from lab.oci import Image as OciImage
-from lab.oci import Registry, layer_of_files
+from lab.oci import Layer, Registry, layer_of_files
 from ota_py.manager import wheelhouse
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
@@ -27,11 +29,12 @@ HERE = Path(__file__).resolve().parent
 # Where all of it is on a gateway.
 PLACE = "/opt/ota-crash"
 PYTHON_VERSION = "3.13"
+LARGE_MIB = 400
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 COMPOSE = """\
 name: crash
-x-fast: &fast {{interval: 5s, timeout: 20s, retries: 2, start_period: 20s, start_interval: 200ms}}
+x-fast: &fast {{interval: 5s, timeout: 20s, retries: 2, start_period: 20s, start_interval: 400ms}}
 services:
   app:
     image: {app}
@@ -91,7 +94,7 @@ class Release:
 
     @classmethod
     def publish(cls, config: LabConfig) -> Release:
-        """Push the images, and sign an update that is good and one that is not."""
+        """Push the images; sign an update that is good, one that is not, and one that is large."""
         factory = images.factory(config, engine.require(), lambda _: None)
         registry = Registry(config.registry)
         app = {
@@ -102,14 +105,16 @@ class Release:
                 ("2.1.0", MIGRATES, ILL),
             )
         }
+        app["3.0.0"] = _push(factory, registry, "app", "3.0.0", WAITS, WELL, _large_layer())
         other = _push(factory, registry, "other", "1.0.0", WAITS, WELL)
         database = factory.build_and_push("database", "1.0.0").partition("@")[0] + ":1.0.0"
         compose = COMPOSE.format(app=app["1.0.0"].reference, other=other.reference, database=database)
         files = {
             "project/docker-compose.yml": compose.encode(),
             "project/config/app.conf": b"first\n",
+            "registry": config.registry.partition(":")[0].encode(),
             "gateway.toml": CONFIG.format(place=PLACE).encode(),
-            **{name: (HERE / name).read_bytes() for name in ("real_driver.py", "real_judge.py")},
+            **{path.name: path.read_bytes() for path in HERE.glob("real_*.py")},
         }
         with tempfile.TemporaryDirectory() as name:
             files["root.json"] = _repository(Path(name), app)
@@ -121,7 +126,13 @@ class Release:
 
 
 def _push(
-    factory: ImageFactory, registry: Registry, service: str, version: str, start: bytes, health: bytes
+    factory: ImageFactory,
+    registry: Registry,
+    service: str,
+    version: str,
+    start: bytes,
+    health: bytes,
+    *more: Layer,
 ) -> Image:
     base = factory.build("sensors", "1.0.0").layers[:-1]
     files = {
@@ -129,14 +140,27 @@ def _push(
         "/start": (start, 0o755),
         "/health": (health, 0o755),
     }
-    image = OciImage([*base, layer_of_files(files)], ["/start"], {"PATH": PATH})
+    image = OciImage([*base, layer_of_files(files), *more], ["/start"], {"PATH": PATH})
     digest = registry.push(f"crash/{service}", version, image)
     size = sum(len(layer.blob) for layer in image.layers)
     return Image(reference=f"{registry.address}/crash/{service}:{version}", digest=digest, size=size)
 
 
+def _large_layer() -> Layer:
+    """Hardly anything to fetch, and a lot to unpack: no check of space can see it coming."""
+    entry = tarfile.TarInfo("large")
+    entry.size = LARGE_MIB << 20
+    parts = [entry.tobuf(), *[bytes(1 << 20)] * LARGE_MIB, bytes(tarfile.RECORDSIZE)]
+    digest = hashlib.sha256()
+    blobs: dict[bytes, bytes] = {}
+    for part in parts:
+        digest.update(part)
+        blobs.setdefault(part, gzip.compress(part, mtime=0))
+    return Layer(b"".join(blobs[part] for part in parts), f"sha256:{digest.hexdigest()}")
+
+
 def _repository(directory: Path, app: dict[str, Image]) -> bytes:
-    """Sign the two updates into `directory/repository`; returns the trust root."""
+    """Sign the updates into `directory/repository`; returns the trust root."""
     signers: dict[str, Signer] = {}
     for role in ("root", "release", "online"):
         path = directory / f"{role}.pem"
@@ -145,7 +169,7 @@ def _repository(directory: Path, app: dict[str, Image]) -> bytes:
     root = initialise(
         store, signers["root"], signers["release"].public_key, signers["release"], signers["online"], now
     )
-    for version in ("2.0.0", "2.1.0"):
+    for version in ("2.0.0", "2.1.0", "3.0.0"):
         contents = {"config/app.conf": f"of {version}\n".encode(), "config/new.conf": b"new\n"}
         manifest = Manifest(
             fleet="crash",

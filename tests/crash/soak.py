@@ -39,6 +39,7 @@ def main() -> int:
         return _soak(gateway, random.Random(seed), options.minutes * 60)
     finally:
         gateway.remove()
+        gateway.restart_services()
         if not was_up:
             fleet.down(config, everything=False)
 

@@ -1,4 +1,4 @@
-"""A gateway killed in the middle of an update ends entirely old or entirely new (F01, F03, F06)."""
+"""A way back that fails: the gateway runs what it can, calls for help, and waits for a person (F36)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import pytest
 
 from lab.operator import Operator
 from tests.e2e.test_main_job import running_bridge
+from tests.gateway.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 CLIENT = "cd /opt/restaurant-gateway/ota && {environment} python3 ota_client.py {command} --json"
+# What a bad disk does to a backup, after it was checked for the last time.
+SPOIL = "for f in /var/lib/ota/backups/*/files/docker-compose.yml; do echo spoilt >>$f; done"
 
 
 def client(operator: Operator, gateway: str, command: str, environment: str = "") -> int:
@@ -17,43 +20,38 @@ def client(operator: Operator, gateway: str, command: str, environment: str = ""
     return operator.on_gateway(gateway, "sh", "-c", line, check=False).returncode
 
 
-def points(operator: Operator, gateway: str, version: str) -> list[str]:
-    """The different points that a whole update passes, in order, found by running it twice.
-
-    The second run finds the image there, as the runs that are killed do.
-    """
-    trace = "/tmp/ota-points"
-    for _ in range(2):
-        operator.on_gateway(gateway, "rm", "-f", trace)
-        assert (
-            client(operator, gateway, f"update --version {version} --force", f"OTA_CRASH_TRACE={trace}") == 0
-        )
-        assert client(operator, gateway, "rollback") == 0
-    return list(dict.fromkeys(operator.on_gateway(gateway, "cat", trace).stdout.split()))
-
-
-def test_f01_killed_at_points_all_along_the_way(operator: Operator, releases: dict[str, str]):
-    gateway = operator.gateways[-1]
-    version = releases["best"]
+@pytest.mark.case("F36", "F14")
+def test_a_rollback_that_fails_is_an_alarm_in_the_control_plane(operator: Operator, releases: dict[str, str]):
+    gateway, version = operator.gateways[-1], releases["best"]
+    update = f"update --version {version} --force"
     operator.on_gateway(gateway, "lab-agent", "stop")  # so that nobody recovers before we look
-    try:
-        old = operator.client_json(gateway, "status")["version"]
-        known = points(operator, gateway, version)
-        assert len(known) > 20
-        for point in [*known[:: len(known) // 12], known[-1]]:
-            where = f"killed at {point}"
-            assert (
-                client(operator, gateway, f"update --version {version} --force", f"OTA_CRASH_AT={point}")
-                == 137
-            ), where
-            assert client(operator, gateway, "recover") in (0, 30, 31), where
-            found = operator.client_json(gateway, "status")
-            assert found["version"] in (old, version), where
-            assert running_bridge(operator, gateway) == found["version"], where
-            assert client(operator, gateway, "health-check") == 0, where
-            assert client(operator, gateway, "recover") == 0, f"{where}: recovering once more changes nothing"
-            assert operator.client_json(gateway, "status")["version"] == found["version"], where
-            if found["version"] == version:
-                assert client(operator, gateway, "rollback") == 0
-    finally:
-        operator.on_gateway(gateway, "lab-agent", "start")
+    assert client(operator, gateway, update, "OTA_CRASH_AT=journal.advance.STARTED.after") == 137
+    operator.on_gateway(gateway, "sh", "-c", SPOIL)
+
+    assert client(operator, gateway, "recover") == 32
+
+    assert operator.client_json(gateway, "status")["broken"]
+    assert running_bridge(operator, gateway) == version, "best effort: what there is runs"
+    assert client(operator, gateway, "recover") == 0, "no further try"
+    assert client(operator, gateway, update.removesuffix(" --force")) == 32
+    operator.on_gateway(gateway, "lab-agent", "start")
+
+    def alarm() -> dict | None:
+        events = operator.api(f"events?gateway={gateway}&limit=50")["events"]
+        return next((event for event in events if event["kind"] == "alarm"), None)
+
+    wait_for(alarm, "the alarm")
+    assert alarm()["state"] == "BROKEN"
+    assert "has sha256" in alarm()["reason"], "why the rollback failed, too"
+    assert client(operator, gateway, update) == 0, "a person has looked"
+    assert not operator.client_json(gateway, "status")["broken"]
+
+
+def test_the_control_plane_shows_the_failing_services_last_lines(operator: Operator):
+    """Of the bad update that another test of this run rolled out."""
+    events = operator.api("events?limit=1000")["events"]
+    rolled_back = [e for e in events if e["state"] == "ROLLED_BACK" and "failing_service" in e["details"]]
+    assert rolled_back, "test_main_job.py rolls a bad update out"
+    details = rolled_back[0]["details"]
+    assert details["failing_service"] == "mqtt-bridge"
+    assert details["log_tail"]

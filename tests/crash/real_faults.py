@@ -1,0 +1,75 @@
+"""What befalls a lab gateway: effects for points, and for the box around the engine. See real_driver.py."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from ota_py.errors import NoSpaceError
+from ota_py.gateway import points
+
+HERE = Path(__file__).resolve().parent
+FILLER = HERE / "filler"
+# How long the Docker engine hangs.
+HANG_SECONDS = 5
+
+
+def at(point: str, nth: int, effect: Callable[[], None]) -> points.Handler:
+    """Have the effect the n-th time that a point is passed."""
+    passed: collections.Counter[str] = collections.Counter()
+
+    def handler(name: str) -> None:
+        passed[name] += 1
+        if name == point and passed[name] == nth:
+            effect()
+
+    return handler
+
+
+def record(name: str) -> None:
+    with open(HERE / "trace", "a") as file:
+        file.write(f"{name}\n")
+
+
+def kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_engine() -> None:
+    """As the kernel does it where memory ends; the gateway's init starts it anew."""
+    subprocess.run(["pkill", "-KILL", "-x", "dockerd"], check=True)
+
+
+def prune() -> None:
+    subprocess.run(["docker", "system", "prune", "--all", "--force"], check=True, stdout=2)
+
+
+def prune_offline() -> None:
+    cut_off_registry("-I")
+    prune()
+
+
+def cut_off_registry(action: str) -> None:
+    rule = ["OUTPUT", "-d", (HERE / "registry").read_text(), "-j", "REJECT"]
+    subprocess.run(["iptables", action, *rule], check=action == "-I")
+
+
+def fill_and_fail() -> None:
+    """Write until nothing more goes, and have the step fail as if it noticed."""
+    for piece in (bytes(1 << 20), bytes(512)):
+        with contextlib.suppress(OSError), open(FILLER, "ab", buffering=0) as file:
+            while file.write(piece):
+                pass
+    raise NoSpaceError("the disk is full, on purpose")
+
+
+def hang_engine() -> None:
+    subprocess.run(["pkill", "-STOP", "-x", "dockerd"], check=True)
+    script = f"sleep {HANG_SECONDS}; pkill -CONT -x dockerd"
+    with contextlib.suppress(FileNotFoundError):
+        subprocess.Popen(["sh", "-c", script], start_new_session=True)
