@@ -6,7 +6,9 @@ real_driver.py, which does one case after the other. A gateway that is done with
 
 from __future__ import annotations
 
+import argparse
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -147,7 +149,7 @@ def _job(scenario: str, point: str, nth: int, fault: Fault) -> Job:
 def _case(job: Job, gateway: RealGateway) -> Case:
     scenario, point = str(job["scenario"]), f"{job['point']}#{job['nth']}"
     answer = gateway.ask(job)
-    again = f"python -m tests.crash --layer real --scenario {scenario} --fault {job['fault']} --point {point}"
+    again = f"python -m tests.crash.real --scenario {scenario} --fault {job['fault']} --point {point}"
     violation = str(answer["violation"])
     if violation:
         violation = f"{gateway.name}: {violation}"
@@ -158,3 +160,21 @@ def _together(actions: Sequence[Callable[[], Any]]) -> list[Any]:
     """Run them at the same time; their results in order. Raises what the first of them raised."""
     with ThreadPoolExecutor(len(actions)) as pool:
         return [future.result() for future in [pool.submit(action) for action in actions]]
+
+
+def main() -> int:
+    """Run one case again, on a lab that is up; exit status 1 if it does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.real", description=__doc__)
+    parser.add_argument("--scenario", choices=list(KILLS), required=True)
+    parser.add_argument("--fault", type=Fault, required=True)
+    parser.add_argument("--point", required=True, help="as a violation names it, such as file.rename.after#3")
+    options = parser.parse_args()
+    cases: list[Case] = []
+    one(options.scenario, options.point, options.fault, cases.append)
+    for case in cases:
+        print(case.violation or "holds")
+    return int(any(case.violation for case in cases))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

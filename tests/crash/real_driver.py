@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import real_faults as faults
-import real_judge
-from real_judge import Gateway, ViolationError
+from real_judge import Gateway
+from real_look import ViolationError, wait_for_engine
 
 from ota_py.gateway import config, images, interrupts, points
 from ota_py.gateway.engine import Engine
@@ -126,8 +126,8 @@ class Driver:
         self.gateway.wait_until_well()
         self.gateway.write_row()
         before, watch = self.gateway.look(), EngineWatch()
-        child = self._fork(act, None)
-        ended = _wait(child, seconds)
+        child = self.fork(act, None)
+        ended = wait(child, seconds)
         if ended is None and fault == "killed":
             os.kill(child, signal.SIGKILL)
         elif fault == "agent-killed":
@@ -136,7 +136,7 @@ class Driver:
             faults.kill_engine()
         elif fault == "engine-hung":
             faults.hang_engine()
-        ended = _wait(child, CHILD_SECONDS) if ended is None else ended
+        ended = wait(child, CHILD_SECONDS) if ended is None else ended
         if ended is None:
             os.kill(child, signal.SIGKILL)
             raise ViolationError(f"the engine did not end within {CHILD_SECONDS} s")
@@ -199,18 +199,18 @@ class Driver:
             if time.monotonic() > deadline:
                 raise ViolationError("the gateway's init did not start the Docker engine again")
             time.sleep(0.1)
-        real_judge.wait_for_engine()
+        wait_for_engine()
 
     def child(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
-        child = self._fork(act, handler, call_seconds)
-        status = _wait(child, CHILD_SECONDS)
+        child = self.fork(act, handler, call_seconds)
+        status = wait(child, CHILD_SECONDS)
         if status is None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             raise ViolationError(f"the engine did not end within {CHILD_SECONDS} s; see {HERE}/log")
         return status
 
-    def _fork(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
+    def fork(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
         child = os.fork()
         if child:
             return child
@@ -233,7 +233,7 @@ class Driver:
             os._exit(status)
 
 
-def _wait(child: int, seconds: float) -> int | None:
+def wait(child: int, seconds: float) -> int | None:
     """The exit status of a child, negative for a signal; None if it has not ended by then."""
     deadline = time.monotonic() + seconds
     while True:

@@ -9,12 +9,12 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import docker
+from real_look import Look, ViolationError, look_of, wait_for_engine
 
 from ota_py.gateway.config import Config
 
@@ -22,41 +22,7 @@ ENDED = ("COMMITTED", "ROLLED_BACK", "FAILED", "BROKEN")
 # How long services may take to be well again once recovery has ended.
 SERVICES_SECONDS = 40
 RESERVED = "ota"
-
-
-class ViolationError(Exception):
-    """An invariant does not hold; the message says which, and what was found."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the gateway looks.
-
-    Attributes:
-        version: what the journal says is installed.
-        images: service to image id.
-        files: path to (sha256, mode, owner), of the project.
-        rows: what the database holds.
-        containers: service to container id.
-    """
-
-    version: str
-    images: dict[str, str]
-    files: dict[str, tuple[str, int, int]]
-    rows: list[str]
-    containers: dict[str, str] = field(compare=False, default_factory=dict)
-
-
-def wait_for_engine(seconds: float = 60) -> None:
-    """Return once Docker answers."""
-    deadline = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(Exception), contextlib.closing(docker.from_env(timeout=5)) as client:
-            client.ping()
-            return
-        if time.monotonic() > deadline:
-            raise ViolationError(f"the Docker engine does not answer after {seconds} s")
-        time.sleep(0.2)
+PROJECT = "com.docker.compose.project=crash"
 
 
 class Gateway:
@@ -85,9 +51,9 @@ class Gateway:
     def recall(self, text: str) -> Look:
         """The other way round; returns how it looked then."""
         data = json.loads(text)
-        self._known = {version: _look(look) for version, look in data["known"].items()}
+        self._known = {version: look_of(look) for version, look in data["known"].items()}
         self._rows_to_return_to = data["rows"]
-        return _look(data["now"])
+        return look_of(data["now"])
 
     def look(self) -> Look:
         """How it looks now, whatever that is."""
@@ -171,9 +137,7 @@ class Gateway:
 
     def _project(self) -> dict[str, Any]:
         with contextlib.closing(docker.from_env(timeout=30)) as client:
-            listed = client.containers.list(
-                all=True, filters={"label": "com.docker.compose.project=crash"}, ignore_removed=True
-            )
+            listed = client.containers.list(all=True, filters={"label": PROJECT}, ignore_removed=True)
         found = {container.labels["com.docker.compose.service"]: container for container in listed}
         names = sorted(container.name for container in listed)
         if names != sorted(f"crash-{service}-1" for service in found):
@@ -183,6 +147,18 @@ class Gateway:
     def states(self) -> dict[str, str]:
         """Service to the state of its container."""
         return {name: str(found.attrs["State"]["Status"]) for name, found in self._project().items()}
+
+    def names(self) -> list[str]:
+        """The names of the project's containers."""
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
+            return sorted(c.name for c in client.containers.list(all=True, filters={"label": PROJECT}))
+
+    @contextlib.contextmanager
+    def events(self, kind: str, service: str) -> Iterator[Iterator[dict[str, Any]]]:
+        """What happens to a service's container from now on, such as `create` or `destroy`."""
+        with contextlib.closing(docker.from_env(timeout=60)) as client:
+            labels = [PROJECT, f"com.docker.compose.service={service}"]
+            yield client.events(decode=True, filters={"type": "container", "event": kind, "label": labels})
 
     def layer_of(self, reference: str) -> Path:
         """Where the engine keeps the topmost layer of an image."""
@@ -260,6 +236,12 @@ class Gateway:
         rows = self._journal("SELECT state, reason FROM transactions ORDER BY number DESC LIMIT 1")
         return ": ".join(rows[0]) if rows else "there was no transaction"
 
+    def forgive(self) -> None:
+        """Have no version known to be bad: the images of such a one are not kept for another try."""
+        with contextlib.closing(sqlite3.connect(self._settings.journal_path, timeout=10)) as connection:
+            connection.execute("DELETE FROM known_bad")
+            connection.commit()
+
     def is_idle(self) -> bool:
         """Whether no transaction is open and nobody is at work."""
         return self.last_state() in ("", *ENDED) and not self._is_locked()
@@ -286,11 +268,6 @@ class Gateway:
             return []
         with contextlib.closing(sqlite3.connect(self._settings.journal_path, timeout=10)) as connection:
             return connection.execute(query, values).fetchall()
-
-
-def _look(data: dict[str, Any]) -> Look:
-    files = {path: tuple(found) for path, found in data.pop("files").items()}
-    return Look(**data, files=files)
 
 
 def _same(what: str, found: object, wanted: object) -> None:

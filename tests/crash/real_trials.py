@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import real_faults as faults
-from real_driver import GOOD, KILLED, OLD, Driver, answer_jobs
-from real_judge import ViolationError, wait_for_engine
+from real_driver import CHILD_SECONDS, GOOD, KILLED, OLD, Driver, answer_jobs, wait
+from real_look import ViolationError, wait_for_engine
 
 from ota_py.gateway.engine_watch import EngineWatch
 
@@ -66,6 +67,7 @@ class Trials(Driver):
         act = self.scenarios["good-update"][1]
         image = self.sources[GOOD].verified.manifest.images["app"].pinned
         subprocess.run(["docker", "rmi", image], check=False, stdout=2)
+        self.gateway.forgive()
         # Killed with the pull just done, or with all of it noted down as synced.
         point = "docker.pull.after" if how == "truncated" else "journal.advance.PULLED.after"
         self.child(act, faults.at(point, 1, faults.kill_self))
@@ -83,6 +85,25 @@ class Trials(Driver):
         self.child(act, None)
         self.expect("COMMITTED")
         self.gateway.judge(before, {GOOD}, digests_may_be_unknown=False)
+        return {"violation": ""}
+
+    def recreate(self, event: str) -> dict[str, Any]:
+        """Killed while Compose replaces a container: the new one is made, or the old one gone (F08)."""
+        self.bring_to(OLD)
+        self.gateway.wait_until_well()
+        before = self.gateway.look()
+        with self.gateway.events(event, "app") as events:
+            child = self.fork(self.scenarios["good-update"][1], None)
+            next(events)
+            os.kill(child, signal.SIGKILL)
+        status = wait(child, CHILD_SECONDS)
+        names = self.gateway.names()
+        self.recover()
+        self.gateway.judge(before, {OLD}, digests_may_be_unknown=False)
+        if status != KILLED or names == ["crash-app-1", "crash-database-1", "crash-other-1"]:
+            return {
+                "violation": f"status {status}, containers {names}: the kill came too late to show anything"
+            }
         return {"violation": ""}
 
     def interrupt(self, scenario: str, point: str) -> dict[str, Any]:

@@ -44,7 +44,6 @@ def test_the_matrix_on_real_engines(fleet: real.Fleet):
 @pytest.mark.parametrize(
     ("scenario", "point", "ended"),
     [
-        ("good-update", "journal.advance.BACKED_UP.after", "FAILED"),
         ("good-update", "journal.advance.PULLED.after", "COMMITTED"),
         ("unhealthy-update", "journal.advance.STARTED.after", "ROLLED_BACK"),
     ],
@@ -59,6 +58,12 @@ def test_a_stranger_prunes_all_images_with_the_registry_gone(
 @pytest.mark.case("F09")
 def test_an_engine_killed_on_an_idle_gateway_takes_no_service_with_it(gateway: RealGateway):
     assert not violation(gateway, do="idle")
+
+
+@pytest.mark.case("F08")
+@pytest.mark.parametrize("event", ["create", "destroy"])
+def test_killed_while_compose_replaces_a_container(gateway: RealGateway, event: str):
+    assert not violation(gateway, do="recreate", event=event)
 
 
 @pytest.mark.case("F06")
