@@ -88,7 +88,7 @@ class Trials(Driver):
         return {"violation": ""}
 
     def recreate(self, event: str) -> dict[str, Any]:
-        """Killed while Compose replaces a container: the new one is made, or the old one gone (F08)."""
+        """Killed while Compose replaces a container: the new one is made, or the old one has ended (F08)."""
         self.bring_to(OLD)
         self.gateway.wait_until_well()
         before = self.gateway.look()

@@ -61,7 +61,7 @@ def test_an_engine_killed_on_an_idle_gateway_takes_no_service_with_it(gateway: R
 
 
 @pytest.mark.case("F08")
-@pytest.mark.parametrize("event", ["create", "destroy"])
+@pytest.mark.parametrize("event", ["create", "die"])
 def test_killed_while_compose_replaces_a_container(gateway: RealGateway, event: str):
     assert not violation(gateway, do="recreate", event=event)
 
