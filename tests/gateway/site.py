@@ -139,7 +139,8 @@ class Site:
         """Push one version of a service; what a manifest says about it."""
         files = {
             "/version": (version.encode(), 0o644),
-            "/service": (service.encode(), 0o644),  # else two services would share one image
+            # Else two services, or two sites of tests that run at the same time, would share one image.
+            "/service": (f"{self.project}/{service}".encode(), 0o644),
             "/start": (start, 0o755),
             "/health": (health, 0o755),
             "/tmp/.keep": (b"", 0o644),
