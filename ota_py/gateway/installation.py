@@ -41,7 +41,7 @@ def own_version() -> str:
 def supervisor_argv(python: Path, config_file: Path | None) -> list[str]:
     """The command line of what carries out an upgrade, see `ota_py.gateway.supervisor`."""
     named = [] if config_file is None else ["--config", str(config_file)]
-    return [str(python), "-P", "-m", "ota_py.gateway.supervisor", *named]
+    return [str(python), "-I", "-m", "ota_py.gateway.supervisor", *named]
 
 
 class Installation:
@@ -113,7 +113,7 @@ class Installation:
             OtaError: with what it said.
         """
         named = [] if config_file is None else ["--config", str(config_file)]
-        argv = [str(self.python(name)), "-P", "-m", "ota_py.gateway.self_check", *named, str(directory)]
+        argv = [str(self.python(name)), "-I", "-m", "ota_py.gateway.self_check", *named, str(directory)]
         _run(argv, CHECK_SECONDS)
 
     def switch(self, name: str) -> None:
