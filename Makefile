@@ -17,6 +17,9 @@ test: ## everything that CI runs, with all it needs
 check: ## linters and types only
 	./tests/run --checks-only
 
+crash: ## the crash matrix: every fault at every point, simulated, at system calls and on real gateways
+	$(PYTHON) -m tests.crash
+
 docs: ## write docs/reference/ anew from the code
 	$(PYTHON) -m tools.reference
 
@@ -32,4 +35,4 @@ up: ## start the lab
 down: ## stop the lab and remove what it made
 	./lab/lab down
 
-.PHONY: help setup demo test check docs soak bench up down
+.PHONY: help setup demo test check crash docs soak bench up down

@@ -18,7 +18,7 @@ trap 'rm -f "$log"' EXIT
 needs_python=("/usr/lib/python3*/ensurepip:python3-venv" "git:git" "ssh:openssh-client")
 needs_lab=("dockerd:docker.io" "debootstrap:debootstrap" "mosquitto_pub:mosquitto-clients"
     "iptables:iptables" "/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring")
-needs_tests=("docker-registry:docker-registry" "mosquitto:mosquitto" "openssl:openssl" "shellcheck:shellcheck")
+needs_tests=("docker-registry:docker-registry" "mosquitto:mosquitto" "openssl:openssl" "shellcheck:shellcheck" "strace:strace")
 
 say() { printf '%3ds %s\n' "$SECONDS" "$*" >&2; }
 

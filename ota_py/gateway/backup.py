@@ -31,6 +31,7 @@ from ota_py.gateway.project import Project
 from ota_py.gateway.timing import Clock, stamp
 
 INDEX = "backup.json"
+INDEX_BEFORE = "backup-before.json"
 _FILES = "files"
 
 
@@ -146,8 +147,11 @@ class Backups:
         rows = self._journal.read("SELECT sha256 FROM backups WHERE id = ?", (backup_id,))
         if not rows:
             raise NotFoundError(f"there is no backup {backup_id!r}", hint="list them with `list-backups`")
-        raw = _checked(self.directory(backup_id) / INDEX, rows[0]["sha256"]).read_bytes()
-        return parse(raw)
+        directory, sha256 = self.directory(backup_id), rows[0]["sha256"]
+        before = directory / INDEX_BEFORE
+        # A crash between the new index and the journal's word for it: then the one before it counts.
+        is_before = before.is_file() and files.sha256_of(before) == sha256
+        return parse(_checked(before if is_before else directory / INDEX, sha256).read_bytes())
 
     def bytes_of_files(self, backup: Backup) -> int:
         """How much the project's files in a backup take up."""
@@ -258,8 +262,10 @@ class Backups:
     def _record(self, backup: Backup, transaction: str | None) -> None:
         """The backup exists from here on: its index first, then the journal's word for it."""
         raw = backup.to_bytes()
-        directory = self.directory(backup.id)
-        files.write(directory / INDEX, raw, Attributes(PRIVATE, os.geteuid(), os.getegid()))
+        directory, private = self.directory(backup.id), Attributes(PRIVATE, os.geteuid(), os.getegid())
+        if (directory / INDEX).exists():
+            files.copy(directory / INDEX, directory / INDEX_BEFORE, private)
+        files.write(directory / INDEX, raw, private)
         size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
         with self._journal.write("backup") as connection:
             connection.execute(

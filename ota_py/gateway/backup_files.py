@@ -119,6 +119,8 @@ class ProjectFiles:
             files.ensure_link(self._root / link.path, link.target)
         for path in (*backup.absent, *obsolete):
             files.remove(self._root / path)
+        for path in (*(saved.path for saved in backup.files), *backup.absent):
+            files.remove_draft(self._root / path)
         for path in backup.absent_directories:
             files.remove_empty(self._root / path)
 

@@ -116,6 +116,13 @@ def allocate(path: Path, size: int) -> None:
         raise
 
 
+def remove_draft(path: Path) -> None:
+    """Remove what a `write` or `copy` of `path` left aside when it was killed."""
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    if os.path.lexists(draft):
+        remove(draft)
+
+
 def rename(source: Path, target: Path) -> None:
     """Rename, and make the new name durable."""
     with translated(target), points.around("file.rename"):

@@ -227,7 +227,7 @@ class Journal:
         return self.transaction(transaction.id)
 
     def count_attempt(self, transaction: Transaction, clock: Clock) -> Transaction:
-        """Count another try of the way back, before it begins, with a clock of its own."""
+        """Count another try of the transaction's end, before it begins, with a clock of its own."""
         with self.write("attempt") as connection:
             connection.execute(
                 "UPDATE transactions SET attempts = attempts + 1, clock = ? WHERE id = ?",

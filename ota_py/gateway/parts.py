@@ -79,11 +79,17 @@ class Parts:
         except OtaError:
             return {}
 
-    def final_details(self, transaction: Transaction, downtime_seconds: float | None) -> dict[str, Any]:
-        """The details of a transaction's last report."""
+    def final_details(
+        self, transaction: Transaction, downtime_seconds: float | None, *, asks: bool = True
+    ) -> dict[str, Any]:
+        """The details of a transaction's last report.
+
+        Args:
+            asks: whether to ask the engine for digests; not where that may be what crashed each time.
+        """
         hooks = transaction.plan.get("hook_results")
         return {
-            "digests": self.digests(),
+            "digests": self.digests() if asks else {},
             "agent_version": installation.own_version(),
             "seconds": results.seconds_since(transaction.created_at),
             "downtime_seconds": downtime_seconds,

@@ -8,7 +8,7 @@ from ota_py.gateway.parts import Parts
 from ota_py.gateway.rollback import Rollback
 from ota_py.gateway.states import State
 from ota_py.gateway.tidying import is_tidy, tidy
-from ota_py.gateway.transaction import Transaction
+from ota_py.gateway.transaction import ATTEMPTS_MAX, Transaction
 
 NOTHING_TOUCHED = "interrupted, nothing was touched"
 SUPERSEDED = "superseded"
@@ -27,6 +27,8 @@ def recover(parts: Parts) -> Transaction | None:
             tidy(parts, keep_fetched=True)
         return None
     make_room(parts)
+    if not transaction.touched or transaction.state is State.HEALTHY:
+        transaction = parts.journal.count_attempt(transaction, transaction.clock.stored())
     if not transaction.touched:
         # With no step under way it was left open on purpose, by `--until`.
         return fail(parts, transaction, NOTHING_TOUCHED if transaction.intent else SUPERSEDED)
@@ -38,7 +40,7 @@ def recover(parts: Parts) -> Transaction | None:
 def fail(parts: Parts, transaction: Transaction, reason: str, error: OtaError | None = None) -> Transaction:
     """End a transaction that touched nothing, and remove what it prepared."""
     cause = error or UpdateFailedError(reason)
-    details = parts.final_details(transaction, None)
+    details = parts.final_details(transaction, None, asks=transaction.attempts <= ATTEMPTS_MAX)
     if reason == SUPERSEDED:  # says nothing about the update: a rollout does not count it as a failure
         details["error"] = {"code": SUPERSEDED}
     failed = parts.journal.advance(
@@ -51,7 +53,8 @@ def fail(parts: Parts, transaction: Transaction, reason: str, error: OtaError | 
 
 def commit(parts: Parts, transaction: Transaction) -> Transaction:
     """Make a healthy update final: nothing but the journal's word does. Then tidy up."""
-    details = parts.final_details(transaction, transaction.downtime_seconds)
+    asks = transaction.attempts <= ATTEMPTS_MAX
+    details = parts.final_details(transaction, transaction.downtime_seconds, asks=asks)
     committed = parts.journal.advance(transaction, State.COMMITTED, details=details)
     tidy(parts)
     return committed

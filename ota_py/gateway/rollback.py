@@ -31,10 +31,9 @@ from ota_py.gateway.results import seconds_between, seconds_since
 from ota_py.gateway.states import State
 from ota_py.gateway.tidying import tidy
 from ota_py.gateway.timing import Clock
-from ota_py.gateway.transaction import ROLLBACK, Transaction
+from ota_py.gateway.transaction import ATTEMPTS_MAX, ROLLBACK, Transaction
 from ota_py.names import parse_version
 
-ATTEMPTS_MAX = 3
 PAUSE_SECONDS = 2.0
 START_SECONDS = 600.0
 INTERRUPTED = InterruptedByOperatorError.code
@@ -82,14 +81,23 @@ class Rollback:
                 transaction = self._parts.hooks.tell("after-rollback", transaction)
                 self._parts.progress.done(State.ROLLING_BACK, time.monotonic() - begun)
                 return self._succeeded(transaction)
-            except (BackupError, NotFoundError) as problem:
-                last = problem  # a backup does not get better by trying again
-                break
             except OtaError as problem:
                 last = problem
+                if not self._has_backup(transaction):
+                    break  # a backup does not get better by trying again
                 self._parts.progress.note(f"rollback, try {transaction.attempts}: {problem.message}")
                 time.sleep(PAUSE_SECONDS)
         return self._broken(transaction, last)
+
+    def _has_backup(self, transaction: Transaction) -> bool:
+        """Whether the backup is whole; what was tried with it may fail for another reason."""
+        try:
+            self._backups.load(Plan.of(transaction.plan).backup)
+        except (BackupError, NotFoundError):
+            return False
+        except OtaError:
+            pass  # it cannot be told now
+        return True
 
     def _restore(self, transaction: Transaction) -> None:
         plan = Plan.of(transaction.plan)
@@ -235,12 +243,19 @@ class Rollback:
         begun = [s.begun_at for s in self._journal.steps(transaction.id) if s.name in touched]
         return seconds_since(begun[0]) if begun else None
 
-    def _broken(self, transaction: Transaction, problem: OtaError) -> Transaction:
-        """Start what can be started, call for help, and try no further."""
+    def _start_what_starts(self) -> None:
         try:
             self._compose.up(self._compose.present.services, START_SECONDS, recreate=False)
         except OtaError as error:
             self._parts.progress.note(f"services could not all be started: {error.message}")
+
+    def _broken(self, transaction: Transaction, problem: OtaError) -> Transaction:
+        """Start what can be started, call for help, and try no further."""
+        crashed_here = transaction.attempts > ATTEMPTS_MAX
+        if not crashed_here:
+            # Counted, too: if even this crashes, the next one only writes the last word.
+            transaction = self._journal.count_attempt(transaction, transaction.clock.stored())
+            self._start_what_starts()
         broken = BrokenError(
             f"{transaction.reason}; the rollback failed too: {problem.message}",
             hint="a person is needed: look with `status`, repair the services, then update with --force",
@@ -251,5 +266,5 @@ class Rollback:
             State.BROKEN,
             reason=broken.message,
             error=broken.as_dict(),
-            details=self._parts.final_details(transaction, None),
+            details=self._parts.final_details(transaction, None, asks=not crashed_here),
         )

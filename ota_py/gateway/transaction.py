@@ -15,6 +15,8 @@ from ota_py.gateway.timing import Clock
 
 UPDATE = "update"
 ROLLBACK = "rollback"
+# So often the end of a transaction is tried; then only what must be written down is done.
+ATTEMPTS_MAX = 3
 
 
 @dataclass(frozen=True)

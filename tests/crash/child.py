@@ -1,0 +1,77 @@
+"""Runs a function in a forked process, which may be killed at any point, and brings back what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+KILLED = -signal.SIGKILL
+# Real time; a simulated scenario takes a tenth of a second.
+LIMIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its exit status (negative for a signal), its answer, and an unexpected exception."""
+
+    status: int
+    answer: Any = None
+    problem: str = ""
+
+
+def run(function: Callable[[], Any], meanwhile: Callable[[int], None] = lambda _: None) -> Ended:
+    """Run `function` in a forked process of its own; its answer must be JSON data.
+
+    Args:
+        meanwhile: called here with the child's process id.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _child(function, writing)
+    os.close(writing)
+    try:
+        meanwhile(child)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    with os.fdopen(reading, "rb") as pipe:
+        raw = _read(pipe.fileno(), child)
+    _, status = os.waitpid(child, 0)
+    answer = json.loads(raw) if raw else {}
+    problem = answer.get("problem", "") if os.waitstatus_to_exitcode(status) != KILLED else ""
+    return Ended(os.waitstatus_to_exitcode(status), answer.get("answer"), problem)
+
+
+def _child(function: Callable[[], Any], writing: int) -> None:
+    """Never returns; nothing of the parent's (pytest's, say) runs at the end."""
+    status, said = 0, {}
+    try:
+        said = {"answer": function()}
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is told
+        status, said = 1, {"problem": f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-6)}"}
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(json.dumps(said, default=str).encode())
+    os._exit(status)
+
+
+def _read(descriptor: int, child: int) -> bytes:
+    raw, deadline = b"", time.monotonic() + LIMIT_SECONDS
+    while True:
+        ready, _, _ = select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))
+        if not ready:
+            os.kill(child, signal.SIGKILL)
+            return json.dumps({"problem": f"did not end within {LIMIT_SECONDS:.0f} s"}).encode()
+        part = os.read(descriptor, 65536)
+        if not part:
+            return raw
+        raw += part

@@ -1,0 +1,145 @@
+"""Deliberate defects of the engine, each a few lines: the sweep must find every one of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ota_py.gateway import backup, files, points
+from ota_py.gateway.files import Attributes
+from ota_py.gateway.journal import Journal
+from ota_py.gateway.states import State
+from ota_py.gateway.transaction import Transaction
+from tests.crash.case import Fault
+
+Patch = pytest.MonkeyPatch
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One defect.
+
+    Attributes:
+        name: what the engine does wrong.
+        apply: makes it so.
+        scenario: where the sweep is to find it, by faults of one kind at the points of these names.
+    """
+
+    name: str
+    apply: Callable[[Patch], None]
+    scenario: str
+    fault: Fault
+    points: str = ""
+
+
+def _skips_syncs(patch: Patch) -> None:
+    patch.setattr(files, "sync", lambda path: None)
+
+
+def _writes_in_place(patch: Patch) -> None:
+    def copy(source: Path, path: Path, attributes: Attributes) -> None:
+        files.make_directory(path.parent)
+        with points.around("file.copy"), open(path, "wb") as file:
+            data = source.read_bytes()
+            file.write(data[: len(data) // 2])
+            file.flush()
+            points.reach("file.copy.half-way")
+            file.write(data[len(data) // 2 :])
+        files._dress(path, attributes)
+        files.sync(path)
+
+    patch.setattr(files, "copy", copy)
+
+
+def _renames_before_it_syncs(patch: Patch) -> None:
+    """Swaps two steps: the new name is there before the bytes are."""
+    real = files.sync
+
+    def sync(path: Path) -> None:
+        if not path.name.endswith(files.DRAFT_SUFFIX):
+            real(path)
+
+    def rename(source: Path, target: Path) -> None:
+        source.replace(target)
+        real(target.parent)
+        real(target)
+
+    patch.setattr(files, "sync", sync)
+    patch.setattr(files, "rename", rename)
+
+
+def _forgets_the_intent(patch: Patch) -> None:
+    def intend(self: Journal, transaction: Transaction, state: State, clock: Any = None) -> Transaction:
+        return transaction
+
+    patch.setattr(Journal, "intend", intend)
+
+
+def _notes_parts_too_early(patch: Patch) -> None:
+    """Notes a part as done before it is."""
+
+    @contextlib.contextmanager
+    def part(self: Journal, transaction: Transaction, name: str) -> Iterator[bool]:
+        done = any(step.name == name and step.done_at for step in self.steps(transaction.id))
+        if not done:
+            with self.write(f"part.{name}.end") as connection:
+                self._steps.end(connection, transaction.id, name)
+        yield not done
+
+    patch.setattr(Journal, "part", part)
+
+
+def _reports_apart(patch: Patch) -> None:
+    """Queues the report in a SQLite transaction of its own, after the change."""
+    real = Journal._report
+    late: list[tuple[str, dict[str, Any]]] = []
+
+    def report(self: Journal, connection: Any, transaction_id: str, details: dict[str, Any]) -> None:
+        late.append((transaction_id, details))
+
+    advance = Journal.advance
+
+    def advance_then_report(self: Journal, *arguments: Any, **options: Any) -> Transaction:
+        advanced = advance(self, *arguments, **options)
+        transaction_id, details = late.pop()
+        with self.write("report") as connection:
+            real(self, connection, transaction_id, details)
+        return advanced
+
+    patch.setattr(Journal, "_report", report)
+    patch.setattr(Journal, "advance", advance_then_report)
+
+
+def _forgets_index_before(patch: Patch) -> None:
+    """Reads the newest index of a backup only, whatever the journal knows of it."""
+
+    def index_of(self: Any, backup_id: str) -> Any:
+        rows = self._journal.read("SELECT sha256 FROM backups WHERE id = ?", (backup_id,))
+        path = self.directory(backup_id) / backup.INDEX
+        return backup.parse(backup._checked(path, rows[0]["sha256"]).read_bytes())
+
+    patch.setattr(backup.Backups, "index_of", index_of)
+
+
+def _does_not_count_attempts(patch: Patch) -> None:
+    patch.setattr(Journal, "count_attempt", lambda self, transaction, clock: transaction)
+
+
+# The sweep finds these; the last one is for a loop of crashes (F04).
+DEFECTS = (
+    Defect("skips-every-sync", _skips_syncs, "update", Fault.POWER_CUT),
+    Defect("renames-before-it-syncs", _renames_before_it_syncs, "update", Fault.POWER_CUT, "rename"),
+    Defect("writes-in-place", _writes_in_place, "unhealthy", Fault.KILLED_AFTER, "file.copy.half-way"),
+    Defect("forgets-the-intent", _forgets_the_intent, "update", Fault.KILLED_AFTER, "compose."),
+    Defect("notes-parts-before-they-are-done", _notes_parts_too_early, "unhealthy", Fault.ERROR, "process."),
+    Defect("reports-apart", _reports_apart, "update", Fault.KILLED_AFTER, "journal.advance."),
+    Defect(
+        "forgets-the-index-before", _forgets_index_before, "update", Fault.KILLED_BEFORE, "journal.backup"
+    ),
+)
+UNCOUNTED = Defect("does-not-count", _does_not_count_attempts, "recovery-started", Fault.KILLED_AFTER)

@@ -1,0 +1,303 @@
+"""A simulated gateway: the real engine, files and journal, above a simulated Docker and clock."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from ota_py.gateway.config import Config, DatabaseConfig, HooksConfig
+from ota_py.gateway.engine import Engine
+from ota_py.gateway.journal import Journal
+from ota_py.manifest import COMPOSE_FILE_NAME, CommandProbe, File, Health, Image, Manifest
+from ota_py.trust.verify import VerifiedManifest
+from tests.crash.sim_clock import SimClock
+from tests.crash.sim_commands import Commands
+from tests.crash.sim_docker import SimDocker, State
+
+OLD, NEW = "1.0.0", "1.1.0"
+TIMEOUT_MINUTES = 10.0
+FETCH_MINUTES = 20.0
+SETTLE_SECONDS = 0.5
+# Owner of the configuration file, where the test may choose one.
+_OWNER = 1000 if os.geteuid() == 0 else os.geteuid()
+
+_COMPOSE = """\
+# The site's project; comments must survive.
+services:
+  app:
+    image: {app}
+    restart: unless-stopped
+    volumes: ["./config/app.conf:/etc/app.conf:ro"]
+  broker:
+    image: registry/broker:1
+    restart: unless-stopped
+  store:
+    image: registry/store:1
+    restart: unless-stopped
+    volumes: ["data:/data"]
+  cache:
+    image: registry/cache:1
+    restart: always
+    volumes: ["cache:/cache"]
+  database:
+    image: registry/database:1
+    restart: unless-stopped
+  {last}:
+    image: {last_image}
+    restart: unless-stopped
+volumes:
+  data:
+  cache:
+"""
+_SERVICES = ("app", "broker", "store", "cache", "database", "legacy")
+
+
+@dataclass(frozen=True)
+class World:
+    """What a gateway is entirely: its version, and all that belongs to it.
+
+    Attributes:
+        files: of the project directory: bytes, permission bits and owner.
+        images: the image id that each service runs.
+        data: rows and files of the databases.
+    """
+
+    version: str
+    files: dict[str, tuple[bytes, int, int]]
+    images: dict[str, str]
+    data: dict[str, Any]
+
+    def difference(self, other: World) -> str:
+        """In what `other` is not this, in a few words; empty where it is the same."""
+        parts = ("version", "files", "images", "data")
+        found = []
+        for part in parts:
+            mine, theirs = getattr(self, part), getattr(other, part)
+            if mine == theirs:
+                continue
+            if isinstance(mine, dict):
+                keys = sorted(key for key in {*mine, *theirs} if mine.get(key) != theirs.get(key))
+                shown = {key: (mine.get(key), theirs.get(key)) for key in keys[:3]}
+                found.append(f"{part}: {shown}")
+            else:
+                found.append(f"{part}: {mine} and {theirs}")
+        return "; ".join(found)
+
+
+class SimGateway:
+    """The gateway `sim_1`.
+
+    Args:
+        directory: below it everything lies; it may be copied and put back as a whole.
+    """
+
+    def __init__(self, directory: Path, clock: SimClock) -> None:
+        self.directory = directory
+        self.clock = clock
+        self.docker = SimDocker(directory, clock)
+        self.project_dir = directory / "project"
+        self.config = Config(
+            gateway_id="sim_1",
+            fleet="tests",
+            project_dir=self.project_dir,
+            state_dir=directory / "state",
+            root=directory / "root.json",
+            repository_url="file:///nowhere",
+            initial_version=OLD,
+            timeout_minutes=TIMEOUT_MINUTES,
+            fetch_minutes=FETCH_MINUTES,
+            settle_seconds=SETTLE_SECONDS,
+            probe_seconds=10,
+            keep_backups=2,
+            databases=[
+                DatabaseConfig(type="sqlite", service="store", path=Path("/data/readings.db")),
+                DatabaseConfig(type="postgresql", service="database", user="u", name="n"),
+                DatabaseConfig(type="volume", name="cache"),
+            ],
+            hooks=HooksConfig(directory=directory / "hooks.d"),
+            probes=[CommandProbe(type="command", service="broker", command=["/round-trip"])],
+        )
+
+    def install(self) -> None:
+        """Let this process, and nothing of it afterwards, live in the simulation."""
+        self.docker.forget()
+        self.clock.install()
+        Commands(self.docker).install()
+        docker.APIClient = self.docker.client  # type: ignore[assignment, misc]
+        os.environ["DOCKER_HOST"] = "tcp://simulated"  # nothing is to be learned from this machine's engine
+
+    # -- making it ------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        """A gateway that runs the old version, and a registry that has the new one."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        for path in (
+            self.project_dir / "config",
+            self.docker.volumes / "data",
+            self.docker.volumes / "cache",
+        ):
+            path.mkdir(parents=True)
+        compose = _COMPOSE.format(app="registry/app:1", last="legacy", last_image="registry/legacy:1")
+        (self.project_dir / "docker-compose.yml").write_text(compose)
+        os.chmod(self.project_dir / "docker-compose.yml", 0o640)
+        (self.project_dir / ".env").write_text("SECRET=1\n")
+        (self.project_dir / "config" / "app.conf").write_text("first\n")
+        os.chmod(self.project_dir / "config" / "app.conf", 0o600)
+        os.chown(self.project_dir / "config" / "app.conf", _OWNER, -1)
+        (self.docker.volumes / "cache" / "entry").write_text("cached\n")
+        with contextlib.closing(sqlite3.connect(self.docker.database)) as database, database:
+            database.execute("CREATE TABLE readings (celsius REAL)")
+            database.execute("INSERT INTO readings VALUES (4.5)")
+        with self.docker.change() as state:
+            state["postgresql"] = ["row"]
+            for service in _SERVICES:
+                _add_image(state, service, 1, here=True)
+            _add_image(state, "app", 2, migrates=True)
+            _add_image(state, "app", 3, healthy=False, migrates=True)
+            _add_image(state, "extra", 1)
+        arguments = ["--project-directory", str(self.project_dir), "up", *_SERVICES]
+        Commands(self.docker).run(["docker-compose", *arguments], b"", "")
+        self.clock.sleep(60)
+
+    def manifest(self, *, healthy: bool = True) -> tuple[VerifiedManifest, dict[str, bytes]]:
+        """The update to the new version, and the bytes of its files."""
+        app = 2 if healthy else 3
+        contents = {
+            COMPOSE_FILE_NAME: _COMPOSE.format(
+                app="registry/app:2", last="extra", last_image="registry/extra:1"
+            ).encode(),
+            "config/app.conf": b"second for {{ gateway_id }}\n",
+            "config/new.conf": b"new\n",
+        }
+        entries = [
+            File(
+                dest=dest,
+                target=f"{NEW}/{dest}",
+                sha256=hashlib.sha256(data).hexdigest(),
+                length=len(data),
+                template=dest == "config/app.conf",
+            )
+            for dest, data in contents.items()
+        ]
+        manifest = Manifest(
+            fleet="tests",
+            version=NEW,
+            created="2026-01-01T00:00:00Z",
+            images={"app": _image("app", app), "extra": _image("extra", 1)},
+            compose=entries[0],
+            files=entries[1:],
+            health=Health(settle_seconds=SETTLE_SECONDS),
+            timeout_minutes=TIMEOUT_MINUTES,
+        )
+        return VerifiedManifest(manifest, manifest.to_bytes(), b"{}", ("key",)), contents
+
+    # -- what it does ---------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def engine(self) -> Iterator[tuple[Engine, Journal]]:
+        """The engine, as a command of the gateway opens it."""
+        with Journal(self.config) as journal:
+            yield Engine(self.config, journal), journal
+
+    def update(self, *, healthy: bool = True, force: bool = False) -> dict[str, Any]:
+        """Update to the new version."""
+        verified, contents = self.manifest(healthy=healthy)
+        with self.engine() as (engine, _):
+            return engine.update(verified, lambda file: contents[file.dest], force=force)
+
+    def rollback(self) -> dict[str, Any]:
+        """An operator's rollback."""
+        with self.engine() as (engine, _):
+            return engine.rollback()
+
+    def recover(self) -> dict[str, Any]:
+        """What runs at boot and from the agent."""
+        with self.engine() as (engine, _):
+            return engine.recover()
+
+    def backup(self) -> None:
+        """A backup by hand."""
+        with self.engine() as (engine, _):
+            engine.backup()
+
+    def reboot(self) -> None:
+        """Power off and on."""
+        self.clock.reboot()
+        self.docker.reboot()
+
+    # -- what it is -----------------------------------------------------------------------------------
+
+    def world(self) -> World:
+        """What the gateway is now."""
+        self.docker.forget()
+        state = self.docker.read()
+        with Journal(self.config) as journal:
+            version = journal.installed_version
+        return World(
+            version=version,
+            files=project_files(self.project_dir),
+            images={c["service"]: c["image"] for c in state["containers"].values() if c["service"]},
+            data=self._data(state),
+        )
+
+    def _data(self, state: State) -> dict[str, Any]:
+        with contextlib.closing(sqlite3.connect(self.docker.database)) as database:
+            readings = [row[0] for row in database.execute("SELECT celsius FROM readings ORDER BY celsius")]
+        cache = self.docker.volumes / "cache"
+        return {
+            "sqlite": readings,
+            "postgresql": list(state["postgresql"]),
+            "volume": {path.name: path.read_bytes() for path in cache.iterdir()},
+        }
+
+
+def project_files(directory: Path) -> dict[str, tuple[bytes, int, int]]:
+    """All files of a project: bytes, permission bits and owner, by relative path."""
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):
+            found[str(path.relative_to(directory))] = (path.read_bytes(), status.st_mode, status.st_uid)
+    return found
+
+
+def unhealthy_compose_file(healthy: bytes) -> bytes:
+    """The Compose file of the unhealthy update, from that of the healthy one."""
+    return healthy.replace(_digest("app", 2).encode(), _digest("app", 3).encode())
+
+
+def _image(service: str, number: int) -> Image:
+    name = f"registry/{service}"
+    return Image(reference=f"{name}:{number}", digest=_digest(service, number), size=1000)
+
+
+def _digest(service: str, number: int) -> str:
+    return "sha256:" + hashlib.sha256(f"manifest {service} {number}".encode()).hexdigest()
+
+
+def _add_image(
+    state: State,
+    service: str,
+    number: int,
+    *,
+    here: bool = False,
+    healthy: bool = True,
+    migrates: bool = False,
+) -> None:
+    image = "sha256:" + hashlib.sha256(f"image {service} {number}".encode()).hexdigest()
+    name = f"registry/{service}"
+    pinned = f"{name}@{_digest(service, number)}"
+    described = {"healthcheck": service == "app", "healthy": healthy, "migrates": migrates}
+    state["registry"][pinned] = [image, described]
+    if here:
+        state["images"][image] = {**described, "digests": [pinned], "tags": [f"{name}:{number}"]}
