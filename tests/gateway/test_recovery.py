@@ -225,6 +225,7 @@ def damage(path: Path, how: str) -> None:
         connection.close()
 
 
+@pytest.mark.case("F13")
 @pytest.mark.parametrize("how", ["empty", "torn", "foreign", "newer"])
 def test_a_journal_that_is_not_ours_is_never_guessed_from(site: Site, how: str) -> None:
     publish(site)
@@ -242,6 +243,7 @@ def test_a_journal_that_is_not_ours_is_never_guessed_from(site: Site, how: str) 
     assert path.read_bytes() == before
 
 
+@pytest.mark.case("F13")
 def test_a_journal_that_was_lost_is_not_replaced_by_a_new_one(site: Site) -> None:
     publish(site)
     site.client_json("update", "--version", "1.1.0")

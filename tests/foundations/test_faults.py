@@ -1,0 +1,24 @@
+"""Every row of docs/faults.md is guarded by a test that names it; no test names a row that is not there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools import faults
+
+FAULTS = [
+    *(f"F{number:02}" for number in (*range(1, 10), *range(10, 17), *range(20, 25), *range(30, 37))),
+]
+
+
+def test_the_document_has_all_rows():
+    assert [row for row in faults.rows() if row.startswith("F")] == FAULTS
+
+
+@pytest.mark.parametrize("row", FAULTS)
+def test_the_row_is_guarded(row: str):
+    assert faults.guards()[row], f"no test is marked with @pytest.mark.case({row!r})"
+
+
+def test_no_test_names_a_row_that_does_not_exist():
+    assert not set(faults.guards()) - set(faults.rows())
