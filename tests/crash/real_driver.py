@@ -131,7 +131,7 @@ class Driver:
         if ended is None and fault == "killed":
             os.kill(child, signal.SIGKILL)
         elif fault == "agent-killed":
-            subprocess.run(["pkill", "-KILL", "-f", "ota-client run"], check=False)
+            subprocess.run(["pkill", "-KILL", "-f", "^[^ ]*python.* run --config"], check=False)
         elif fault == "engine-killed":
             faults.kill_engine()
         elif fault == "engine-hung":

@@ -38,6 +38,7 @@ def assert_settled(site: Site) -> None:
     assert site.client("health-check").returncode == 0
 
 
+@pytest.mark.case("F01")
 @pytest.mark.parametrize(
     "point",
     ["journal.begin.after", "journal.advance.VERIFIED.before", "journal.backup.after", "docker.pull.after"],
@@ -58,6 +59,7 @@ def test_killed_before_the_first_touch_nothing_was_touched(site: Site, point: st
     assert site.client_json("update", "--version", "1.1.0")["outcome"] == "SUCCEEDED"
 
 
+@pytest.mark.case("F01")
 @pytest.mark.parametrize(
     "point",
     [
@@ -85,6 +87,7 @@ def test_killed_after_the_first_touch_the_old_version_is_restored(site: Site, po
     assert_settled(site)
 
 
+@pytest.mark.case("F08")
 def test_killed_within_compose_the_project_is_whole_again(site: Site) -> None:
     """The child dies with the engine, wherever it was (F08)."""
     publish(site)
@@ -114,6 +117,7 @@ def test_killed_within_compose_the_project_is_whole_again(site: Site) -> None:
     assert_settled(site)
 
 
+@pytest.mark.case("F01")
 @pytest.mark.parametrize("point", ["journal.intend.COMMITTED.after", "journal.advance.HEALTHY.after"])
 def test_killed_once_healthy_the_update_is_committed(site: Site, point: str) -> None:
     publish(site)
@@ -126,6 +130,7 @@ def test_killed_once_healthy_the_update_is_committed(site: Site, point: str) -> 
     assert_settled(site)
 
 
+@pytest.mark.case("F01", "F03")
 @pytest.mark.parametrize(
     "point",
     [
