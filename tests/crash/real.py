@@ -120,6 +120,8 @@ def jobs(traces: dict[str, list[str]]) -> list[Job]:
         scenario = "unhealthy-update" if step == "HEALTHY" else "good-update"
         fault = Fault.HANG if number % 2 else Fault.ERROR
         found.append(_job(scenario, f"journal.intend.{step}.after", 1, fault))
+    # In the middle of the way back, between two commands in the database's container.
+    found.append(_job("operators-rollback", "process.docker.before", 2, Fault.ERROR))
     return found
 
 
