@@ -11,7 +11,17 @@ from tests.crash.strace import Call, text_of
 # What is recorded; one that comes up and is not modelled below is an error.
 RECORDED = (
     *("open", "openat", "creat", "close", "dup", "dup2", "dup3", "fcntl", "lseek"),
-    *("write", "pwrite64", "writev", "pwritev", "sendfile", "copy_file_range", "truncate", "ftruncate"),
+    *(
+        "write",
+        "pwrite64",
+        "writev",
+        "pwritev",
+        "sendfile",
+        "copy_file_range",
+        "truncate",
+        "ftruncate",
+        "fallocate",
+    ),
     *("rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat"),
     *("link", "linkat", "symlink", "symlinkat", "fsync", "fdatasync", "sync", "syncfs"),
     *("chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "lchown"),
@@ -122,6 +132,13 @@ class Replay:
         del file.node.data[size:]
         file.node.data.extend(bytes(size - len(file.node.data)))
         return True
+
+    def _fallocate(self, call: Call) -> bool:
+        file = self._open.get(call.arguments[0])
+        if file is not None:
+            missing = int(call.arguments[2]) + int(call.arguments[3]) - len(file.node.data)
+            file.node.data.extend(bytes(max(missing, 0)))
+        return file is not None
 
     def _fsync(self, call: Call) -> bool:
         file = self._open.get(call.arguments[0])
