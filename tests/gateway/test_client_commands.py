@@ -33,7 +33,7 @@ def test_the_helper_says_how_it_is_used() -> None:
         "list-backups",
         "restore [ID]",
         "health-check",
-        "update MANIFEST",
+        "update FILE",
         "status",
         "rollback",
     ):
@@ -46,7 +46,7 @@ def test_the_helper_says_how_it_is_used() -> None:
     [
         ((), "Usage: ota-helper.sh"),
         (("fly",), "unknown command: fly"),
-        (("update",), "needs a manifest"),
+        (("update",), "needs a bundle or a manifest file"),
     ],
 )
 def test_wrong_use(arguments: tuple[str, ...], message: str) -> None:
