@@ -160,6 +160,7 @@ class Agent:
         if self._polling is not None and self._polling.due():
             with contextlib.suppress(OtaError):  # logged, and tried again later
                 self._ask(self._polling)
+            self._watch_transactions()  # an answer takes its time, and a push may have begun meanwhile
         if child := self._work():
             self._start(child)
 
