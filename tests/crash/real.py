@@ -53,9 +53,8 @@ def sweep(config: LabConfig, report: Report) -> None:
         gateways.remove()
 
 
-def one(scenario: str, point: str, fault: Fault, report: Report) -> None:
+def one(config: LabConfig, scenario: str, point: str, fault: Fault, report: Report) -> None:
     """Run one case again, as a violation names it, on a lab that is up."""
-    config = LabConfig.from_environment()
     name, _, nth = point.partition("#")
     gateways = Fleet(config, state.load_running(config)["gateways"][:1])
     try:
@@ -172,7 +171,7 @@ def main() -> int:
     parser.add_argument("--point", required=True, help="as a violation names it, such as file.rename.after#3")
     options = parser.parse_args()
     cases: list[Case] = []
-    one(options.scenario, options.point, options.fault, cases.append)
+    one(LabConfig.from_environment(), options.scenario, options.point, options.fault, cases.append)
     for case in cases:
         print(case.violation or "holds")
     return int(any(case.violation for case in cases))
