@@ -27,9 +27,10 @@ dockerd --data-root {PLACE}/docker --exec-root /run/ota-crash --pidfile /run/ota
 # The database gets a schema of its own: what the lab's image puts there at first is of no use here.
 SCHEMA = "DROP TABLE readings; CREATE TABLE readings (at bigint PRIMARY KEY, what text)"
 _WAIT = "for i in $(seq 150); do docker version >/dev/null 2>&1 && break; sleep 0.2; done"
+_STOP_AGENT = f"test ! -e {PLACE}/agent.pid || kill -KILL -- -$(cat {PLACE}/agent.pid) || true"
 _REMOVE = f"""
 pkill -CONT -x dockerd
-test ! -e {PLACE}/agent.pid || kill -KILL -- -$(cat {PLACE}/agent.pid) || true
+{_STOP_AGENT}
 {_WAIT}
 test ! -e {PLACE}/project || docker compose --project-directory {PLACE}/project down --volumes --timeout 2
 docker ps -aq --filter label=ota.keep=crash | xargs -r docker rm -f
@@ -116,6 +117,10 @@ class RealGateway:
         """Start the agent, and start it again whenever it is gone, as a service manager does."""
         script = f"while :; do {VENV}/bin/ota-client run --config {PLACE}/gateway.toml; sleep 1; done"
         self._shell(f"setsid sh -c '{script}' >>{PLACE}/agent.log 2>&1 & echo $! >{PLACE}/agent.pid")
+
+    def stop_agent(self) -> None:
+        """Stop it, and what starts it again."""
+        self._shell(_STOP_AGENT)
 
     def tail_of_logs(self) -> str:
         """What driver and agent said last."""

@@ -55,7 +55,11 @@ def test_a_stranger_prunes_all_images_with_the_registry_gone(
 
 @pytest.mark.case("F09")
 def test_an_engine_killed_on_an_idle_gateway_takes_no_service_with_it(gateway: RealGateway):
-    assert not violation(gateway, do="idle")
+    gateway.start_agent()
+    try:
+        assert not violation(gateway, do="idle")
+    finally:
+        gateway.stop_agent()
 
 
 @pytest.mark.case("F08")
