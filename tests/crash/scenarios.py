@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_py.errors import OtaError
+from ota_py.gateway.states import State
 from tests.crash import child, faults
 from tests.crash.case import Fault
 from tests.crash.faults import Place
-from tests.crash.sim_gateway import SimGateway
+from tests.crash.sim_gateway import OLD, SimGateway
 
 Action = Callable[[SimGateway], None]
 
@@ -49,6 +50,17 @@ def _recover(gateway: SimGateway) -> None:
     gateway.recover()
 
 
+def _restore(gateway: SimGateway) -> None:
+    """Back to the backup of the old version, by its id."""
+    with gateway.engine() as (engine, _):
+        entries = engine.parts.backups.entries()
+        engine.restore(next(entry["id"] for entry in entries if entry["version"] == OLD))
+
+
+def _wait(gateway: SimGateway) -> None:
+    gateway.update(until=State.BACKED_UP)
+
+
 def _backup(gateway: SimGateway) -> None:
     gateway.backup()
 
@@ -72,6 +84,8 @@ SCENARIOS = (
     Scenario("update", (), _update, ("old", "new"), share=24),
     Scenario("unhealthy", (), _unhealthy, ("old",), share=24),
     Scenario("rollback", (_update,), _rollback, ("new", "old"), share=10),
+    Scenario("restore", (_update, _backup), _restore, ("new", "old"), share=5),
+    Scenario("go-on", (_wait,), _update, ("old", "new"), share=5),
     Scenario("backup", (_update,), _backup, ("new",), share=5),
     _recovery("received", "journal.begin.after", ("old",)),
     _recovery("verified", "journal.advance.VERIFIED.after", ("old",)),

@@ -18,11 +18,14 @@ import docker
 from ota_py.gateway.config import Config, DatabaseConfig, HooksConfig
 from ota_py.gateway.engine import Engine
 from ota_py.gateway.journal import Journal
+from ota_py.gateway.states import State
 from ota_py.manifest import COMPOSE_FILE_NAME, CommandProbe, File, Health, Image, Manifest
 from ota_py.trust.verify import VerifiedManifest
+from tests.crash import sim_speed
 from tests.crash.sim_clock import SimClock
 from tests.crash.sim_commands import Commands
-from tests.crash.sim_docker import SimDocker, State
+from tests.crash.sim_docker import SimDocker
+from tests.crash.sim_docker import State as DockerState
 
 OLD, NEW = "1.0.0", "1.1.0"
 TIMEOUT_MINUTES = 10.0
@@ -131,6 +134,7 @@ class SimGateway:
     def install(self) -> None:
         """Let this process, and nothing of it afterwards, live in the simulation."""
         self.docker.forget()
+        sim_speed.install()
         self.clock.install()
         Commands(self.docker).install()
         docker.APIClient = self.docker.client  # type: ignore[assignment, misc]
@@ -209,11 +213,13 @@ class SimGateway:
         with Journal(self.config) as journal:
             yield Engine(self.config, journal), journal
 
-    def update(self, *, healthy: bool = True, force: bool = False) -> dict[str, Any]:
+    def update(
+        self, *, healthy: bool = True, force: bool = False, until: State = State.COMMITTED
+    ) -> dict[str, Any]:
         """Update to the new version."""
         verified, contents = self.manifest(healthy=healthy)
         with self.engine() as (engine, _):
-            return engine.update(verified, lambda file: contents[file.dest], force=force)
+            return engine.update(verified, lambda file: contents[file.dest], force=force, until=until)
 
     def rollback(self) -> dict[str, Any]:
         """An operator's rollback."""
@@ -250,7 +256,7 @@ class SimGateway:
             data=self._data(state),
         )
 
-    def _data(self, state: State) -> dict[str, Any]:
+    def _data(self, state: DockerState) -> dict[str, Any]:
         with contextlib.closing(sqlite3.connect(self.docker.database)) as database:
             readings = [row[0] for row in database.execute("SELECT celsius FROM readings ORDER BY celsius")]
         cache = self.docker.volumes / "cache"
@@ -286,7 +292,7 @@ def _digest(service: str, number: int) -> str:
 
 
 def _add_image(
-    state: State,
+    state: DockerState,
     service: str,
     number: int,
     *,

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ota_py.gateway import points
-from tests.crash import child, faults, invariants, scenarios
+from ota_py.manifest import COMPOSE_FILE_NAME
+from tests.crash import child, faults, invariants, scenarios, sim_speed
 from tests.crash.case import Case, Fault, Layer, Report
 from tests.crash.faults import Place
 from tests.crash.scenarios import Scenario
 from tests.crash.sim_clock import SimClock
-from tests.crash.sim_gateway import SimGateway, World
+from tests.crash.sim_gateway import SimGateway, World, unhealthy_compose_file
 
 FAULTS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.ERROR, Fault.HANG, Fault.NO_SPACE)
 _KILLS = FAULTS[:2]
@@ -52,7 +53,11 @@ class Bench:
         self.clock = SimClock()
         self.gateway = SimGateway(directory / "gateway", self.clock)
         self._pristine = directory / "pristine"
+        sim_speed.warm_up()
         self.worlds = self._make_worlds()
+        compose_files = [world.files[COMPOSE_FILE_NAME][0] for world in self.worlds.values()]
+        compose_files += [unhealthy_compose_file(text) for text in compose_files]
+        sim_speed.warm_up(*(text.decode() for text in compose_files))
         self._prepare(scenario)
         shutil.copytree(self.gateway.directory, self._pristine, symlinks=True)
         _same_owners(self._pristine, self.gateway.directory)
