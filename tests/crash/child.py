@@ -14,7 +14,7 @@ from typing import Any
 
 KILLED = -signal.SIGKILL
 # Real time; a simulated scenario takes a tenth of a second.
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,31 @@ def run(function: Callable[[], Any], meanwhile: Callable[[int], None] = lambda _
         _child(function, writing)
     os.close(writing)
     try:
-        meanwhile(child)
+        with os.fdopen(reading, "rb") as pipe:
+            meanwhile(child)
+            raw = _read(pipe.fileno(), child)
     except BaseException:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         raise
-    with os.fdopen(reading, "rb") as pipe:
-        raw = _read(pipe.fileno(), child)
     _, status = os.waitpid(child, 0)
     answer = json.loads(raw) if raw else {}
-    problem = answer.get("problem", "") if os.waitstatus_to_exitcode(status) != KILLED else ""
-    return Ended(os.waitstatus_to_exitcode(status), answer.get("answer"), problem)
+    return Ended(os.waitstatus_to_exitcode(status), answer.get("answer"), answer.get("problem", ""))
 
 
 def _child(function: Callable[[], Any], writing: int) -> None:
     """Never returns; nothing of the parent's (pytest's, say) runs at the end."""
-    status, said = 0, {}
+    status, said = 1, {}
     try:
-        said = {"answer": function()}
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is told
-        status, said = 1, {"problem": f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-6)}"}
-    with os.fdopen(writing, "wb") as pipe:
-        pipe.write(json.dumps(said, default=str).encode())
-    os._exit(status)
+        try:
+            said = {"answer": function()}
+            status = 0
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent is told
+            said = {"problem": f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-6)}"}
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(json.dumps(said, default=str).encode())
+    finally:
+        os._exit(status)
 
 
 def _read(descriptor: int, child: int) -> bytes:

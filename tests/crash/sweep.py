@@ -112,11 +112,8 @@ class Bench:
         """Run into the fault; returns what was wrong about that already, or an empty string."""
         self.reset()
         ended = child.run(lambda: self._struck(place, fault))
-        if fault in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER):
-            return "" if ended.status == child.KILLED else f"{place} was not reached"
-        if ended.problem:
-            return ended.problem
-        return "" if ended.answer else f"{place} was not reached"
+        reached = ended.status == child.KILLED if fault in _KILLS else bool(ended.answer)
+        return ended.problem or ("" if reached else f"{place} was not reached")
 
     def _struck(self, place: Place, fault: Fault) -> bool:
         self.gateway.install()

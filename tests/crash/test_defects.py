@@ -12,6 +12,9 @@ from tests.crash.defects import DEFECTS, UNCOUNTED, Defect
 from tests.crash.sweep import Bench
 from tests.crash.test_loops import CRASHES, crash_again_and_again
 
+# On a busy machine the longest take minutes.
+pytestmark = pytest.mark.timeout(900)
+
 
 def cases(bench: Bench, defect: Defect) -> Iterator[Case]:
     """The scenario's points, as far as the defect names them, one by one."""

@@ -17,6 +17,9 @@ from tests.crash.sim_clock import SimClock
 from tests.crash.sim_gateway import FETCH_MINUTES, TIMEOUT_MINUTES, SimGateway
 from tests.crash.sweep import Bench
 
+# On a busy machine the longest take minutes.
+pytestmark = pytest.mark.timeout(900)
+
 CRASHES = 12
 # What cannot write its last word has none.
 LAST_WORDS = tuple(f"journal.advance.{state}." for state in ("FAILED", "COMMITTED", "BROKEN"))

@@ -11,6 +11,9 @@ from tests.crash.case import Case, Fault, Report
 from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.crash.sweep import Bench, Reached
 
+# On a busy machine the longest take minutes.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module", params=SCENARIOS, ids=lambda scenario: scenario.name)
 def recorded(request: pytest.FixtureRequest) -> Iterator[tuple[Bench, list[Reached]]]:

@@ -13,6 +13,9 @@ from tests.crash.case import Report
 from tests.crash.disk import Disk
 from tests.crash.replay import RECORDED, Replay
 
+# On a busy machine the longest take minutes.
+pytestmark = pytest.mark.timeout(900)
+
 Swept = Callable[[Callable[[Report], None]], None]
 
 
