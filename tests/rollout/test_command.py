@@ -77,7 +77,7 @@ def test_ctrl_c_pauses_says_how_to_go_on_and_resume_finishes(fleet: Fleet) -> No
     )
     wait_until_it_hangs(fleet, a)
     running.send_signal(signal.SIGINT)
-    _, complaint = running.communicate(timeout=30)
+    _, complaint = running.communicate(timeout=120)
 
     rollout = fleet.rollout()
     assert running.returncode == 130
