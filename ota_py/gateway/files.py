@@ -188,24 +188,6 @@ def ensure_directory(path: Path, attributes: Attributes) -> None:
             _dress(path, attributes)
 
 
-def unpack(archive: Path, directory: Path) -> None:
-    """Unpack a tar archive that was checked into a new directory; nothing in it may lead elsewhere.
-
-    Raises:
-        NoSpaceError: the disk is full.
-        OtaError: it is not such an archive.
-    """
-    import tarfile
-
-    make_directory(directory, 0o700)
-    with translated(directory), points.around("file.unpack"):
-        try:
-            with tarfile.open(archive) as tar:
-                tar.extractall(directory, filter="data")
-        except tarfile.TarError as error:
-            raise OtaError(f"{archive} cannot be unpacked: {error}") from None
-
-
 def sync_all() -> None:
     """Bring all that was written, by whatever program, to the disk."""
     with points.around("file.sync_all"):
@@ -287,27 +269,6 @@ def inside(directory: Path, relative: str) -> Path:
     return path
 
 
-def free_bytes(path: Path) -> int:
-    """Bytes free for us on the file system of `path`, or of its nearest existing parent."""
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
-
-
-def require_space(path: Path, needed: int, what: str) -> None:
-    """Refuse early what would not fit.
-
-    Raises:
-        NoSpaceError: naming the place, what is needed and what is free.
-    """
-    free = free_bytes(path)
-    if free < needed:
-        raise NoSpaceError(
-            f"{what} needs {_mib(needed)} MiB at {path}, {_mib(free)} MiB are free",
-            hint="free some space on this gateway, for example with `docker image prune`, and try again",
-        )
-
-
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn the system's errors about `path` into ours."""
@@ -326,7 +287,3 @@ def _dress(path: Path, attributes: Attributes) -> None:
     if (os.geteuid(), os.getegid()) != (attributes.uid, attributes.gid):
         os.chown(path, attributes.uid, attributes.gid)
     os.chmod(path, attributes.mode)
-
-
-def _mib(count: int) -> str:
-    return f"{count / 1024**2:,.0f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ota_py.errors import OtaError
-from ota_py.gateway import files, health, hold, installation, lock, probes
+from ota_py.gateway import free_space, health, hold, installation, lock, probes
 from ota_py.gateway.api import Api, Assignment
 from ota_py.gateway.config import Config
 from ota_py.gateway.engine import Engine
@@ -38,7 +38,7 @@ def status(config: Config, journal: Journal, engine: Engine) -> dict[str, Any]:
         "architecture": config.architecture,
         "hardware": config.hardware,
         "groups": list(config.groups),
-        "disk_free_bytes": files.free_bytes(config.state_dir),
+        "disk_free_bytes": free_space.free_bytes(config.state_dir),
     }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ota_py import __version__
 from ota_py.errors import NotFoundError, OtaError
-from ota_py.gateway import files, process
+from ota_py.gateway import archives, files, process
 from ota_py.gateway.files import Attributes
 
 VENVS = "venvs"
@@ -90,7 +90,7 @@ class Installation:
             return
         venv = self.venv(name)
         files.remove_tree(wheels)
-        files.unpack(archive, wheels)
+        archives.unpack(archive, wheels)
         # As roles/ota_gateway/tasks/venv.yml does it: pip runs from its own wheel.
         _run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(venv)])
         pip = [str(self.python(name)), str(wheels / "pip.whl" / "pip"), "--isolated", "install", "--no-index"]

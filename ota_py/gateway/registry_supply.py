@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable
 
 from ota_py import oci
-from ota_py.gateway import files
+from ota_py.gateway import free_space
 from ota_py.gateway.fetched import Fetched, Wanted
 from ota_py.gateway.registry import Registry
 from ota_py.manifest import Image
@@ -47,7 +47,7 @@ class RegistrySupply:
         wanted = Wanted(blob.sha256, blob.size, f"the layer {blob.digest[:19]}")
         with self._locks[blob.digest]:
             missing = self._fetched.missing_bytes(wanted)
-            files.require_space(self._fetched.directory, missing + RESERVE_BYTES, wanted.what)
+            free_space.require_space(self._fetched.directory, missing + RESERVE_BYTES, wanted.what)
             skip = start
             for piece in self._fetched.pieces(wanted, lambda at: registry.blob(blob.digest, at)):
                 if skip < len(piece):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_py.errors import BackupError, NoSpaceError, NotFoundError
-from ota_py.gateway import files
+from ota_py.gateway import free_space
 from ota_py.gateway.backup_index import SavedDatabase
 from ota_py.gateway.config import DatabaseConfig
 from ota_py.gateway.database import Database
@@ -100,7 +100,7 @@ def require(needs: Iterable[Need], reserve: int = RESERVE_BYTES) -> None:
     for need in needs:
         by_device.setdefault(os.stat(_existing(need.path)).st_dev, []).append(need)
     for together in by_device.values():
-        needed, free = sum(need.size for need in together) + reserve, files.free_bytes(together[0].path)
+        needed, free = sum(need.size for need in together) + reserve, free_space.free_bytes(together[0].path)
         if free < needed:
             parts = ", ".join(f"{need.what} {_mib(need.size)}" for need in together if need.size)
             raise NoSpaceError(

@@ -21,6 +21,7 @@ _GROWING = (
     "file.produce",
     "file.append",
     "file.link",
+    "file.unpack",
     "docker.pull",
 )
 # Programs that write to the gateway's disk.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ota_py.errors import NoSpaceError, PolicyError
-from ota_py.gateway import files
+from ota_py.gateway import files, free_space
 from ota_py.gateway.files import Attributes
 
 MINE = Attributes(0o640, os.geteuid(), os.getegid())
@@ -58,6 +58,6 @@ def test_a_directory_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_space_is_asked_for_before_it_is_needed(tmp_path: Path) -> None:
-    files.require_space(tmp_path / "not" / "yet", 1, "a byte")
+    free_space.require_space(tmp_path / "not" / "yet", 1, "a byte")
     with pytest.raises(NoSpaceError, match=r"everything needs [\d,]+ MiB at .*, [\d,]+ MiB are free"):
-        files.require_space(tmp_path, 1 << 60, "everything")
+        free_space.require_space(tmp_path, 1 << 60, "everything")
