@@ -34,6 +34,7 @@ pkill -CONT -x dockerd
 {_WAIT}
 test ! -e {PLACE}/project || docker compose --project-directory {PLACE}/project down --volumes --timeout 2
 docker ps -aq --filter label=ota.keep=crash | xargs -r docker rm -f
+docker images -q --filter 'reference=*/crash/*' | sort -u | xargs -r docker rmi -f >/dev/null
 test ! -e /run/ota-crash.pid || kill $(cat /run/ota-crash.pid)
 while test -e /run/ota-crash.pid; do sleep 0.1; done
 umount {PLACE} 2>/dev/null || true
