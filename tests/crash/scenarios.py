@@ -81,8 +81,8 @@ def _recovery(state: str, point: str, ends: tuple[str, ...], action: Action = _u
 
 
 SCENARIOS = (
-    Scenario("update", (), _update, ("old", "new"), share=24),
-    Scenario("unhealthy", (), _unhealthy, ("old",), share=24),
+    Scenario("update", (), _update, ("old", "new"), share=20),
+    Scenario("unhealthy", (), _unhealthy, ("old",), share=20),
     Scenario("rollback", (_update,), _rollback, ("new", "old"), share=10),
     Scenario("restore", (_update, _backup), _restore, ("new", "old"), share=5),
     Scenario("go-on", (_wait,), _update, ("old", "new"), share=5),

@@ -145,7 +145,11 @@ class Bench:
 @contextlib.contextmanager
 def bench(scenario: Scenario) -> Iterator[Bench]:
     """A bench for the scenario."""
-    directory = (_MEMORY if os.access(_MEMORY, os.W_OK) else Path("/tmp")) / f"ota-crash-{os.getpid()}"
+    parent = _MEMORY if os.access(_MEMORY, os.W_OK) else Path("/tmp")
+    for left in parent.glob("ota-crash-*"):  # by a run that was killed itself
+        if not Path("/proc", left.name.rpartition("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    directory = parent / f"ota-crash-{os.getpid()}"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     try:
