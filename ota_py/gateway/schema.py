@@ -113,6 +113,8 @@ def _create(path: Path) -> None:
     draft.unlink(missing_ok=True)
     with translated(path):
         with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+            # Here, where nobody else has it open: two who change the mode at once would lock each other out.
+            connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; {SCHEMA}"
             )
