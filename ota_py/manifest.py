@@ -193,6 +193,9 @@ class Health(Model):
     probes: Annotated[list[Probe], Field(max_length=PROBES_MAX)] = []
 
 
+OnRollback = Literal["restore", "keep"]
+
+
 class Data(Model):
     """What the update does to the gateway's databases."""
 
@@ -201,7 +204,7 @@ class Data(Model):
         description="changes data in a way that the old version cannot read: refused by a gateway that has "
         "no database to restore",
     )
-    on_rollback: Literal["restore", "keep"] = Field(
+    on_rollback: OnRollback = Field(
         default="restore",
         description="restore: what was written since the backup is lost; keep: it stays",
     )

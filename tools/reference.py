@@ -93,7 +93,9 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
 
 def _cli(program: str, command: click.Command) -> str:
     parts = [f"# {program}\n"]
-    for context in _walk(click.Context(command, info_name=program, terminal_width=HELP_WIDTH)):
+    # With the settings that the command runs with: it remembers the help option of its first context.
+    top = click.Context(command, info_name=program, terminal_width=HELP_WIDTH, **command.context_settings)
+    for context in _walk(top):
         parts.append(f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n")
     return "\n".join(parts)
 

@@ -263,6 +263,9 @@ def _record(places: Places, version: str) -> Json:
         "key_ids": list(verified.key_ids),
         "images": {service: image.model_dump(mode="json") for service, image in manifest.images.items()},
         "agent_version": manifest.agent.version if manifest.agent else "",
+        "migrates": manifest.data.migrates,
+        "on_rollback": manifest.data.on_rollback,
+        "hooks": [hook.at for hook in manifest.hooks],
         "created": manifest.created,
     }
 

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tools.reference import DOCUMENTS, REFERENCE
+
+# In a process of its own: a command remembers what it was in its first context.
+RUN_FIRST = """
+from ota_py.cli import run
+from ota_py.{side}.cli import command
+from tools.reference import DOCUMENTS, REFERENCE
+run(command, ["--help"])
+assert DOCUMENTS["{name}"]() == (REFERENCE / "{name}").read_text()
+"""
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_reference_has_not_drifted(name: str):
     written = (REFERENCE / name).read_text()
     assert written == DOCUMENTS[name](), "run: python -m tools.reference"
+
+
+@pytest.mark.parametrize(("side", "name"), [("manager", "ota_manager.md"), ("gateway", "ota_client.md")])
+def test_a_command_that_has_run_has_the_same_reference(side: str, name: str):
+    script = RUN_FIRST.format(side=side, name=name)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_else_lies_there():

@@ -1,7 +1,8 @@
-"""create-update --agent: the gateway software as a part of an update."""
+"""create-update --agent: the gateway software as a part of an update; and what list-updates tells."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,25 @@ def test_an_update_of_the_gateway_software_alone(fleet: Fleet, ota: Manager) -> 
     assert "gateway software 0.2.0-s3.13amd64: Python 3.13, amd64" in ota("verify", "1.2.0").out
     assert ota("list-updates", "--json").json["updates"][0]["agent_version"] == "0.2.0"
     assert "0.2.0" in ota("list-updates").out
+
+
+def test_the_list_tells_what_becomes_of_data_and_where_hooks_run(fleet: Fleet, ota: Manager) -> None:
+    hooks = [
+        {"at": point, "service": "mqtt-bridge", "command": ["/bin/true"]}
+        for point in ("before-stop", "after-start", "before-stop")
+    ]
+    assert ota.create("1.2.0", "--migrates").status == 0
+    assert ota.create("1.3.0", "--on-rollback", "keep", "--hooks", json.dumps(hooks)).status == 0
+    assert ota.create("1.4.0").status == 0
+    plain, keeps, migrates = ota("list-updates", "--json").json["updates"]
+    names = ("migrates", "on_rollback", "hooks")
+    assert [plain[name] for name in names] == [False, "restore", []]
+    assert [keeps[name] for name in names] == [False, "keep", ["before-stop", "after-start", "before-stop"]]
+    assert [migrates[name] for name in names] == [True, "restore", []]
+    _, first, second, third = ota("list-updates").out.splitlines()
+    assert first.split()[-3:] == ["-", "-", "-"], "no gateway software, nothing to note, no description"
+    assert "rollback keeps data,hooks before-stop after-start  -" in second
+    assert "migrates data  " in third
 
 
 def test_a_wheelhouse_that_was_altered_in_the_store_is_found(fleet: Fleet, ota: Manager) -> None:

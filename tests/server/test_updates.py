@@ -46,6 +46,8 @@ def test_versions_are_listed_by_meaning_not_by_spelling(world: World) -> None:
         {"images": {"a b": {"reference": "r", "digest": "sha256:" + "a" * 64, "size": 1}}},
         {"images": {"a": {"reference": "r", "digest": "latest", "size": 1}}},
         {"key_ids": ["k"]},
+        {"on_rollback": "perhaps"},
+        {"hooks": ["before-lunch"]},
         {"description": "x" * 2001},
         {"critical": "perhaps"},
         {"state": "RELEASED"},

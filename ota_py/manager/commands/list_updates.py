@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ota_py.cli import echo_json, json_option
@@ -15,6 +17,7 @@ def command(parts: Parts, /, *, as_json: bool) -> None:
     """List the updates that the control plane knows, newest first.
 
     STAGED: no rollout yet. RELEASED: a rollout was started. WITHDRAWN: no rollout may start.
+    Notes: what a rollback does to data, and at which points the update runs commands of its own.
 
     \b
     Examples:
@@ -30,9 +33,17 @@ def command(parts: Parts, /, *, as_json: bool) -> None:
     rows = [
         (
             *(u["version"], u["state"], u["critical"], u["created"]),
-            *(sorted(u["images"]), u["agent_version"], u["description"]),
+            *(sorted(u["images"]), u["agent_version"], _notes(u), u["description"]),
         )
         for u in updates
     ]
-    header = ("version", "state", "critical", "created", "services", "agent", "description")
+    header = ("version", "state", "critical", "created", "services", "agent", "notes", "description")
     echo_table(header, rows, "There are no updates yet; `ota_manager.py create-update --help` shows how.")
+
+
+def _notes(update: dict[str, Any]) -> list[str]:
+    """What a person should know before a rollout: what becomes of data, and where it runs commands."""
+    notes = ["migrates data"] if update["migrates"] else []
+    notes += ["rollback keeps data"] if update["on_rollback"] == "keep" else []
+    points = list(dict.fromkeys(update["hooks"]))  # several hooks may run at one point
+    return notes + ([f"hooks {' '.join(points)}"] if points else [])

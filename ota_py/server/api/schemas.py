@@ -9,7 +9,15 @@ from ninja import Schema
 from pydantic import ConfigDict, Field, field_validator
 
 from ota_py import names
-from ota_py.manifest import DESCRIPTION_MAX_CHARS, IMAGES_MAX, Image, ServiceName
+from ota_py.manifest import (
+    DESCRIPTION_MAX_CHARS,
+    HOOKS_MAX,
+    IMAGES_MAX,
+    HookPoint,
+    Image,
+    OnRollback,
+    ServiceName,
+)
 from ota_py.server.api.fields import (
     BIGINT_MAX,
     Address,
@@ -128,6 +136,9 @@ class UpdateIn(Request):
     key_ids: Annotated[list[Sha256], Field(max_length=64)] = []
     images: Annotated[dict[ServiceName, Image], Field(max_length=IMAGES_MAX)] = {}
     agent_version: Annotated[str, Field(max_length=names.VERSION_MAX_CHARS)] = ""
+    migrates: bool = False
+    on_rollback: OnRollback = "restore"
+    hooks: Annotated[list[HookPoint], Field(max_length=HOOKS_MAX)] = []
     created: MomentIn
 
 
@@ -142,6 +153,9 @@ class UpdateOut(Schema):
     key_ids: list[str]
     images: dict[str, Any]
     agent_version: str
+    migrates: bool
+    on_rollback: str
+    hooks: list[str]
     created: Moment
     registered_at: Moment
     released_at: Moment | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from django.core.validators import RegexValidator
 from django.db import models
 
@@ -29,6 +31,16 @@ class Update(models.Model):
     agent_version = models.CharField(
         max_length=names.VERSION_MAX_CHARS, blank=True, help_text="Of the gateway software that it brings."
     )
+    migrates = models.BooleanField(
+        default=False, help_text="Changes data so that the old version cannot read it."
+    )
+    on_rollback = models.CharField(
+        max_length=7,
+        choices=[(choice, choice) for choice in get_args(manifest.OnRollback)],
+        default="restore",
+        help_text="What a rollback does to the databases.",
+    )
+    hooks = models.JSONField(default=list, help_text="Points at which it runs commands of its own, in order.")
     created = models.DateTimeField(help_text="When the manifest was made.")
     registered_at = models.DateTimeField(auto_now_add=True)
     released_at = models.DateTimeField(null=True, blank=True)
