@@ -10,7 +10,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
 
 from ota_py import names
 from ota_py.errors import ConfigError
@@ -39,6 +47,10 @@ def _file_uri(uri: str, info: ValidationInfo) -> str:
     if uri.startswith("file:") and not uri.startswith("file://"):
         return f"file:{_below(Path(uri.removeprefix('file:')), info)}"
     return uri
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 def _database(url: str, info: ValidationInfo) -> str:
@@ -78,6 +90,8 @@ def _store(url: str, info: ValidationInfo) -> str:
 Location = Annotated[Path, AfterValidator(_below), Field(strict=False)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 KeyUri = Annotated[str, AfterValidator(_file_uri)]
+# `release = "file:a.pem"` or `release = ["file:a.pem", "awskms:..."]`; always a list once it is read.
+KeyUris = Annotated[list[KeyUri], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class Section(BaseModel):
@@ -104,11 +118,20 @@ class RepositorySection(Section):
 
 
 class KeysSection(Section):
-    """The private keys: `file:PATH`, or a URI of securesystemslib such as `awskms:...` or `hsm:...`."""
+    """The private keys that this machine has: for each role one URI, or a list of them.
 
-    root: KeyUri = Field(default="file:keys/root.pem", description="signs root.json; keep it offline")
-    release: KeyUri = Field(default="file:keys/release.pem", description="signs manifests and targets")
-    online: KeyUri = Field(default="file:keys/online.pem", description="signs snapshot and timestamp")
+    A URI is `file:PATH`, or one of securesystemslib such as `awskms:...` or `hsm:...`.
+    """
+
+    root: KeyUris = Field(
+        default=["file:keys/root.pem"], description="URI or list of URIs: signs root.json; keep it offline"
+    )
+    release: KeyUris = Field(
+        default=["file:keys/release.pem"], description="URI or list of URIs: signs manifests and targets"
+    )
+    online: KeyUris = Field(
+        default=["file:keys/online.pem"], description="URI or list of URIs: signs snapshot and timestamp"
+    )
 
 
 class RegistrySection(Section):

@@ -103,7 +103,7 @@ def sqlite_file(config: Config) -> Path | None:
 
 
 def _key_path(config: Config, role: Role) -> Path:
-    uri: str = getattr(config.keys, role)
+    uri: str = getattr(config.keys, role)[0]
     if not uri.startswith(FILE_SCHEME):
         raise ConfigError(f"init makes keys in files, not at {uri}")
     return Path(uri.removeprefix(FILE_SCHEME))

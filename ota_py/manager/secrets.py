@@ -78,9 +78,9 @@ class Passphrases:
     def __init__(self, descriptor: int | None = None) -> None:
         self._given = _read_descriptor(descriptor) if descriptor is not None else None
 
-    def getter(self, role: str) -> Callable[[], str]:
+    def getter(self, role: str, uri: str) -> Callable[[], str]:
         """What asks for the passphrase of a role's key, once it turns out to be encrypted."""
-        return lambda: self._find(role)
+        return lambda: self._find(role, uri)
 
     def given(self, role: str) -> str | None:
         """The passphrase that was given without asking, or None."""
@@ -100,7 +100,7 @@ class Passphrases:
         )
         return asked or None
 
-    def _find(self, role: str) -> str:
+    def _find(self, role: str, uri: str) -> str:
         given = self.given(role)
         if given is not None:
             return given
@@ -109,7 +109,7 @@ class Passphrases:
                 f"the {role} key is encrypted, and there is no terminal to ask for its passphrase",
                 hint=f"set {_variable(role)}, or give --passphrase-fd",
             )
-        asked: str = click.prompt(f"Passphrase of the {role} key", hide_input=True, err=True)
+        asked: str = click.prompt(f"Passphrase of the {role} key {uri}", hide_input=True, err=True)
         return asked
 
 

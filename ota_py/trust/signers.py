@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from securesystemslib.exceptions import Error as SecureSystemsError
-from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import CryptoSigner, Key, SecretsHandler, Signature, Signer, SSlibKey
 
 from ota_py.errors import ConflictError, KeyFileError, UsageError
 from ota_py.trust.verify import RSA_MIN_BITS, RSA_SCHEME, check_key, signature_file
 
 FILE_SCHEME = "file:"
+# Signed to find out which key a URI means where several may be meant; it is no manifest and no metadata.
+PROBE = b"which key is this?"
 
 PassphraseGetter = Callable[[], str]
 
@@ -69,12 +74,29 @@ def load_signer(uri: str, public: Key, passphrase: PassphraseGetter) -> Signer:
     Raises:
         KeyFileError: missing, readable by others, wrong passphrase, unusable, or another key than `public`.
     """
+    return load_matching(uri, [public], passphrase)
+
+
+def load_matching(uri: str, known: Sequence[Key], passphrase: PassphraseGetter) -> Signer:
+    """Open the private key named by `uri`, whichever of the `known` public keys it belongs to.
+
+    Args:
+        uri, passphrase: see `load_signer`.
+        known: at least one, such as all release keys of root.
+
+    Raises:
+        KeyFileError: see `load_signer`; or it belongs to none of them.
+    """
     if uri.startswith(FILE_SCHEME):
-        return _load_file(Path(uri.removeprefix(FILE_SCHEME)), public, passphrase)
-    try:
-        return Signer.from_priv_key_uri(uri, public, lambda _what: passphrase())
-    except (ValueError, OSError, SecureSystemsError) as error:
-        raise KeyFileError(f"cannot use the key {uri}: {error}") from None
+        return _load_file(Path(uri.removeprefix(FILE_SCHEME)), known, passphrase)
+    if len(known) == 1:
+        return _load_remote(uri, known[0], passphrase)
+    for public in known:
+        with suppress(KeyFileError):
+            signer = _load_remote(uri, public, passphrase)
+            signer.sign(PROBE)
+            return signer
+    raise _mismatch(uri, known)
 
 
 def sign_manifest(raw: bytes, signers: Iterable[Signer]) -> bytes:
@@ -89,7 +111,51 @@ def sign_manifest(raw: bytes, signers: Iterable[Signer]) -> bytes:
         raise KeyFileError(f"the manifest could not be signed: {error}") from None
 
 
-def _load_file(path: Path, public: Key, passphrase: PassphraseGetter) -> Signer:
+class _Checked(Signer):
+    """A signer of securesystemslib that believes no answer: what it signs is verified at once."""
+
+    def __init__(self, uri: str, signer: Signer) -> None:
+        self._uri = uri
+        self._signer = signer
+
+    @property
+    def public_key(self) -> Key:
+        """The key as the root names it."""
+        return self._signer.public_key
+
+    @classmethod
+    def from_priv_key_uri(
+        cls, priv_key_uri: str, public_key: Key, secrets_handler: SecretsHandler | None = None
+    ) -> Signer:
+        """Open the key; see `Signer.from_priv_key_uri`."""
+        return cls(priv_key_uri, Signer.from_priv_key_uri(priv_key_uri, public_key, secrets_handler))
+
+    def sign(self, payload: bytes) -> Signature:
+        """Sign, and verify the signature.
+
+        Raises:
+            KeyFileError: the service refused, or it signed with another key.
+        """
+        try:
+            signature = self._signer.sign(payload)
+        except Exception as error:  # noqa: BLE001 - each service's library has errors of its own
+            raise KeyFileError(f"the key {self._uri} did not sign: {error}") from None
+        try:
+            self.public_key.verify_signature(signature, payload)
+        except UnverifiedSignatureError:
+            raise _mismatch(self._uri, [self.public_key]) from None
+        return signature
+
+
+def _load_remote(uri: str, public: Key, passphrase: PassphraseGetter) -> Signer:
+    check_key(public.keyid, public)
+    try:
+        return _Checked.from_priv_key_uri(uri, public, lambda _what: passphrase())
+    except Exception as error:  # noqa: BLE001 - each service's library has errors of its own
+        raise KeyFileError(f"cannot use the key {uri}: {error}") from None
+
+
+def _load_file(path: Path, known: Sequence[Key], passphrase: PassphraseGetter) -> Signer:
     pem = _read_private(path)
     try:
         private = serialization.load_pem_private_key(pem, None)
@@ -100,16 +166,26 @@ def _load_file(path: Path, public: Key, passphrase: PassphraseGetter) -> Signer:
             raise KeyFileError(f"the passphrase does not open the key {path}") from None
     except ValueError:
         raise KeyFileError(f"{path} is not a private key in PEM (PKCS#8)") from None
-    if not isinstance(public, SSlibKey):
-        raise KeyFileError(f"{path}: the public key is of an unsupported kind")
-    check_key(public.keyid, public)
-    got = SSlibKey.from_crypto(private.public_key(), scheme=public.scheme)
-    if got.keyval != public.keyval:
-        raise KeyFileError(
-            f"{path} is not the private key of {public.keyid[:16]}",
-            hint="root.json names another key for this role; give the key that belongs to it",
-        )
-    return CryptoSigner(private, public)
+    for public in known:
+        check_key(public.keyid, public)
+        if isinstance(public, SSlibKey) and _fits(private.public_key(), public):
+            return CryptoSigner(private, public)
+    raise _mismatch(str(path), known)
+
+
+def _fits(public: PublicKeyTypes, key: SSlibKey) -> bool:
+    try:
+        return SSlibKey.from_crypto(public, scheme=key.scheme).keyval == key.keyval
+    except ValueError:
+        return False  # of a kind that TUF does not know
+
+
+def _mismatch(what: str, known: Sequence[Key]) -> KeyFileError:
+    ids = ", ".join(key.keyid[:16] for key in known)
+    return KeyFileError(
+        f"{what} is not the private key of {ids}",
+        hint="root.json names another key for this role; give the key that belongs to it",
+    )
 
 
 def _read_private(path: Path) -> bytes:
