@@ -10,13 +10,14 @@ ota-agent, ota-recover the launchers: installed by provisioning, never replaced 
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sys
 from pathlib import Path
 
 from ota_py import __version__
-from ota_py.errors import NotFoundError, OtaError
+from ota_py.errors import NoSpaceError, NotFoundError, OtaError
 from ota_py.gateway import archives, files, process
 from ota_py.gateway.files import Attributes
 
@@ -25,6 +26,8 @@ COMPLETE = ".complete"
 COMMANDS = "commands"
 BUILD_SECONDS = 1800.0
 CHECK_SECONDS = 300.0
+# How programs written in Python say that the disk or a quota is full, whatever the language.
+_NO_SPACE = (f"[Errno {errno.ENOSPC}]".encode(), f"[Errno {errno.EDQUOT}]".encode())
 
 
 def own_build() -> str | None:
@@ -62,6 +65,12 @@ class Installation:
     def starts(self) -> str:
         """How often the launcher has started the build on trial, as it wrote it down."""
         return self._starts.read_text().strip() if self._starts.is_file() else "0"
+
+    @property
+    def trial_seconds(self) -> float:
+        """How long the build on trial may take to come up; 0 where none is on trial."""
+        words = self._trial.read_text().split() if self._trial.is_file() else []
+        return float(words[2]) if len(words) == 3 else 0.0
 
     def venv(self, name: str) -> Path:
         """The virtual environment of a build."""
@@ -110,6 +119,7 @@ class Installation:
             directory: holds a copy of the journal.
 
         Raises:
+            NoSpaceError: it found no space to judge itself.
             OtaError: with what it said.
         """
         named = [] if config_file is None else ["--config", str(config_file)]
@@ -141,8 +151,9 @@ class Installation:
         files.remove(self._starts)
 
     def remove(self, name: str) -> None:
-        """Remove a build that is not in use."""
+        """Remove a build that is not in use; first the mark, so that half a build never counts as whole."""
         if self.current != name:
+            files.remove(self.venv(name) / COMPLETE)
             files.remove_tree(self.venv(name))
 
     def prune(self, keep: int, protected: set[str]) -> None:
@@ -157,5 +168,9 @@ class Installation:
 
 def _run(argv: list[str], timeout_seconds: float = BUILD_SECONDS) -> None:
     done = process.run(argv, timeout_seconds=timeout_seconds)
-    if done.status:
-        raise OtaError(f"`{' '.join(argv[:4])}` failed: {done.problem}")
+    if not done.status:
+        return
+    problem = f"`{' '.join(argv[:4])}` failed: {done.problem}"
+    if done.status == NoSpaceError.exit_status or any(words in done.stderr for words in _NO_SPACE):
+        raise NoSpaceError(problem, hint="free some space; it is tried again by itself")
+    raise OtaError(problem)

@@ -15,20 +15,28 @@ from pathlib import Path
 import click
 
 from ota_py import cli as shared
-from ota_py.errors import BusyError, OtaError
-from ota_py.gateway import config, files, lock, points, process
+from ota_py.errors import BusyError, DeadlineError, NoSpaceError, OtaError
+from ota_py.gateway import config, files, free_space, lock, points, process
 from ota_py.gateway.agent_cli import log_to_stderr
 from ota_py.gateway.config import Config
 from ota_py.gateway.installation import Installation
 from ota_py.gateway.journal import Journal
-from ota_py.gateway.upgrade import archive_path
+from ota_py.gateway.upgrade import BUILT_FACTOR, archive_path
 from ota_py.gateway.upgrades import Stage, Upgrade, Upgrades
 
 ATTEMPTS_LIMIT = 5
 LOOK_SECONDS = 0.5
+# A new agent may take so many times as long to come up as the check of its build took on this very machine.
+PATIENCE = 4.0
 RESTART_SECONDS = 180.0
+# Below the directory of an upgrade: the wheels, unpacked, and the copy of the journal that is checked.
+_WHEELS = "wheels"
+_CHECK = "check"
 SUPERSEDED = "another version was installed meanwhile"
 NOT_COMMITTED = "its update was not committed"
+# These say nothing about the build; what nobody was led to yet is tried again later.
+_PASSING = (NoSpaceError, DeadlineError)
+_SPACE_HINT = "free some space on this gateway; the upgrade is tried again by itself"
 
 log = logging.getLogger("ota.upgrade")
 
@@ -65,64 +73,88 @@ class Supervisor:
         try:
             steps[upgrade.state](upgrade)
         except OtaError as error:
-            failed = {Stage.SWITCHED: Stage.RETURNING}.get(upgrade.state, Stage.FAILED)
-            if upgrade.state is Stage.RETURNING:
+            now = self._upgrades.open()
+            if now is None or now.state not in (Stage.FETCHED, Stage.BUILT):
                 raise
-            self._end(upgrade, failed, error.message)
+            if isinstance(error, _PASSING):
+                self._postpone(now, error)
+                raise
+            self._fail(now, error.message)
+
+    def _postpone(self, upgrade: Upgrade, error: OtaError) -> None:
+        """Leave the space to others, then say what it waits for; the agent starts us again."""
+        if upgrade.state is Stage.FETCHED:
+            self._installation.remove(upgrade.name)
+        for name in (_WHEELS, _CHECK):
+            files.remove_tree(self._config.upgrade_dir / name)
+        self._upgrades.postpone(upgrade, error.message, counts=not isinstance(error, NoSpaceError))
+
+    def _fail(self, upgrade: Upgrade, reason: str) -> None:
+        """Give the build up; whoever was killed before the journal's word may have led the link to it."""
+        is_led = upgrade.state is Stage.BUILT and self._installation.current == upgrade.name
+        self._end(upgrade, Stage.RETURNING if is_led else Stage.FAILED, reason)
 
     def _build(self, upgrade: Upgrade) -> None:
-        """The new virtual environment, aside; it judges itself on a copy of the journal."""
+        """The new virtual environment, aside."""
         if not self._upgrades.is_committed(upgrade):
             return self._end(upgrade, Stage.CANCELLED, NOT_COMMITTED)
         self._check_attempts(upgrade)
-        directory = self._config.upgrade_dir
         archive = archive_path(self._config, upgrade.name)
-        self._installation.build(upgrade.name, archive, directory / "wheels")
-        copy = directory / "check"
-        files.remove_tree(copy)
-        files.make_directory(copy, 0o700)
-        self._journal.copy_to(copy / self._config.journal_path.name)
-        self._installation.check(upgrade.name, self._config_file, copy)
-        files.remove_tree(copy)
+        if not self._installation.is_complete(upgrade.name):
+            self._require_space(upgrade.name, archive)
+        self._installation.build(upgrade.name, archive, self._config.upgrade_dir / _WHEELS)
         self._upgrades.advance(upgrade, Stage.BUILT)
 
     def _switch(self, upgrade: Upgrade) -> None:
-        """The launchers are told first, so that no start of the new build goes uncounted."""
+        """It judges itself; then the launchers are told first, so that no start of it goes uncounted."""
         if self._installation.current not in (upgrade.name, upgrade.from_name):
             return self._end(upgrade, Stage.CANCELLED, SUPERSEDED)
         self._check_attempts(upgrade)
-        trial_seconds = self._config.agent.trial_seconds
-        self._installation.begin_trial(upgrade.name, upgrade.from_name, trial_seconds)
+        patience = PATIENCE * self._judge(upgrade.name)
+        seconds = max(self._config.agent.trial_seconds, patience)
+        self._installation.begin_trial(upgrade.name, upgrade.from_name, seconds)
         self._installation.switch(upgrade.name)
         self._upgrades.advance(upgrade, Stage.SWITCHED)
 
     def _try_out(self, upgrade: Upgrade) -> None:
         """Restart the agent, and wait for the new one's own word."""
-        current = self._installation.current
-        if upgrade.proved_at or (current == upgrade.name and not self._config.agent.restart_command):
-            return self._end(upgrade, Stage.PROVED)
+        current, starts = self._installation.current, self._installation.starts
+        if current == upgrade.from_name and starts == "0":
+            self._upgrades.advance(upgrade, Stage.BUILT)
+            raise NoSpaceError(f"no start of {upgrade.name} could be counted", hint=_SPACE_HINT)
         if current == upgrade.from_name:
-            self._end(upgrade, Stage.RETURNING, f"it was started {self._installation.starts} times in vain")
-        elif current != upgrade.name:
-            self._end(upgrade, Stage.CANCELLED, SUPERSEDED)
-        else:
-            self._check_attempts(upgrade)
-            # Once the launcher has started it, the old agent is gone already.
-            if self._installation.starts == "0":
-                self._restart_once()
-            self._wait(upgrade)
+            return self._end(upgrade, Stage.RETURNING, f"it was started {starts} times in vain")
+        if current != upgrade.name:
+            return self._end(upgrade, Stage.CANCELLED, SUPERSEDED)
+        if upgrade.proved_at or not self._config.agent.restart_command:
+            return self._end(upgrade, Stage.PROVED)
+        if problem := self._too_many(upgrade) or self._restarted_into(starts) or self._waited_for(upgrade):
+            self._end(upgrade, Stage.RETURNING, problem)
 
-    def _wait(self, upgrade: Upgrade) -> None:
-        deadline = time.monotonic() + self._config.agent.trial_seconds
-        while time.monotonic() < deadline:
+    def _restarted_into(self, starts: str) -> str:
+        """Restart the agent; returns why that failed. A new one that was started already needs none."""
+        try:
+            if starts == "0":
+                self._restart_once()
+        except OtaError as error:
+            return error.message
+        return ""
+
+    def _waited_for(self, upgrade: Upgrade) -> str:
+        """Wait for the new agent's word, or for whoever changes the link; returns why it is given up."""
+        seconds = self._installation.trial_seconds or self._config.agent.trial_seconds
+        deadline = time.monotonic() + seconds
+        while True:
+            is_over = time.monotonic() >= deadline
+            # After the look at the clock: a word that came just in time counts.
             now = self._upgrades.open()
             if now is None or now.proved_at or self._installation.current != upgrade.name:
-                return
+                return ""
+            if is_over:
+                break
             time.sleep(LOOK_SECONDS)
-        seconds, starts = self._config.agent.trial_seconds, self._installation.starts
-        raise OtaError(
-            f"the new agent completed no turn within {seconds:.0f} s; it was started {starts} times"
-        )
+        starts = self._installation.starts
+        return f"the new agent completed no turn within {seconds:.0f} s; it was started {starts} times"
 
     def _return(self, upgrade: Upgrade) -> None:
         if self._installation.current == upgrade.name:
@@ -154,8 +186,31 @@ class Supervisor:
                 self._installation.remove(ended.name)
 
     def _check_attempts(self, upgrade: Upgrade) -> None:
-        if upgrade.attempts > ATTEMPTS_LIMIT:
-            raise OtaError(f"{upgrade.attempts - 1} attempts were interrupted in the stage {upgrade.state}")
+        if problem := self._too_many(upgrade):
+            raise OtaError(problem)
+
+    def _too_many(self, upgrade: Upgrade) -> str:
+        if upgrade.attempts <= ATTEMPTS_LIMIT:
+            return ""
+        return f"{upgrade.attempts - 1} attempts were interrupted in the stage {upgrade.state}"
+
+    def _require_space(self, name: str, archive: Path) -> None:
+        """Whoever was here first shall not run out of space because of us."""
+        if archive.is_file():
+            needed = archive.stat().st_size * BUILT_FACTOR
+            free_space.require_space(self._installation.directory, needed, f"the gateway software {name}")
+
+    def _judge(self, name: str) -> float:
+        """Let the new build judge itself on a copy of the journal; returns how many seconds that took."""
+        copy = self._config.upgrade_dir / _CHECK
+        files.remove_tree(copy)
+        files.make_directory(copy, 0o700)
+        self._journal.copy_to(copy / self._config.journal_path.name)
+        begun = time.monotonic()
+        self._installation.check(name, self._config_file, copy)
+        seconds = time.monotonic() - begun
+        files.remove_tree(copy)
+        return seconds
 
     def _restart_once(self) -> None:
         argv = self._config.agent.restart_command

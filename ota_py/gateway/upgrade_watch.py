@@ -16,7 +16,8 @@ from ota_py.gateway.upgrades import Stage, Upgrade, Upgrades
 
 # Between two starts of a supervisor that ended before the upgrade did.
 RETRY_FIRST_SECONDS = 5.0
-RETRY_LIMIT_SECONDS = 300.0
+# Only one that waits for space comes to be tried so rarely: attempts that are interrupted are limited.
+RETRY_LIMIT_SECONDS = 3600.0
 
 log = logging.getLogger("ota.agent")
 

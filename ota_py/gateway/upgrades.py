@@ -21,9 +21,9 @@ class Stage(StrEnum):
     FETCHED = "FETCHED"
     """The wheelhouse is here; it waits for the commit of its transaction."""
     BUILT = "BUILT"
-    """The new virtual environment is whole, and judged itself to be fit."""
+    """The new virtual environment is whole."""
     SWITCHED = "SWITCHED"
-    """The link leads to it: it is on trial."""
+    """It judged itself to be fit, and the link leads to it: it is on trial."""
     PROVED = "PROVED"
     """The new agent completed a turn of its loop."""
     RETURNING = "RETURNING"
@@ -31,7 +31,7 @@ class Stage(StrEnum):
     RETURNED = "RETURNED"
     """The old agent runs again."""
     FAILED = "FAILED"
-    """It could not be built; the link was never touched."""
+    """It could not be built, or did not judge itself to be fit; the link leads to the old one."""
     CANCELLED = "CANCELLED"
     """Its transaction did not commit, or another version was installed meanwhile."""
 
@@ -39,8 +39,8 @@ class Stage(StrEnum):
 _S = Stage
 SUCCESSORS: dict[Stage, tuple[Stage, ...]] = {
     _S.FETCHED: (_S.BUILT, _S.FAILED, _S.CANCELLED),
-    _S.BUILT: (_S.SWITCHED, _S.FAILED, _S.CANCELLED),
-    _S.SWITCHED: (_S.PROVED, _S.RETURNING, _S.CANCELLED),
+    _S.BUILT: (_S.SWITCHED, _S.RETURNING, _S.FAILED, _S.CANCELLED),
+    _S.SWITCHED: (_S.PROVED, _S.RETURNING, _S.CANCELLED, _S.BUILT),
     _S.RETURNING: (_S.RETURNED,),
     _S.PROVED: (),
     _S.RETURNED: (),
@@ -59,8 +59,9 @@ class Upgrade:
         name: the build that it leads to; `from_name`: the one before.
         version: its plain version.
         transaction_id: the update that brought it.
-        attempts: how often somebody has begun to work on it.
+        attempts: how often somebody has begun to work on it, and was interrupted.
         proved_at: when the new agent completed its first turn.
+        reason: why it ended so, or what it waits for.
     """
 
     number: int
@@ -134,13 +135,15 @@ class Upgrades:
         """Write down that a stage is reached; a bad end raises an alarm in the same breath."""
         if stage not in SUCCESSORS[upgrade.state]:
             raise ConflictError(f"an upgrade in stage {upgrade.state} cannot become {stage}")
+        if stage is _S.RETURNED:
+            reason = reason or upgrade.reason
         with self._journal.write(f"upgrade.{stage}") as connection:
             connection.execute(
                 "UPDATE upgrades SET state = ?, reason = ?, finished_at = ? WHERE number = ?",
-                (stage, reason or upgrade.reason, stamp() if stage in _ENDED else None, upgrade.number),
+                (stage, reason, stamp() if stage in _ENDED else None, upgrade.number),
             )
             if stage in _BAD:
-                self._alarm(connection, upgrade, reason or upgrade.reason)
+                self._alarm(connection, upgrade, reason)
         return self._read(upgrade.number)
 
     def count_attempt(self, upgrade: Upgrade) -> Upgrade:
@@ -150,6 +153,20 @@ class Upgrades:
                 "UPDATE upgrades SET attempts = attempts + 1 WHERE number = ?", (upgrade.number,)
             )
         return self._read(upgrade.number)
+
+    def postpone(self, upgrade: Upgrade, reason: str, *, counts: bool) -> None:
+        """Write down what it waits for; the first time, an alarm tells of it.
+
+        Args:
+            counts: whether this try is one of those that are limited.
+        """
+        with self._journal.write("upgrade.postpone") as connection:
+            connection.execute(
+                "UPDATE upgrades SET reason = ?, attempts = attempts - ? WHERE number = ?",
+                (reason, 0 if counts else 1, upgrade.number),
+            )
+            if not upgrade.reason:
+                self._alarm(connection, upgrade, f"for now, {reason}")
 
     def prove(self, upgrade: Upgrade) -> None:
         """Write down that the new agent completed a turn: said by nobody but itself."""

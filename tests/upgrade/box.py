@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from ota_py.gateway.timing import Clock
 from ota_py.gateway.upgrades import Upgrade, Upgrades
 from ota_py.manager.gateway_software import collect
 from ota_py.manifest import Manifest
+from tests.upgrade.processes import Processes
 from tests.upgrade.wheelhouses import ROOT
 
 OLD = "0.1.0-test"
@@ -60,6 +59,7 @@ class Box:
         self.directory = directory
         self.ota = directory / "ota"
         self.installation = Installation(self.ota)
+        self.processes = Processes(directory)
         self._manager: subprocess.Popen[bytes] | None = None
         self.add(old)
         (self.ota / "venv").symlink_to(f"venvs/{OLD}")
@@ -121,7 +121,7 @@ class Box:
         """Carry out the upgrade in the foreground, as the old build's supervisor does."""
         return subprocess.run(
             supervisor_argv(self.installation.python(OLD), self.config_file),
-            env={**os.environ, **environment},
+            env={**self.processes.environment, **environment},
             capture_output=True,
             text=True,
             timeout=120,
@@ -133,13 +133,13 @@ class Box:
     def start(self) -> None:
         """Start the service manager, and so the agent."""
         (self.directory / "up").touch()
-        self._manager = subprocess.Popen([self.directory / "manager"], start_new_session=True)
+        self._manager = subprocess.Popen([self.directory / "manager"], env=self.processes.environment)
 
     def recover(self) -> str:
         """Run recovery as at boot; the build that did it."""
         done = subprocess.run(
             ["sh", "-x", self.ota / "ota-recover"],
-            env={**os.environ, "DOCKER_HOST": "unix:///nowhere"},
+            env={**self.processes.environment, "DOCKER_HOST": "unix:///nowhere"},
             capture_output=True,
             text=True,
             timeout=60,
@@ -151,29 +151,20 @@ class Box:
     def power_cut(self) -> None:
         """Kill everything of this gateway at once."""
         (self.directory / "up").unlink(missing_ok=True)
-        for _ in range(2):  # what was being started meanwhile
-            for pid, command in self.processes():
-                if str(self.directory) in command:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+        self.processes.kill()
         if self._manager is not None:
             self._manager.wait(10)
 
-    def processes(self) -> list[tuple[int, str]]:
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != os.getpid():
-                with suppress(OSError):
-                    found.append(
-                        (int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-                    )
-        return found
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.power_cut()
+        self.processes.end()
 
     def agents(self) -> set[str]:
         """The builds whose agent runs."""
         return {
             name
-            for _, command in self.processes()
+            for command in self.processes.commands()
             for name in os.listdir(self.ota / "venvs")
             if f"{self.ota}/venvs/{name}/commands/ota_client.py run" in command
         }
@@ -207,7 +198,7 @@ class Box:
         client = self.ota / "venv" / "commands" / "ota_client.py"
         done = subprocess.run(
             ["python3", client, "status", "--json", "--config", str(self.config_file)],
-            env={**os.environ, "DOCKER_HOST": "unix:///nowhere"},
+            env={**self.processes.environment, "DOCKER_HOST": "unix:///nowhere"},
             capture_output=True,
             text=True,
             check=True,

@@ -14,7 +14,7 @@ from tests.upgrade.box import OLD, Box
 
 # What is wrong with a new version: lines added to agent.py.
 EXITS = "\n\ndef _no(self): raise RuntimeError('on purpose')\n\n\nAgent.run = _no\n"
-HANGS = "\n\nAgent.turn = lambda self: time.sleep(3600)\n"
+HANGS = "\n\nimport time\nAgent.turn = lambda self: time.sleep(3600)\n"
 
 
 @pytest.fixture(scope="session")
@@ -45,5 +45,5 @@ def make_box(tmp_path: Path, factory: Callable[..., tuple[Path, Path]]) -> Itera
 
     yield make
     for box in boxes:
-        box.power_cut()
+        box.close()
     shutil.rmtree(tmp_path, ignore_errors=True)
