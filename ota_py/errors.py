@@ -56,6 +56,12 @@ class KeyFileError(OtaError):
     exit_status = 4
 
 
+class KeyMismatchError(KeyFileError):
+    """A private key that is not one of the keys that root names for its role."""
+
+    code = "key_mismatch"
+
+
 class ConflictError(OtaError):
     """The thing exists already, or its state does not allow this."""
 

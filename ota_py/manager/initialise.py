@@ -14,7 +14,8 @@ from ota_py.errors import ConfigError, ConflictError
 from ota_py.manager.config import Config, Role
 from ota_py.manager.secrets import Passphrases
 from ota_py.trust import layout, repository
-from ota_py.trust.signers import FILE_SCHEME, generate_rsa, load_signer
+from ota_py.trust.key_files import generate_key
+from ota_py.trust.signers import FILE_SCHEME, load_signer
 from ota_py.trust.store import Store
 
 ADMIN_PASSWORD_FILE = "admin-password"
@@ -122,7 +123,7 @@ def _make_key(config: Config, role: Role, passphrases: Passphrases) -> Signer:
     path = _key_path(config, role)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     passphrase = passphrases.new(role)
-    public: Key = generate_rsa(path, passphrase)
+    public: Key = generate_key(path, passphrase)
     _write(_public_path(path), public.keyval["public"].encode())
     return load_signer(f"{FILE_SCHEME}{path}", public, lambda: passphrase or "")
 

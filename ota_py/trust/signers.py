@@ -1,75 +1,54 @@
-"""Private keys: made, loaded and used through securesystemslib's signers.
+"""Private keys by URI, and what they sign, through securesystemslib's signers.
 
-A key is named by a URI. `file:` is ours: a PKCS#8 PEM file, 0600, encrypted when a passphrase was given
-(securesystemslib's own `file2:` cannot decrypt). Every other scheme (`awskms:`, `hsm:`, `hv:`, ...) goes to
-securesystemslib, so that a KMS key is one option away from a file.
+`file:` is ours (see `key_files`: securesystemslib's own `file2:` cannot decrypt). Every other scheme goes to
+securesystemslib, so that a key in a KMS or an HSM is one option away from a file.
 """
 
 from __future__ import annotations
 
-import os
-import stat
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from securesystemslib.exceptions import Error as SecureSystemsError
-from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import CryptoSigner, Key, SecretsHandler, Signature, Signer, SSlibKey
+from securesystemslib.exceptions import UnsupportedLibraryError, UnverifiedSignatureError
+from securesystemslib.signer import (
+    AWSSigner,
+    AzureSigner,
+    CryptoSigner,
+    GCPSigner,
+    HSMSigner,
+    Key,
+    SecretsHandler,
+    Signature,
+    Signer,
+    SSlibKey,
+    VaultSigner,
+)
 
-from ota_py.errors import ConflictError, KeyFileError, UsageError
-from ota_py.trust.verify import RSA_MIN_BITS, RSA_SCHEME, check_key, signature_file
+from ota_py.errors import KeyFileError, KeyMismatchError
+from ota_py.trust.key_files import PassphraseGetter, normal_key, read_private, same_key, tuf_key
+from ota_py.trust.verify import check_key, signature_file
 
 FILE_SCHEME = "file:"
+# What brings the library of a scheme: `pip install 'ota-py[...]'`.
+EXTRAS = {"awskms": "aws-kms", "azurekms": "azure-kms", "gcpkms": "gcp-kms", "hv": "vault", "hsm": "hsm"}
 # Signed to find out which key a URI means where several may be meant; it is no manifest and no metadata.
 PROBE = b"which key is this?"
 
-PassphraseGetter = Callable[[], str]
-
-
-def generate_rsa(path: Path, passphrase: str | None, bits: int = RSA_MIN_BITS) -> Key:
-    """Write a new RSA private key as PKCS#8 PEM with mode 0600, and return its public part.
-
-    Args:
-        path: where to write it; an existing file is never touched.
-        passphrase: encrypts the file; None leaves it in the clear.
-        bits: 2048 or more.
-
-    Raises:
-        UsageError: fewer bits than 2048.
-        ConflictError: `path` exists.
-        KeyFileError: it cannot be written.
-    """
-    if bits < RSA_MIN_BITS:
-        raise UsageError(f"an RSA key of {bits} bits is too short, expected at least {RSA_MIN_BITS}")
-    private = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase:
-        encryption = serialization.BestAvailableEncryption(passphrase.encode())
-    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise ConflictError(f"{path} exists; a key is never overwritten") from None
-    except OSError as error:
-        raise KeyFileError(f"cannot write the key {path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    return SSlibKey.from_crypto(private.public_key(), scheme=RSA_SCHEME)
+# The libraries tell of their failures by exceptions, which become ours; their log would say it twice.
+logging.getLogger("securesystemslib").addHandler(logging.NullHandler())
 
 
 def load_signer(uri: str, public: Key, passphrase: PassphraseGetter) -> Signer:
     """Open the private key named by `uri`, and check that it is the one of `public`.
 
     Args:
-        uri: `file:PATH`, or a scheme of securesystemslib.
+        uri: `file:PATH`, or a scheme of `EXTRAS`.
         public: the public key as the root names it.
-        passphrase: asked only when the file is encrypted.
+        passphrase: asked only when the file is encrypted; it is the PIN of an HSM, too.
 
     Raises:
         KeyFileError: missing, readable by others, wrong passphrase, unusable, or another key than `public`.
@@ -85,18 +64,56 @@ def load_matching(uri: str, known: Sequence[Key], passphrase: PassphraseGetter) 
         known: at least one, such as all release keys of root.
 
     Raises:
-        KeyFileError: see `load_signer`; or it belongs to none of them.
+        KeyMismatchError: it belongs to none of them.
+        KeyFileError: see `load_signer`.
     """
     if uri.startswith(FILE_SCHEME):
         return _load_file(Path(uri.removeprefix(FILE_SCHEME)), known, passphrase)
     if len(known) == 1:
         return _load_remote(uri, known[0], passphrase)
     for public in known:
-        with suppress(KeyFileError):
+        with suppress(KeyMismatchError):
             signer = _load_remote(uri, public, passphrase)
             signer.sign(PROBE)
             return signer
     raise _mismatch(uri, known)
+
+
+def import_public(uri: str, passphrase: PassphraseGetter) -> tuple[str, Key]:
+    """The public part of the key that a URI means, and the URI to use from now on.
+
+    The URI may become more exact: a service's newest version of a key is named by its number, so that a
+    version made there later is not used by mistake.
+
+    Raises:
+        KeyFileError: it cannot be had.
+        TrustError: the key is too weak.
+    """
+    if uri.startswith(FILE_SCHEME):
+        path = Path(uri.removeprefix(FILE_SCHEME))
+        return uri, tuf_key(read_private(path, passphrase).public_key(), str(path))
+    parts = urlsplit(uri)
+    importers: dict[str, Callable[[], tuple[str, SSlibKey]]] = {
+        "awskms": lambda: AWSSigner.import_(parts.path),
+        "azurekms": lambda: AzureSigner.import_(parts.netloc.partition(".")[0], parts.path.split("/")[2]),
+        "gcpkms": lambda: GCPSigner.import_(parts.path),
+        "hv": lambda: VaultSigner.import_(parts.path.partition("/")[0]),
+        "hsm": lambda: HSMSigner.import_(
+            int(parts.path) if parts.path else None,
+            dict(parse_qsl(parts.query)).get("label"),
+            lambda _what: passphrase(),
+        ),
+    }
+    if parts.scheme not in importers:
+        raise KeyFileError(
+            f"{uri} does not name a key",
+            hint=f"use file:PATH or one of {', '.join(f'{scheme}:' for scheme in EXTRAS)}",
+        )
+    try:
+        exact, key = importers[parts.scheme]()
+    except Exception as error:  # noqa: BLE001 - each service's library has errors of its own
+        raise _unusable(uri, error) from None
+    return exact, normal_key(key, uri)
 
 
 def sign_manifest(raw: bytes, signers: Iterable[Signer]) -> bytes:
@@ -112,7 +129,7 @@ def sign_manifest(raw: bytes, signers: Iterable[Signer]) -> bytes:
 
 
 class _Checked(Signer):
-    """A signer of securesystemslib that believes no answer: what it signs is verified at once."""
+    """A signer of securesystemslib that is not believed: what it signs is verified at once."""
 
     def __init__(self, uri: str, signer: Signer) -> None:
         self._uri = uri
@@ -134,12 +151,13 @@ class _Checked(Signer):
         """Sign, and verify the signature.
 
         Raises:
-            KeyFileError: the service refused, or it signed with another key.
+            KeyMismatchError: it signed with another key.
+            KeyFileError: the service refused.
         """
         try:
             signature = self._signer.sign(payload)
         except Exception as error:  # noqa: BLE001 - each service's library has errors of its own
-            raise KeyFileError(f"the key {self._uri} did not sign: {error}") from None
+            raise _unusable(self._uri, error) from None
         try:
             self.public_key.verify_signature(signature, payload)
         except UnverifiedSignatureError:
@@ -152,54 +170,35 @@ def _load_remote(uri: str, public: Key, passphrase: PassphraseGetter) -> Signer:
     try:
         return _Checked.from_priv_key_uri(uri, public, lambda _what: passphrase())
     except Exception as error:  # noqa: BLE001 - each service's library has errors of its own
-        raise KeyFileError(f"cannot use the key {uri}: {error}") from None
+        raise _unusable(uri, error) from None
 
 
 def _load_file(path: Path, known: Sequence[Key], passphrase: PassphraseGetter) -> Signer:
-    pem = _read_private(path)
-    try:
-        private = serialization.load_pem_private_key(pem, None)
-    except TypeError:  # cryptography's way to say that it is encrypted
-        try:
-            private = serialization.load_pem_private_key(pem, passphrase().encode())
-        except ValueError:
-            raise KeyFileError(f"the passphrase does not open the key {path}") from None
-    except ValueError:
-        raise KeyFileError(f"{path} is not a private key in PEM (PKCS#8)") from None
-    for public in known:
-        check_key(public.keyid, public)
-        if isinstance(public, SSlibKey) and _fits(private.public_key(), public):
-            return CryptoSigner(private, public)
+    private = read_private(path, passphrase)
+    public = tuf_key(private.public_key(), str(path))
+    for key in known:
+        check_key(key.keyid, key)
+        if isinstance(key, SSlibKey) and same_key(key, public):
+            return CryptoSigner(private, key)
     raise _mismatch(str(path), known)
 
 
-def _fits(public: PublicKeyTypes, key: SSlibKey) -> bool:
-    try:
-        return SSlibKey.from_crypto(public, scheme=key.scheme).keyval == key.keyval
-    except ValueError:
-        return False  # of a kind that TUF does not know
-
-
-def _mismatch(what: str, known: Sequence[Key]) -> KeyFileError:
+def _mismatch(what: str, known: Sequence[Key]) -> KeyMismatchError:
     ids = ", ".join(key.keyid[:16] for key in known)
-    return KeyFileError(
+    return KeyMismatchError(
         f"{what} is not the private key of {ids}",
         hint="root.json names another key for this role; give the key that belongs to it",
     )
 
 
-def _read_private(path: Path) -> bytes:
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            raise KeyFileError(
-                f"the key {path} can be read by others (mode {mode:04o}, expected 0600)",
-                hint=f"run: chmod 600 {path}; if others could read it, rotate the key",
-            )
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise KeyFileError(
-            f"the key {path} does not exist", hint="run `init`, or name the key under [keys] in ota.toml"
-        ) from None
-    except OSError as error:
-        raise KeyFileError(f"cannot read the key {path}: {error.strerror}") from None
+def _unusable(uri: str, error: Exception) -> KeyFileError:
+    extra = EXTRAS.get(uri.partition(":")[0])
+    if isinstance(error, UnsupportedLibraryError) and extra:
+        return KeyFileError(
+            f"cannot use the key {uri}: its library is not installed",
+            hint=f"run: pip install 'ota-py[{extra}]'",
+        )
+    return KeyFileError(
+        f"cannot use the key {uri}: {str(error) or type(error).__name__}",
+        hint="check its name and this machine's access to it; see docs/operator-guide.md",
+    )

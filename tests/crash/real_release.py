@@ -21,8 +21,9 @@ from lab.oci import Layer, Registry, layer_of_files
 from ota_py.manager import wheelhouse
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
+from ota_py.trust.key_files import generate_key
 from ota_py.trust.repository import Repository, initialise
-from ota_py.trust.signers import generate_rsa, load_signer, sign_manifest
+from ota_py.trust.signers import load_signer, sign_manifest
 from tests.trust.stores import DirectoryOfBytes
 
 HERE = Path(__file__).resolve().parent
@@ -164,7 +165,7 @@ def _repository(directory: Path, app: dict[str, Image]) -> bytes:
     signers: dict[str, Signer] = {}
     for role in ("root", "release", "online"):
         path = directory / f"{role}.pem"
-        signers[role] = load_signer(f"file:{path}", generate_rsa(path, None), lambda: "")
+        signers[role] = load_signer(f"file:{path}", generate_key(path, None), lambda: "")
     store, now = DirectoryOfBytes(directory / "repository"), datetime.now(UTC)
     root = initialise(
         store, signers["root"], signers["release"].public_key, signers["release"], signers["online"], now

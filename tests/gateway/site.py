@@ -27,8 +27,9 @@ from ota_py.gateway.journal import Journal
 from ota_py.gateway.sources import from_repository, trust_client
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
+from ota_py.trust.key_files import generate_key
 from ota_py.trust.repository import Repository, initialise
-from ota_py.trust.signers import generate_rsa, load_signer, sign_manifest
+from ota_py.trust.signers import load_signer, sign_manifest
 from tests.trust.stores import DirectoryOfBytes
 
 CLIENT = Path(__file__).resolve().parents[2] / "ota_client.py"
@@ -93,7 +94,7 @@ class Keys:
         signers = {}
         for role in ("root", "release", "online"):
             path = directory / f"{role}.pem"
-            signers[role] = load_signer(f"file:{path}", generate_rsa(path, None), _no_passphrase)
+            signers[role] = load_signer(f"file:{path}", generate_key(path, None), _no_passphrase)
         return cls(signers)
 
 

@@ -16,8 +16,9 @@ from securesystemslib.signer import Signer
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
 from ota_py.trust.client import TrustClient
+from ota_py.trust.key_files import generate_key
 from ota_py.trust.repository import Repository, initialise
-from ota_py.trust.signers import generate_rsa, load_signer, sign_manifest
+from ota_py.trust.signers import load_signer, sign_manifest
 from tests.trust.stores import DirectoryOfBytes
 
 ROLES = ("root", "release", "online")
@@ -76,7 +77,7 @@ def signers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Signer]:
     result = {}
     for role in ROLES:
         path = directory / f"{role}.pem"
-        key = generate_rsa(path, None)
+        key = generate_key(path, None)
         result[role] = load_signer(f"file:{path}", key, no_passphrase)
     return result
 

@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from securesystemslib.signer import SSlibKey
 
 from ota_py.errors import ConflictError, KeyFileError, TrustError, UsageError
-from ota_py.trust.signers import generate_rsa, load_signer
+from ota_py.trust.key_files import generate_key
+from ota_py.trust.signers import load_signer
 
 
 def test_generated_key_is_private_and_encrypted(tmp_path):
     path = tmp_path / "release.pem"
-    key = generate_rsa(path, "correct horse")
+    key = generate_key(path, "correct horse")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert b"ENCRYPTED PRIVATE KEY" in path.read_bytes()
     signature = load_signer(f"file:{path}", key, lambda: "correct horse").sign(b"data")
@@ -24,44 +25,44 @@ def test_generated_key_is_private_and_encrypted(tmp_path):
 
 def test_wrong_passphrase(tmp_path):
     path = tmp_path / "release.pem"
-    key = generate_rsa(path, "correct horse")
+    key = generate_key(path, "correct horse")
     with pytest.raises(KeyFileError, match="the passphrase does not open the key"):
         load_signer(f"file:{path}", key, lambda: "wrong")
 
 
 def test_world_readable_key_is_refused(tmp_path):
     path = tmp_path / "release.pem"
-    key = generate_rsa(path, None)
+    key = generate_key(path, None)
     path.chmod(0o644)
     with pytest.raises(KeyFileError, match=r"can be read by others \(mode 0644, expected 0600\)"):
         load_signer(f"file:{path}", key, str)
 
 
 def test_missing_key(tmp_path):
-    key = generate_rsa(tmp_path / "a.pem", None)
+    key = generate_key(tmp_path / "a.pem", None)
     with pytest.raises(KeyFileError, match="does not exist"):
         load_signer(f"file:{tmp_path / 'b.pem'}", key, str)
 
 
 def test_key_of_another_role(tmp_path):
-    key = generate_rsa(tmp_path / "a.pem", None)
-    generate_rsa(tmp_path / "b.pem", None)
+    key = generate_key(tmp_path / "a.pem", None)
+    generate_key(tmp_path / "b.pem", None)
     with pytest.raises(KeyFileError, match="is not the private key of"):
         load_signer(f"file:{tmp_path / 'b.pem'}", key, str)
 
 
 def test_never_overwrites(tmp_path):
     path = tmp_path / "a.pem"
-    generate_rsa(path, None)
+    generate_key(path, None)
     before = path.read_bytes()
     with pytest.raises(ConflictError):
-        generate_rsa(path, None)
+        generate_key(path, None)
     assert path.read_bytes() == before
 
 
 def test_a08_short_keys_are_neither_made_nor_used(tmp_path):
-    with pytest.raises(UsageError, match="1024 bits is too short, expected at least 2048"):
-        generate_rsa(tmp_path / "a.pem", None, bits=1024)
+    with pytest.raises(UsageError, match="rsa-1024 is not a kind of key that can be made"):
+        generate_key(tmp_path / "a.pem", None, "rsa-1024")
     private = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     path = tmp_path / "short.pem"
     path.write_bytes(
@@ -76,6 +77,6 @@ def test_a08_short_keys_are_neither_made_nor_used(tmp_path):
 
 
 def test_unknown_scheme(tmp_path):
-    key = generate_rsa(tmp_path / "a.pem", None)
+    key = generate_key(tmp_path / "a.pem", None)
     with pytest.raises(KeyFileError, match="cannot use the key floppy:1"):
         load_signer("floppy:1", key, str)
