@@ -7,20 +7,17 @@ The order of writing is the point of this file: targets first, then the metadata
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from securesystemslib.exceptions import Error as SecureSystemsError
 from securesystemslib.signer import Key, Signer
 from tuf.api.exceptions import RepositoryError as TufRepositoryError
 from tuf.api.metadata import (
     Metadata,
-    MetaFile,
     Root,
     Snapshot,
     TargetFile,
@@ -28,24 +25,14 @@ from tuf.api.metadata import (
     Timestamp,
 )
 from tuf.api.serialization import DeserializationError
-from tuf.api.serialization.json import JSONSerializer
 
 from ota_py import names
-from ota_py.errors import ConflictError, KeyFileError, NotFoundError, TrustError
+from ota_py.errors import ConflictError, NotFoundError, TrustError
 from ota_py.trust import layout
 from ota_py.trust.large_files import check_file
+from ota_py.trust.metadata import JSON, expiry, online_metadata, signed
 from ota_py.trust.store import Store
 from ota_py.trust.verify import VerifiedManifest, check_integrity, check_keys, parse_root, verify_manifest
-
-# How long each role's signature holds. Reasons and costs: docs/adr/0004-expiry-of-metadata.md.
-EXPIRY = {
-    Root.type: timedelta(days=365),
-    Targets.type: timedelta(days=365),
-    Snapshot.type: timedelta(days=30),
-    Timestamp.type: timedelta(days=30),
-}
-
-_JSON = "application/json"
 
 S = TypeVar("S", Snapshot, Targets, Timestamp)
 
@@ -70,15 +57,15 @@ def initialise(
         raise ConflictError(
             f"{store.url} holds a repository already", hint="choose another place, or go on with that one"
         )
-    root = Root(consistent_snapshot=True, expires=_expiry(Root.type, now))
+    root = Root(consistent_snapshot=True, expires=expiry(Root.type, now))
     root.add_key(root_signer.public_key, Root.type)
     root.add_key(release_key, Targets.type)
     for role in (Snapshot.type, Timestamp.type):
         root.add_key(online.public_key, role)
     check_keys(root)
-    signed_root = _signed(root, root_signer)
-    targets = Targets(expires=_expiry(Targets.type, now))
-    store.put(f"{layout.METADATA}1.root.json", signed_root, _JSON)
+    signed_root = signed(root, root_signer)
+    targets = Targets(expires=expiry(Targets.type, now))
+    store.put(f"{layout.METADATA}1.root.json", signed_root, JSON)
     _write_metadata(store, targets, 1, 1, release, online, now)
     return signed_root
 
@@ -213,7 +200,7 @@ class Repository:
             "critical": verified.manifest.critical,
         }
         self._targets.version = self._unused("targets")
-        self._targets.expires = _expiry(Targets.type, now)
+        self._targets.expires = expiry(Targets.type, now)
         self._write(self._targets, release, online, now)
 
     def _put(self, path: str, data: bytes | Path) -> TargetFile:
@@ -283,38 +270,13 @@ def _write_metadata(
 ) -> None:
     targets_name = f"{layout.METADATA}{targets.version}.targets.json"
     if release:
-        store.put(targets_name, _signed(targets, release), _JSON)
+        store.put(targets_name, signed(targets, release), JSON)
     targets_bytes = store.get(targets_name)
-    snapshot = Snapshot(
-        version=snapshot_version,
-        expires=_expiry(Snapshot.type, now),
-        meta={"targets.json": _meta(targets.version, targets_bytes)},
+    snapshot, timestamp = online_metadata(
+        targets.version, targets_bytes, snapshot_version, timestamp_version, online, now
     )
-    snapshot_bytes = _signed(snapshot, online)
-    store.put(f"{layout.METADATA}{snapshot_version}.snapshot.json", snapshot_bytes, _JSON)
-    timestamp = Timestamp(
-        version=timestamp_version,
-        expires=_expiry(Timestamp.type, now),
-        snapshot_meta=_meta(snapshot_version, snapshot_bytes),
-    )
-    store.put(f"{layout.METADATA}timestamp.json", _signed(timestamp, online), _JSON)
-
-
-def _signed(signed: Root | Targets | Snapshot | Timestamp, signer: Signer) -> bytes:
-    envelope: Metadata[Any] = Metadata(signed)
-    try:
-        envelope.sign(signer)
-    except (TufRepositoryError, SecureSystemsError, ValueError, OSError) as error:
-        raise KeyFileError(f"the {signed.type} metadata could not be signed: {error}") from None
-    return envelope.to_bytes(JSONSerializer())
-
-
-def _meta(version: int, data: bytes) -> MetaFile:
-    return MetaFile(version=version, length=len(data), hashes={"sha256": _sha256(data)})
-
-
-def _expiry(role: str, now: datetime) -> datetime:
-    return (now + EXPIRY[role]).replace(microsecond=0)
+    store.put(f"{layout.METADATA}{snapshot_version}.snapshot.json", snapshot, JSON)
+    store.put(layout.TIMESTAMP, timestamp, JSON)
 
 
 def _check(data: bytes | Path, sha256: str, length: int, what: str) -> None:
@@ -324,9 +286,5 @@ def _check(data: bytes | Path, sha256: str, length: int, what: str) -> None:
         check_file(data, sha256, length, what)
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def _content_type(path: str) -> str:
-    return _JSON if path.endswith((".json", ".sig")) else "application/octet-stream"
+    return JSON if path.endswith((".json", ".sig")) else "application/octet-stream"

@@ -14,12 +14,12 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from securesystemslib.exceptions import Error as SecureSystemsError
 from securesystemslib.signer import Signature, Signer
-from tuf.api.metadata import Metadata, Root, VerificationResult
+from tuf.api.metadata import Metadata, Root, Targets, VerificationResult
 from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
 
@@ -32,6 +32,7 @@ FORMAT = "ota-signing-request"
 REQUEST_MAX_BYTES = 16 * 1024 * 1024
 DOCUMENTS_MAX = 1000
 
+S = TypeVar("S", Root, Targets)
 Kind = Literal["root", "release"]
 
 
@@ -71,12 +72,33 @@ class Document:
             ) from None
         return replace(self, signatures={**self.signatures, keyid: signature})
 
+    def parsed(self, kind: type[S]) -> S:
+        """What the payload says, if it is TUF metadata of a kind such as `Root`.
+
+        Raises:
+            UsageError: it is not, or not in canonical form.
+        """
+        signed = self._metadata().signed
+        if not isinstance(signed, kind):
+            raise UsageError(f"{self.name} in the signing request holds the role {signed.type!r}")
+        return signed
+
     def envelope(self, root: Root) -> bytes:
         """TUF metadata with those of its signatures that hold for a key of `root`, as it is published.
 
         Raises:
             UsageError: the bytes are not TUF metadata in canonical form.
         """
+        return self.envelope_of(self.result(root).signed)
+
+    def envelope_of(self, key_ids: Iterable[str]) -> bytes:
+        """TUF metadata with the signatures of these keys; see `envelope`."""
+        metadata = self._metadata()
+        for keyid in sorted(key_ids):
+            metadata.signatures[keyid] = Signature(keyid, self.signatures[keyid])
+        return metadata.to_bytes(JSONSerializer())
+
+    def _metadata(self) -> Metadata[Any]:
         try:
             # Canonical JSON has line ends in text as they are, which plain JSON has not.
             data = {"signatures": [], "signed": json.loads(self.payload, strict=False)}
@@ -86,9 +108,7 @@ class Document:
         # Whatever a lenient parser overlooks, a double key for example, shows here.
         if metadata.signed_bytes != self.payload:
             raise UsageError(f"{self.name} in the signing request is not in canonical form")
-        for keyid in sorted(self.result(root).signed):
-            metadata.signatures[keyid] = Signature(keyid, self.signatures[keyid])
-        return metadata.to_bytes(JSONSerializer())
+        return metadata
 
 
 @dataclass(frozen=True)
@@ -117,20 +137,6 @@ class SigningRequest:
             if document.name == name:
                 return document
         raise UsageError(f"the signing request has no {name}", hint="it is of another kind; make a new one")
-
-    def signed_by(self, signers: Iterable[Signer], role: str) -> SigningRequest:
-        """The request with the signatures of these signers on each document of a role.
-
-        Raises:
-            KeyFileError: a key cannot sign.
-        """
-        documents = []
-        for document in self.documents:
-            if document.role == role:
-                for signer in signers:
-                    document = document.signed_by(signer)
-            documents.append(document)
-        return replace(self, documents=tuple(documents))
 
     def to_bytes(self) -> bytes:
         """The content of the file."""

@@ -8,18 +8,23 @@ import stat
 from dataclasses import replace
 
 import pytest
-from tuf.api.metadata import Metadata, Root
+from tuf.api.metadata import Metadata, Root, Targets
 
 from ota_py.errors import KeyFileError, NotFoundError, TrustError, UsageError
 from ota_py.trust.request import Document, SigningRequest, parse_request, read_request, write_request
+from ota_py.trust.signing import Signing
 from ota_py.trust.verify import parse_root
 
 
 @pytest.fixture
 def request_(publisher) -> SigningRequest:
     manifest = Document("manifest.json", "targets", publisher.manifest("1.2.0").to_bytes())
-    root = Document("1.root.json", "root", Metadata.from_bytes(publisher.root).signed_bytes)
-    return SigningRequest("release", "update 1.2.0", publisher.root, (manifest, root))
+    return SigningRequest("release", "update 1.2.0", publisher.root, (manifest,))
+
+
+@pytest.fixture
+def root_document(publisher) -> Document:
+    return Document("1.root.json", "root", Metadata.from_bytes(publisher.root).signed_bytes)
 
 
 def test_it_is_passed_on_as_a_file(request_, publisher, tmp_path):
@@ -27,42 +32,51 @@ def test_it_is_passed_on_as_a_file(request_, publisher, tmp_path):
     write_request(request_, path)
     read = read_request(path)
     assert read == request_
-    write_request(read.signed_by([publisher.signers["release"]], "targets"), path)
+    write_request(Signing(read).signed_by([publisher.signers["release"]]), path)
     assert read_request(path).document("manifest.json").result(parse_root(publisher.root)).verified
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["request.json"]
 
 
 def test_only_keys_of_the_role_count_and_each_once(request_, publisher):
-    root = parse_root(publisher.root)
     signers = publisher.signers
-    signed = request_.signed_by([signers["online"], signers["release"], signers["release"]], "targets")
-    result = signed.document("manifest.json").result(root)
+    document = request_.document("manifest.json")
+    for name in ("online", "release", "release"):
+        document = document.signed_by(signers[name])
+    result = document.result(parse_root(publisher.root))
     assert list(result.signed) == [signers["release"].public_key.keyid]
-    assert not signed.document("1.root.json").result(root).signed
+
+
+def test_a_key_signs_only_what_it_may_and_what_needs_it(request_, publisher):
+    signers = publisher.signers
+    assert Signing(request_).signed_by([signers["root"], signers["online"]]) == request_
+    signed = Signing(request_).signed_by([signers["release"]])
+    assert not Signing(signed).missing()
+    assert Signing(signed).signed_by([signers["release"]]) == signed
 
 
 def test_a_signature_over_other_bytes_is_none(request_, publisher):
-    signed = request_.signed_by([publisher.signers["release"]], "targets").document("manifest.json")
+    signed = Signing(request_).signed_by([publisher.signers["release"]]).document("manifest.json")
     altered = replace(signed, payload=signed.payload.replace(b"1.2.0", b"1.2.1"))
     assert not altered.result(parse_root(publisher.root)).signed
 
 
-def test_metadata_is_published_with_the_signatures_that_hold(request_, publisher):
+def test_metadata_is_published_with_the_signatures_that_hold(root_document, publisher):
     signers = publisher.signers
-    signed = request_.signed_by([signers["root"], signers["online"]], "root").document("1.root.json")
+    signed = root_document.signed_by(signers["root"]).signed_by(signers["online"])
     metadata = Metadata[Root].from_bytes(signed.envelope(parse_root(publisher.root)))
     assert list(metadata.signatures) == [signers["root"].public_key.keyid]
     parse_root(metadata.to_bytes())
 
 
-def test_metadata_in_another_form_is_refused(request_, publisher):
-    root = request_.document("1.root.json")
-    loose = replace(root, payload=root.payload.replace(b'"_type":', b'"_type": '))
+def test_metadata_in_another_form_is_refused(request_, root_document, publisher):
+    loose = replace(root_document, payload=root_document.payload.replace(b'"_type":', b'"_type": '))
     with pytest.raises(UsageError, match=r"1\.root\.json in the signing request is not in canonical form"):
         loose.envelope(parse_root(publisher.root))
     with pytest.raises(UsageError, match=r"manifest\.json in the signing request is not TUF metadata"):
         request_.document("manifest.json").envelope(parse_root(publisher.root))
+    with pytest.raises(UsageError, match=r"1\.root\.json in the signing request holds the role 'root'"):
+        root_document.parsed(Targets)
 
 
 @pytest.mark.parametrize(
@@ -106,4 +120,4 @@ def test_a_key_that_cannot_sign_is_named(request_):
             raise OSError("the token is not there")
 
     with pytest.raises(KeyFileError, match=r"manifest\.json could not be signed with the key abab"):
-        request_.signed_by([Broken()], "targets")
+        request_.document("manifest.json").signed_by(Broken())

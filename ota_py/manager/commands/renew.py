@@ -27,7 +27,7 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, as_json: bool) -> Non
 
     from ota_py.manager.keys import online_signer
     from ota_py.manager.secrets import Passphrases
-    from ota_py.trust.repository import EXPIRY
+    from ota_py.trust.metadata import EXPIRY
 
     now = datetime.now(UTC)
     parts.repository.renew(

@@ -1,0 +1,165 @@
+"""The next root.json: which keys count from now on. Pure: a root, keys and a time in; a root out.
+
+A version of root counts when the threshold of the version before it and its own threshold signed it (TUF
+specification, section 5.3), so gateways follow from any version to the newest, one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+
+from securesystemslib.signer import Key
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+from ota_py.errors import ConflictError, NotFoundError, UsageError
+from ota_py.trust.verify import SIGNATURES_MAX, check_keys
+
+# What people hold, and the TUF roles that it signs. Snapshot and timestamp are signed by one machine in one
+# go: keys of their own would lie side by side.
+KEY_ROLES: Mapping[str, tuple[str, ...]] = {
+    "root": (Root.type,),
+    "release": (Targets.type,),
+    "online": (Snapshot.type, Timestamp.type),
+}
+
+
+@dataclass(frozen=True)
+class RoleKeys:
+    """The keys of one of `KEY_ROLES`, and how many of them must sign."""
+
+    keys: tuple[Key, ...]
+    threshold: int
+
+    @property
+    def ids(self) -> list[str]:
+        """The key ids, sorted."""
+        return sorted(key.keyid for key in self.keys)
+
+
+@dataclass(frozen=True)
+class RoleChange:
+    """What changes for one of `KEY_ROLES`; keys by id, thresholds before and after."""
+
+    role: str
+    removed: list[str]
+    added: list[str]
+    kept: list[str]
+    thresholds: tuple[int, int]
+
+
+def role_keys(root: Root, role: str) -> RoleKeys:
+    """The keys that `root` names for one of `KEY_ROLES`."""
+    named = root.roles[KEY_ROLES[role][0]]
+    return RoleKeys(tuple(root.keys[keyid] for keyid in named.keyids), named.threshold)
+
+
+def next_root(before: Root, changes: Mapping[str, RoleKeys], expires: datetime) -> Root:
+    """The version of root after `before`.
+
+    Args:
+        changes: by role; none: the same keys, signed anew.
+        expires: with time zone.
+
+    Raises:
+        UsageError: a threshold that the keys cannot reach, or that makes no sense.
+        ConflictError: one key in two roles.
+        TrustError: a key is too weak.
+    """
+    after = deepcopy(before)
+    after.version += 1
+    after.expires = expires.replace(microsecond=0)
+    for role, wanted in changes.items():
+        _check_threshold(role, wanted)
+        for name in KEY_ROLES[role]:
+            for keyid in list(after.roles[name].keyids):
+                after.revoke_key(keyid, name)
+            for key in wanted.keys:
+                after.add_key(key, name)
+            after.roles[name].threshold = wanted.threshold
+    _check_apart(after)
+    check_keys(after)
+    return after
+
+
+def payload_of(root: Root) -> bytes:
+    """The bytes of a root that its keys sign."""
+    return Metadata(root).signed_bytes
+
+
+def with_key(now: RoleKeys, key: Key, threshold: int | None) -> RoleKeys:
+    """A role's keys and one more.
+
+    Raises:
+        ConflictError: the role has the key already.
+    """
+    if key.keyid in now.ids:
+        raise ConflictError(f"the key {key.keyid[:16]} is there already")
+    return RoleKeys((*now.keys, key), threshold or now.threshold)
+
+
+def without_key(now: RoleKeys, keyid: str, threshold: int | None) -> RoleKeys:
+    """A role's keys without one."""
+    return RoleKeys(tuple(key for key in now.keys if key.keyid != keyid), threshold or now.threshold)
+
+
+def find_key(now: RoleKeys, role: str, beginning: str) -> Key:
+    """The key of a role whose id begins so.
+
+    Raises:
+        NotFoundError: none does, or more than one.
+    """
+    found = [key for key in now.keys if key.keyid.startswith(beginning.lower())]
+    if len(found) != 1:
+        raise NotFoundError(
+            f"{'no' if not found else 'more than one'} {role} key has an id that begins with {beginning}",
+            hint=f"the {role} keys: {', '.join(keyid[:16] for keyid in now.ids)}",
+        )
+    return found[0]
+
+
+def differences(before: Root, after: Root) -> list[RoleChange]:
+    """What changes for each role, those that stay as they are left out."""
+    found = []
+    for role in KEY_ROLES:
+        old, new = role_keys(before, role), role_keys(after, role)
+        if old.ids != new.ids or old.threshold != new.threshold:
+            found.append(
+                RoleChange(
+                    role,
+                    removed=sorted(set(old.ids) - set(new.ids)),
+                    added=sorted(set(new.ids) - set(old.ids)),
+                    kept=sorted(set(old.ids) & set(new.ids)),
+                    thresholds=(old.threshold, new.threshold),
+                )
+            )
+    return found
+
+
+def _check_threshold(role: str, wanted: RoleKeys) -> None:
+    if not wanted.keys or not 1 <= wanted.threshold <= len(wanted.keys):
+        raise UsageError(
+            f"{wanted.threshold} of {len(wanted.keys)} {role} keys cannot sign",
+            hint="give a key to put in its place with --to, or another --threshold",
+        )
+    if len(wanted.keys) > SIGNATURES_MAX:
+        raise UsageError(f"{len(wanted.keys)} {role} keys are too many, the limit is {SIGNATURES_MAX}")
+    if role == "online" and wanted.threshold != 1:
+        raise UsageError(
+            "the threshold of the online key is 1",
+            hint="it signs alone, on a timer: two keys on one machine are stolen together",
+        )
+
+
+def _check_apart(root: Root) -> None:
+    roles: dict[str, str] = {}
+    for role in KEY_ROLES:
+        for keyid in role_keys(root, role).ids:
+            if other := roles.get(keyid):
+                raise ConflictError(
+                    f"the key {keyid[:16]} would be {other} and {role} key at once",
+                    hint="one stolen key must not count twice: make a key of its own with `keys init`",
+                )
+            roles[keyid] = role
