@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import json
 import socket
 import subprocess
 import threading
@@ -115,6 +116,12 @@ class Control:
 
     def hint(self, payload: bytes = b'{"version": "1.2.0", "rollout": 7}', **options) -> None:
         self._client.publish("ota/boston_001/hint", payload, qos=1, **options).wait_for_publish(5)
+
+    def status(self, gateway: str, *, online: bool) -> None:
+        """Say what an agent says, or its last will: the broker keeps it."""
+        payload = json.dumps({"online": online})
+        said = self._client.publish(f"ota/{gateway}/status", payload, qos=1, retain=True)
+        said.wait_for_publish(5)
 
     def close(self) -> None:
         self._client.disconnect()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ota_py.server.environment import MqttSettings
+from ota_py.server.fleet.listener import Listener
 from tests.gateway import gateways, small_engine
-from tests.gateway.brokers import USERS, Broker
+from tests.gateway.brokers import USERS, Broker, Control
 from tests.gateway.flapping import Flapping
 from tests.gateway.operators import serving
 from tests.gateway.waiting import wait_for
@@ -88,3 +90,29 @@ def test_the_operator_sees_who_is_gone_and_who_is_back(control_plane, broker, ga
         api.thaw()
         hints.thaw()
         wait_for(online, "online once more", seconds=30)
+
+
+def test_who_left_while_the_control_plane_was_away_is_known_at_once(broker, tmp_path):
+    said: list[str] = []
+
+    class Notes:
+        def touch(self, gateway_id: str) -> None:
+            said.append(f"touch {gateway_id}")
+
+        def gone(self, gateway_id: str) -> None:
+            said.append(f"gone {gateway_id}")
+
+    control = Control(broker)
+    control.status("boston_001", online=False)
+    control.status("boston_002", online=True)
+    password = tmp_path / "password"
+    password.touch(0o600)
+    password.write_text(USERS["control"])
+    settings = MqttSettings("127.0.0.1", broker.port, "control", password, broker.ca_file)
+    listener = Listener(settings, Notes())
+    wait_for(lambda: said, "the last will that the broker keeps")
+    control.status("boston_003", online=True)
+    wait_for(lambda: len(said) > 1, "the next word")
+    listener.close()
+    control.close()
+    assert said == ["gone boston_001", "touch boston_003"], "an old online proves nothing"

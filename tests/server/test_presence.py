@@ -99,7 +99,7 @@ def test_who_left_the_broker_is_offline_until_it_is_seen_again(db: None) -> None
         ("ota/gw/status", b'{"online": true, "version": "1.0.0"}', False, ["touch gw"]),
         ("ota/gw/status", b'{"online": false}', False, ["gone gw"]),
         ("ota/gw/status", b'{"online": true}', True, []),
-        ("ota/gw/status", b'{"online": false}', True, []),
+        ("ota/gw/status", b'{"online": false}', True, ["gone gw"]),
         ("ota/gw/status", b'{"online": 1}', False, []),
         ("ota/gw/status", b"garbage", False, []),
         ("ota/gw/status", b"[" * 4000, False, []),

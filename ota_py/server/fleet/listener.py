@@ -56,8 +56,7 @@ class Listener:
         client.subscribe(TOPICS, qos=1)
 
     def _hear(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        # A retained status is of a moment that nobody knows.
-        if message.retain or len(message.payload) > STATUS_MAX_BYTES:
+        if len(message.payload) > STATUS_MAX_BYTES:
             return
         match = _TOPIC.fullmatch(message.topic)
         try:
@@ -67,6 +66,9 @@ class Listener:
         if match is None or not isinstance(status, dict):
             logger.warning("a status that is none was ignored: %s", message.topic)
         elif status.get("online") is True:
-            self._presence.touch(match[1])
+            # What was retained is of a moment that nobody knows. Who came then may have gone unnoticed; who
+            # left then has not come back.
+            if not message.retain:
+                self._presence.touch(match[1])
         elif status.get("online") is False:
             self._presence.gone(match[1])
