@@ -188,7 +188,7 @@ class Engine:
         try:
             if transaction.state is State.PULLED and steps:
                 self._check_hold(update, now)
-                update.action(State.PULLED)(transaction)  # what waited is looked at once more
+                update.look_again(transaction)
                 transaction = self._journal.transaction(transaction.id)
             for step in steps:
                 if step is State.STOPPED:

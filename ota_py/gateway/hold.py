@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ota_py.gateway.journal import Journal
     from ota_py.gateway.transaction import Transaction
 
-WINDOW, VETO, HOOK = "window", "veto", "hook"
+WINDOW, VETO, HOOK, FETCH = "window", "veto", "hook", "fetch"
 REASON_MAX_CHARS = 200
 HINT = "it goes on by itself as soon as nothing holds it; at once by `ota_client.py update --held --now`"
 
@@ -59,7 +59,7 @@ class Hold:
     """What holds an update back.
 
     Attributes:
-        kind: `window`, `veto` or `hook`.
+        kind: `window`, `veto`, `hook`, or `fetch`: an image was lost while it waited.
         reason: for people.
     """
 

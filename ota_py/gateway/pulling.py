@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from ota_py.errors import InterruptedByOperatorError, OtaError, RegistryError
-from ota_py.gateway import images, sources
+from ota_py.errors import InterruptedByOperatorError, NoSpaceError, OtaError, RegistryError
+from ota_py.gateway import free_space, images, sources
 from ota_py.gateway.fetched import Fetched
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.references import relayed
@@ -113,7 +114,11 @@ class Pulling:
                 self._parts.progress.pulling(reference, here, total)
 
             # A client of its own: one connection serves one thread.
-            images.Images(images.connect(PULL_STALL_SECONDS)).pull(reference, progress)
+            engine = images.Images(images.connect(PULL_STALL_SECONDS))
+            try:
+                engine.pull(reference, progress)
+            except NoSpaceError:
+                raise _engine_is_full(reference, engine.root_dir()) from None
 
         with ThreadPoolExecutor(min(len(references), PARALLEL_PULLS)) as pool:
             try:
@@ -134,3 +139,14 @@ class Pulling:
             sources.throttle(self._config), tries=LINK_TRIES, check=self._check, ca_file=ca_file(host)
         )
         return Registry(repository, link, images.login, is_insecure=self._parts.images.is_insecure(host))
+
+
+def _engine_is_full(reference: str, root: Path) -> NoSpaceError:
+    """Nobody knows before what an image takes unpacked. The engine has taken back what it had begun."""
+    free = free_space.free_bytes(root) if root.exists() else None
+    has = f", which has {free // 1024**2:,} MiB free" if free is not None else ""
+    return NoSpaceError(
+        f"{reference} does not fit, unpacked, on the Docker engine's disk ({root}{has})",
+        hint="free more space there, for example with `docker image prune`, and try again",
+        free_bytes=free,
+    )

@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ota_py.errors import ConflictError, HealthError, IntegrityError
-from ota_py.gateway import ballast, compat, health, intact, references, space, upgrade
+from ota_py.errors import CarrierError, ConflictError, HealthError, HeldError, IntegrityError
+from ota_py.gateway import ballast, compat, health, hold, intact, references, space, upgrade
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project, compare
@@ -197,6 +197,21 @@ class Update:
         ballast.take(self._config.ballast_path, self._parts.backups.bytes_of_files(backup))
         self._staging.check(plan.files)
         space.require_for_archives(self._parts)
+
+    def look_again(self, transaction: Transaction) -> None:
+        """Look once more at what waited since it was ready; what is gone of it is fetched again.
+
+        Raises:
+            HeldError: an image is gone and cannot be had now: that says nothing about the update.
+        """
+        try:
+            self._pull(transaction)
+        except CarrierError as error:
+            raise HeldError(
+                f"an image that was here is gone, and cannot be fetched now: {error.message}",
+                hint="it tries again by itself; a bundle of the update brings the image, too",
+                kind=hold.FETCH,
+            ) from None
 
     def _pull_images(self, chosen: Mapping[str, str], clock: Clock) -> None:
         missing = self._missing(chosen)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from ota_py.gateway import hold
 from ota_py.gateway.api import Assignment
-from ota_py.gateway.hold import HOOK, Maintenance
+from ota_py.gateway.hold import FETCH, HOOK, Maintenance
 from ota_py.gateway.transaction import Transaction
 
 # Between two questions to the veto command, and between two processes of the engine.
 COMMAND_SECONDS = 60.0
-# Only the engine can ask a hook.
-HOOK_SECONDS = 300.0
+# Only the engine can ask a hook or a registry.
+ENGINE_SECONDS = 300.0
+_ASKED_BY_ENGINE = (FETCH, HOOK)
 
 
 class Waiting:
@@ -40,9 +41,10 @@ class Waiting:
         held = last if last is not None and hold.is_held(last) else None
         if held is not None and (self.transaction is None or held.id != self.transaction.id):
             self.withdrawn = False
-            # A window may open at any moment, and the command was not asked by us; a hook was asked just now.
-            asked = max(0.0, HOOK_SECONDS - held.clock.age()) if held.plan["held"]["kind"] == HOOK else 0.0
-            self._next = self._clock() + asked
+            # A window may open at any moment, and the command was not asked by us; the others were just now.
+            kind = held.plan["held"]["kind"]
+            asked = ENGINE_SECONDS - held.clock.age() if kind in _ASKED_BY_ENGINE else 0.0
+            self._next = self._clock() + max(0.0, asked)
         self.transaction = held
 
     def is_for(self, assignment: Assignment | None) -> bool:
@@ -76,4 +78,4 @@ class Waiting:
 
 
 def _pause(transaction: Transaction) -> float:
-    return HOOK_SECONDS if transaction.plan["held"]["kind"] == HOOK else COMMAND_SECONDS
+    return ENGINE_SECONDS if transaction.plan["held"]["kind"] in _ASKED_BY_ENGINE else COMMAND_SECONDS

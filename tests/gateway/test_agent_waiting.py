@@ -13,7 +13,7 @@ from ota_py.gateway.api import Assignment
 from ota_py.gateway.config import MaintenanceConfig
 from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
-from ota_py.gateway.waiting import COMMAND_SECONDS, HOOK_SECONDS, Waiting
+from ota_py.gateway.waiting import COMMAND_SECONDS, ENGINE_SECONDS, Waiting
 from tests.gateway import gateways
 from tests.gateway.small_control_plane import SmallControlPlane
 from tests.gateway.waiting import wait_for
@@ -186,10 +186,11 @@ def test_another_kind_of_hold_is_told_by_the_engine_and_not_each_second(gateway,
     assert watch.may_go_on()
 
 
-def test_a_hook_is_asked_every_five_minutes(gateway):
-    watch, clock, _ = waiting_for(gateway, "hook")
+@pytest.mark.parametrize("kind", ["hook", "fetch"])
+def test_what_only_the_engine_can_ask_is_asked_every_five_minutes(gateway, kind):
+    watch, clock, _ = waiting_for(gateway, kind)
     assert not watch.may_go_on()
-    clock.now += HOOK_SECONDS - 10
+    clock.now += ENGINE_SECONDS - 10
     assert not watch.may_go_on()
     clock.now += 10
     assert watch.may_go_on()

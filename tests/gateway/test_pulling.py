@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,11 +44,17 @@ class Fetching:
     def limit(self, kib_per_second: int) -> None:
         self.site.configure(f"[fetch]\nrelay_port = {self.relay_port}\nbandwidth_kib = {kib_per_second}\n")
 
-    def release(self, version: str, mib: float = 2, files: dict[str, bytes] | None = None) -> Image:
-        """Publish `app` with a large layer that nothing compresses."""
+    def release(
+        self,
+        version: str,
+        mib: float = 2,
+        files: dict[str, bytes] | None = None,
+        content: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> Image:
+        """Publish `app` with a large layer, of what nothing compresses if not said otherwise."""
         site = self.site
         own = {"/version": (version.encode(), 0o644), "/start": (RUNS, 0o755), "/health": (HEALTHY, 0o755)}
-        large = layer_of_files({"/large": (secrets.token_bytes(int(mib * MIB)), 0o644)})
+        large = layer_of_files({"/large": (content(int(mib * MIB)), 0o644)})
         layers = [site._layers["busybox"], layer_of_files({**own, "/tmp/.keep": (b"", 0o644)}), large]
         name = f"{site.project}/app"
         digest = self.registry.push(name, version, OciImage(layers, ["/start"], {"PATH": PATH}))
