@@ -147,6 +147,7 @@ class Installation:
 
     def end_trial(self) -> None:
         """The launchers start what the link says again."""
+        files.remove_draft(self._trial)
         files.remove(self._trial)
         files.remove(self._starts)
 

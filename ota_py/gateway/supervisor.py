@@ -157,13 +157,15 @@ class Supervisor:
         return f"the new agent completed no turn within {seconds:.0f} s; it was started {starts} times"
 
     def _return(self, upgrade: Upgrade) -> None:
+        """The trial goes on until the old agent is started: the launcher kills a new one that hangs."""
         if self._installation.current == upgrade.name:
             self._installation.switch(upgrade.from_name)
-        self._installation.end_trial()
         self._restarted = False
         try:
             self._restart_once()
         except OtaError as error:
+            if not self._too_many(upgrade):
+                raise
             # The old version is in place all the same: the next start, by whomever, is of it.
             log.error("restart failed reason=%s", error.message)
         self._end(upgrade, Stage.RETURNED)

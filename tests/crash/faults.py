@@ -20,12 +20,13 @@ _GROWING = (
     "file.mkdir",
     "file.produce",
     "file.append",
+    "file.extend",
     "file.link",
     "file.unpack",
     "docker.pull",
 )
 # Programs that write to the gateway's disk.
-_GROWING_PROGRAMS = ("process.tar", "process.docker")
+_GROWING_PROGRAMS = ("process.tar", "process.docker", "process.python")
 # Calls into another program. A disk that hangs is not one: nothing can kill such a process but a reboot.
 _CAN_HANG = ("docker.", "process.", "compose.")
 
