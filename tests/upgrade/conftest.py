@@ -25,10 +25,14 @@ def factory(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Pat
     made: dict[str, tuple[Path, Path]] = {}
 
     def make(version: str, patch: str = "") -> tuple[Path, Path]:
-        if version not in made:
-            archive = wheelhouses.make(directory, version, patch)
-            installation.build(f"{version}-test", archive, directory / "unpacked")
-            made[version] = (archive, installation.venv(f"{version}-test"))
+        if version in made:
+            return made[version]
+        archive, venv = wheelhouses.make(directory, version, patch), installation.venv(f"{version}-test")
+        if made:
+            wheelhouses.derive(next(iter(made.values()))[1], venv, version, patch)
+        else:
+            installation.build(venv.name, archive, directory / "unpacked")
+        made[version] = (archive, venv)
         return made[version]
 
     return make
