@@ -227,9 +227,9 @@ class SimBox:
 
     def _agent(self) -> None:
         behaves, name = self._behaves(), self.running
+        if behaves == SLOW and self.clock.monotonic() < self._begun_at + SLOW_SECONDS:
+            return
         if behaves in (GOOD, SLOW):
-            if behaves == SLOW:
-                self.clock.sleep(SLOW_SECONDS)
             with contextlib.suppress(OtaError):  # the turn failed; the agent is there for the next
                 self._turn(name)
         elif (
