@@ -6,7 +6,7 @@ from ota_py.gateway.journal import Journal
 
 
 class JournalFloor:
-    """The highest metadata versions ever seen; implements `ota_py.trust.client.Floor`."""
+    """The highest metadata versions ever seen; implements `ota_py.trust.floor.Floor`."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-from securesystemslib.signer import Key, Signer
+from securesystemslib.signer import Signer
 
 from ota_py.errors import ConfigError, ConflictError
 from ota_py.manager.config import Config, Role
 from ota_py.manager.secrets import Passphrases
 from ota_py.trust import layout, repository
-from ota_py.trust.key_files import generate_key
+from ota_py.trust.key_files import generate_key, public_path, write_public
 from ota_py.trust.signers import FILE_SCHEME, load_signer
 from ota_py.trust.store import Store
 
@@ -89,7 +90,7 @@ def _files(config: Config) -> list[Path]:
         config.path,
         config.repository.root,
         *keys,
-        *(_public_path(path) for path in keys),
+        *(public_path(path) for path in keys),
         config.control_plane.token_file,
         admin_password_path(config),
         config.server.secret_key_file,
@@ -110,10 +111,6 @@ def _key_path(config: Config, role: Role) -> Path:
     return Path(uri.removeprefix(FILE_SCHEME))
 
 
-def _public_path(path: Path) -> Path:
-    return path.with_suffix(".pub")
-
-
 def admin_password_path(config: Config) -> Path:
     """Where a password is written that `init` made up."""
     return config.path.parent / ADMIN_PASSWORD_FILE
@@ -122,9 +119,9 @@ def admin_password_path(config: Config) -> Path:
 def _make_key(config: Config, role: Role, passphrases: Passphrases) -> Signer:
     path = _key_path(config, role)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    passphrase = passphrases.new(role)
-    public: Key = generate_key(path, passphrase)
-    _write(_public_path(path), public.keyval["public"].encode())
+    passphrase = passphrases.new(role, unencrypted=not sys.stdin.isatty())
+    public = generate_key(path, passphrase)
+    write_public(public, public_path(path))
     return load_signer(f"{FILE_SCHEME}{path}", public, lambda: passphrase or "")
 
 

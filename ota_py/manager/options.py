@@ -11,3 +11,11 @@ passphrase_option = click.option(
     help="Read the passphrase of the keys from this file descriptor "
     "[default: $OTA_<ROLE>_PASSPHRASE, or ask].",
 )
+key_option = click.option(
+    "--key",
+    "key_uris",
+    metavar="URI",
+    multiple=True,
+    help="A private key to sign with, besides those of ota.toml; its passphrase: $OTA_SIGNING_PASSPHRASE.",
+)
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")

@@ -3,6 +3,7 @@ libraries are imported, when it is first asked for."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,26 @@ class Parts:
             ) from None
 
     @cached_property
+    def newest_root(self) -> bytes:
+        """The newest root.json that the repository has; the local one is replaced by it.
+
+        So a gateway that is provisioned next gets it, whoever published it.
+
+        Raises:
+            TrustError: it does not follow from the local one.
+        """
+        from ota_py.manager.root_file import replace_file
+        from ota_py.trust.root_chain import newest_root
+
+        newest = newest_root(self.store, self.root)
+        if newest != self.root:
+            with suppress(ConfigError):  # where it cannot be written, it is followed again the next time
+                replace_file(self.config.repository.root, newest)
+        return newest
+
+    @cached_property
     def repository(self) -> Repository:
-        """The TUF repository, verified against the fleet's root."""
+        """The TUF repository, verified against the fleet's newest root."""
         from ota_py.trust.repository import Repository
 
-        return Repository(self.store, self.root)
+        return Repository(self.store, self.newest_root)

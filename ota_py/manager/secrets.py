@@ -77,6 +77,7 @@ class Passphrases:
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._given = _read_descriptor(descriptor) if descriptor is not None else None
+        self._remembered: dict[str, str] = {}
 
     def getter(self, role: str, uri: str) -> Callable[[], str]:
         """What asks for the passphrase of a role's key, once it turns out to be encrypted."""
@@ -86,21 +87,38 @@ class Passphrases:
         """The passphrase that was given without asking, or None."""
         return self._given if self._given is not None else os.environ.get(_variable(role)) or None
 
-    def new(self, role: str) -> str | None:
-        """The passphrase for a new key: given, or asked for twice; empty for none.
+    def new(self, role: str, *, unencrypted: bool) -> str | None:
+        """The passphrase for a new key: given, or asked for twice; None or empty for none.
 
-        Without a terminal and without one given, None: the key is written unencrypted.
+        Args:
+            unencrypted: do not ask; without one given the key is written in the clear.
+
+        Raises:
+            UsageError: none is given, and nobody can be asked.
         """
         given = self.given(role)
-        if given is not None or not sys.stdin.isatty():
+        if given is not None or unencrypted:
             return given
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"there is no passphrase for the new {role} key, and no terminal to ask for one",
+                hint=f"set {_variable(role)}, give --passphrase-fd, or accept a key in the clear "
+                "with --unencrypted",
+            )
         text = f"Passphrase for the {role} key (empty for none)"
         asked: str = click.prompt(
             text, hide_input=True, confirmation_prompt=True, default="", show_default=False, err=True
         )
         return asked or None
 
+    def remember(self, uri: str, passphrase: str | None) -> None:
+        """Do not ask for the passphrase of this key again."""
+        if passphrase:
+            self._remembered[uri] = passphrase
+
     def _find(self, role: str, uri: str) -> str:
+        if uri in self._remembered:
+            return self._remembered[uri]
         given = self.given(role)
         if given is not None:
             return given
@@ -110,6 +128,7 @@ class Passphrases:
                 hint=f"set {_variable(role)}, or give --passphrase-fd",
             )
         asked: str = click.prompt(f"Passphrase of the {role} key {uri}", hide_input=True, err=True)
+        self.remember(uri, asked)
         return asked
 
 

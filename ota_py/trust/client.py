@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
@@ -25,13 +24,14 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.api.metadata import Root, TargetFile
+from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
 from ota_py import errors, names
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
 from ota_py.trust import layout
 from ota_py.trust.carriers import Carrier, Fetcher, NoCarrier, carrier_of
+from ota_py.trust.floor import Floor, check_floor, check_root
 from ota_py.trust.verify import (
     SIGNATURE_FILE_MAX_BYTES,
     VerifiedManifest,
@@ -53,19 +53,6 @@ LIMITS = UpdaterConfig(
 # A clock that says that this software was not yet made is wrong.
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 _HOUR_SECONDS = 3600
-
-
-class Floor(Protocol):
-    """The highest versions ever seen, and as `time` the last good hour since the epoch.
-
-    Kept where a power cut cannot lose them.
-    """
-
-    def get(self, role: str) -> int:
-        """The highest version of `role` seen, or 0."""
-
-    def raise_to(self, role: str, version: int) -> None:
-        """Remember `version`; never lowers what is stored."""
 
 
 @dataclass(frozen=True)
@@ -241,8 +228,10 @@ class TrustClient:
         with contextlib.suppress(DownloadError, RepositoryError):
             # Walks and verifies the cached chain of roots; ends where the network would be needed.
             offline.refresh()
-        check_keys(offline._trusted_set.root)
-        return offline._trusted_set.root
+        root = offline._trusted_set.root
+        check_keys(root)
+        check_root(self._floor, root)
+        return root
 
     def _now(self) -> datetime:
         """The time; no earlier than it ever was, or a clock at 1970 would let expired metadata through."""
@@ -250,23 +239,14 @@ class TrustClient:
         return max(datetime.now(UTC), seen, EARLIEST)
 
     def _check_floor(self, updater: Updater) -> None:
-        trusted = updater._trusted_set
-        check_keys(trusted.root)
-        seen = {
-            "root": trusted.root.version,
-            "timestamp": trusted.timestamp.version,
-            "snapshot": trusted.snapshot.version,
-            "targets": trusted.targets.version,
-        }
-        for role, got in seen.items():
-            expected = self._floor.get(role)
-            if got < expected:
-                raise errors.FreshnessError(
-                    f"{role} metadata is version {got}, expected at least {expected}",
-                    hint="the repository or a carrier serves an older state than this gateway has seen",
-                )
-        for role, got in seen.items():
-            self._floor.raise_to(role, got)
+        root = updater._trusted_set.root
+        check_keys(root)
+        with _translated(self._url):
+            accepted = {
+                role: (self._metadata_dir / f"{role}.json").read_bytes()
+                for role in (Timestamp.type, Snapshot.type, Targets.type)
+            }
+        check_floor(self._floor, root, accepted)
 
 
 def _read_root(path: Path) -> bytes:

@@ -12,7 +12,8 @@ from tuf.api.exceptions import RepositoryError as TufRepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
-from ota_py.errors import KeyFileError
+from ota_py.errors import ConflictError, KeyFileError
+from ota_py.trust.verify import METADATA_VERSION_MAX
 
 # How long each role's signature holds. Reasons and costs: docs/adr/0004-expiry-of-metadata.md.
 EXPIRY = {
@@ -55,8 +56,14 @@ def online_metadata(
     """Snapshot and timestamp that lead to a version of the targets metadata.
 
     Raises:
+        ConflictError: the highest version is taken.
         KeyFileError: the online key refused.
     """
+    if max(snapshot_version, timestamp_version) > METADATA_VERSION_MAX:
+        raise ConflictError(
+            f"snapshot or timestamp has the highest version there is, {METADATA_VERSION_MAX}",
+            hint="somebody else has the online key: run `ota_manager.py keys rotate online`",
+        )
     snapshot = signed(
         Snapshot(
             version=snapshot_version,

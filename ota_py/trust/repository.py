@@ -7,7 +7,6 @@ The order of writing is the point of this file: targets first, then the metadata
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +32,7 @@ from ota_py.trust.large_files import check_file
 from ota_py.trust.metadata import JSON, expiry, online_metadata, signed
 from ota_py.trust.store import Store
 from ota_py.trust.verify import VerifiedManifest, check_integrity, check_keys, parse_root, verify_manifest
+from ota_py.trust.versions import free_version
 
 S = TypeVar("S", Snapshot, Targets, Timestamp)
 
@@ -199,7 +199,7 @@ class Repository:
             "version": version,
             "critical": verified.manifest.critical,
         }
-        self._targets.version = self._unused("targets")
+        self._targets.version = free_version(self.store, Targets.type, self._targets.version)
         self._targets.expires = expiry(Targets.type, now)
         self._write(self._targets, release, online, now)
 
@@ -217,19 +217,11 @@ class Repository:
         self._write(self._targets, None, online, now)
 
     def _write(self, targets: Targets, release: Signer | None, online: Signer, now: datetime) -> None:
-        self._snapshot_version = self._unused("snapshot")
+        self._snapshot_version = free_version(self.store, Snapshot.type, self._snapshot_version)
         self._timestamp_version += 1
         _write_metadata(
             self.store, targets, self._snapshot_version, self._timestamp_version, release, online, now
         )
-
-    def _unused(self, role: str) -> int:
-        """A version number above every one in the store: a failed attempt's file is never overwritten."""
-        pattern = re.compile(re.escape(layout.METADATA) + rf"(\d+)\.{role}\.json")
-        taken = [
-            int(found[1]) for key in self.store.list(layout.METADATA) if (found := pattern.fullmatch(key))
-        ]
-        return max(taken, default=0) + 1
 
     def _key(self, role: str) -> Key:
         return self.root.keys[self.root.roles[role].keyids[0]]

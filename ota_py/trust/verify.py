@@ -21,6 +21,8 @@ RSA_MIN_BITS = 2048
 RSA_SCHEME = "rsassa-pss-sha256"
 SIGNATURE_FILE_MAX_BYTES = 64 * 1024
 SIGNATURES_MAX = 16
+# A fleet that publishes every minute needs 4,000 years for so many. Above it, only a thief is at work.
+METADATA_VERSION_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)

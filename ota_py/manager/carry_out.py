@@ -1,0 +1,112 @@
+"""Signing and publishing a change of root, at once or by a file that people pass on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from securesystemslib.signer import Signer
+
+from ota_py.errors import ConfigError
+from ota_py.manager.config import KeysSection
+from ota_py.manager.keys import keys_here, open_keys
+from ota_py.manager.parts import Parts
+from ota_py.manager.root_file import name_keys, replace_file, wanted_uris
+from ota_py.manager.secrets import Passphrases
+from ota_py.trust.request import SigningRequest
+from ota_py.trust.root_change import role_keys
+from ota_py.trust.root_publish import needs_online, publish_root
+from ota_py.trust.signing import Signing
+
+# Whose passphrase is asked for where a key is given by --key: $OTA_SIGNING_PASSPHRASE.
+GIVEN = "signing"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was done besides.
+
+    Attributes:
+        version: of root.
+        renamed: the keys that ota.toml names now, by role, where that changed.
+        problem: what the operator must do by hand, if anything.
+    """
+
+    version: int
+    renamed: dict[str, list[str]]
+    problem: ConfigError | None
+
+
+def sign_here(
+    request: SigningRequest,
+    keys: KeysSection | None,
+    given: Sequence[str],
+    passphrases: Passphrases,
+    maybe: Sequence[str] = (),
+) -> SigningRequest:
+    """Sign a request with all keys that are here and that it needs.
+
+    Args:
+        keys: the keys of ota.toml, where there is one; those that are elsewhere are left out.
+        given: URIs of further keys, each of which must be one that may sign.
+        maybe: URIs of keys that sign if they are such.
+
+    Raises:
+        KeyMismatchError: a given key is none of those that may sign.
+        KeyFileError: a key cannot be used.
+    """
+    signing = Signing(request)
+    known = signing.keys()
+    signers: list[Signer] = [
+        signer for uri in given for signer in open_keys([uri], known, GIVEN, passphrases)
+    ]
+    for uri in maybe:
+        signers += keys_here([uri], known, GIVEN, passphrases)
+    if keys:
+        for role in ("root", "release"):
+            signers += keys_here(getattr(keys, role), known, role, passphrases)
+    return signing.signed_by(signers)
+
+
+def publish_change(
+    parts: Parts,
+    request: SigningRequest,
+    given: Sequence[str],
+    passphrases: Passphrases,
+    now: datetime,
+    new: Mapping[str, Sequence[str]] | None = None,
+) -> Published:
+    """Bring a change of root that everybody signed into the store, then into root.json and ota.toml.
+
+    Args:
+        given: URIs of keys that ota.toml does not name; the online key may be among them.
+        new: URIs of new keys by role, which ota.toml is to name.
+
+    Raises:
+        SignatureError, ConflictError, KeyFileError, StoreError: see `publish_root`.
+    """
+    signing = Signing(request)
+    online = None
+    if needs_online(parts.store, signing):
+        known = role_keys(signing.after, "online").keys
+        found = keys_here(parts.config.keys.online, known, "online", passphrases)
+        for uri in given:
+            found += keys_here([uri], known, GIVEN, passphrases)
+        online = found[0] if found else None
+    raw = publish_root(parts.store, request, online, now)
+    replace_file(parts.config.repository.root, raw)
+    wanted = wanted_uris(parts.config, signing.after, new or {})
+    problem = None
+    if wanted:
+        try:
+            name_keys(parts.config, wanted)
+        except ConfigError as error:
+            problem = error
+    return Published(signing.after.version, wanted, problem)
+
+
+def request_path(signing: Signing, option: Path | None) -> Path:
+    """Where the request goes that people pass on."""
+    return option or Path(f"root-{signing.after.version}.request.json")

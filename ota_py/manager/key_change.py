@@ -1,0 +1,163 @@
+"""One change of root from the command line: show it, ask, sign it, and publish it or pass it on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+from tuf.api.metadata import Root
+
+from ota_py.cli import echo_json
+from ota_py.errors import UsageError
+from ota_py.manager.carry_out import publish_change, request_path, sign_here
+from ota_py.manager.config import Role
+from ota_py.manager.confirm import confirm
+from ota_py.manager.key_report import plan_json, plan_lines, published_json, published_lines
+from ota_py.manager.new_key import Source, make_role_key, read_source
+from ota_py.manager.parts import Parts
+from ota_py.manager.request_words import missing_lines
+from ota_py.manager.root_plan import Plan, plan
+from ota_py.manager.secrets import Passphrases
+from ota_py.trust.key_files import public_path
+from ota_py.trust.request import SigningRequest, write_request
+from ota_py.trust.root_change import RoleKeys, find_key, role_keys, with_key, without_key
+from ota_py.trust.signers import FILE_SCHEME
+from ota_py.trust.signing import Signing
+from ota_py.trust.verify import parse_root
+
+
+class Change:
+    """A change of root that an operator asks for.
+
+    Args:
+        options: those of the command: `key_uris`, `resign`, `request`, `yes`, `passphrase_fd`, `as_json`.
+    """
+
+    def __init__(self, parts: Parts, options: Mapping[str, Any]) -> None:
+        self._parts = parts
+        self._options = options
+        self.passphrases = Passphrases(options["passphrase_fd"])
+
+    @cached_property
+    def _root(self) -> Root:
+        return parse_root(self._parts.newest_root)
+
+    def role(self, role: Role) -> RoleKeys:
+        """The keys of a role as they are now."""
+        return role_keys(self._root, role)
+
+    def find(self, role: Role, beginning: str | None) -> str:
+        """The id of the key of a role that is to go.
+
+        Raises:
+            UsageError: there are several, and none was named.
+            NotFoundError: there is no such key.
+        """
+        now = self.role(role)
+        if beginning is None and len(now.keys) > 1:
+            raise UsageError(
+                f"there are {len(now.keys)} {role} keys",
+                hint=f"say by --old which one goes: {', '.join(keyid[:16] for keyid in now.ids)}",
+            )
+        return find_key(now, role, beginning or "").keyid
+
+    @contextmanager
+    def new_key(self, role: Role, to: str | None) -> Iterator[Source]:
+        """The key that comes: named, or made beside that of ota.toml, and removed when the block fails."""
+        if to:
+            yield read_source(to, self.passphrases)
+            return
+        now: str = getattr(self._parts.config.keys, role)[0]
+        if not now.startswith(FILE_SCHEME):
+            raise UsageError(f"the {role} key is {now}", hint="make the new key there, and name it by --to")
+        directory = Path(now.removeprefix(FILE_SCHEME)).parent
+        path = directory / f"{role}-{self._root.version + 1}.pem"
+        source = make_role_key(path, role, self.passphrases, unencrypted=self._options["unencrypted"])
+        try:
+            yield source
+        except BaseException:
+            if parse_root(self._parts.root).version == self._root.version and not self._in_store(source):
+                path.unlink()
+                public_path(path).unlink()
+            raise
+
+    def replace(self, role: Role, gone: str, source: Source, *, resign_default: str | None = None) -> None:
+        """Put a key in the place of another one, with the threshold as it is."""
+        now = self.role(role)
+        threshold = self._options.get("threshold") or now.threshold
+        wanted = without_key(with_key(now, source.key, threshold), gone, threshold)
+        self.carry_out({role: wanted}, role, [source], resign_default=resign_default)
+
+    def carry_out(
+        self,
+        changes: Mapping[str, RoleKeys],
+        role: Role | None,
+        sources: Sequence[Source],
+        *,
+        resign_default: str | None = None,
+    ) -> None:
+        """Show the change, ask, sign it with the keys that are here, and publish it or write the request.
+
+        Args:
+            role: whose keys change.
+            sources: the new keys.
+            resign_default: what `--resign` means where it is not given; None: it must be.
+        """
+        options = self._options
+        resign = options["resign"] or resign_default
+        now = datetime.now(UTC)
+        planned = plan(
+            self._parts.store,
+            self._parts.newest_root,
+            self._parts.config.fleet,
+            changes,
+            resign.split(",") if resign else None,
+            now,
+        )
+        if not options["as_json"]:
+            for line in plan_lines(planned):
+                click.echo(line)
+        confirm("Make this change?", yes=options["yes"])
+        new = [source.uri for source in sources if source.uri]
+        given = [*options["key_uris"], *new]
+        request = sign_here(planned.signing.request, self._parts.config.keys, (), self.passphrases, given)
+        if Signing(request).missing():
+            self._pass_on(planned, request)
+            return
+        done = publish_change(
+            self._parts, request, given, self.passphrases, now, {role: new} if role else None
+        )
+        if options["as_json"]:
+            echo_json(plan_json(planned) | published_json(done))
+            return
+        for line in published_lines(done):
+            click.echo(line)
+
+    def _pass_on(self, planned: Plan, request: SigningRequest) -> None:
+        path = request_path(planned.signing, self._options["request"])
+        write_request(request, path)
+        missing = Signing(request).missing()
+        if self._options["as_json"]:
+            told = {"published": False, "request": str(path), "missing": [vars(each) for each in missing]}
+            echo_json(plan_json(planned) | told)
+            return
+        click.echo(f"Nothing has changed yet: more signatures are needed. Pass {path} on:")
+        for line in missing_lines(Signing(request)):
+            click.echo(f"  {line}")
+        click.echo(f"Each runs `ota_manager.py sign {path.name} --key URI`; after the last one, here:")
+        click.echo(f"  ota_manager.py publish {path}")
+
+    def _in_store(self, source: Source) -> bool:
+        """Whether the store may name a key already: then it must not get lost."""
+        from ota_py.errors import OtaError
+        from ota_py.trust.root_chain import newest_root
+
+        try:
+            return source.key.keyid in parse_root(newest_root(self._parts.store, self._parts.root)).keys
+        except OtaError:
+            return True

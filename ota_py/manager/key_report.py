@@ -1,0 +1,81 @@
+"""What `keys` and `publish` say of a change of root, as lines and as JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuf.api.metadata import Root
+
+from ota_py.manager.carry_out import Published
+from ota_py.manager.request_words import ID_LENGTH, day, gateway_lines, request_lines
+from ota_py.manager.root_plan import Plan
+from ota_py.trust.key_files import describe_key
+from ota_py.trust.root_change import KEY_ROLES, differences, role_keys
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """What will change, and what gateways will see."""
+    signing = plan.signing
+    lines = [*request_lines(signing), *gateway_lines(signing.before, signing.after)]
+    if plan.taken_off:
+        lines += [
+            f"Taken off the list, no gateway installs them any more: {', '.join(plan.taken_off)}.",
+            "  The control plane still knows them: `ota_manager.py withdraw VERSION` each.",
+        ]
+    return lines
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The same for programs."""
+    before, after = plan.signing.before, plan.signing.after
+    return {
+        "root": {"before": before.version, "after": after.version, "expires": after.expires.isoformat()},
+        "changes": [vars(change) for change in differences(before, after)],
+        "signed_anew": plan.again,
+        "taken_off": plan.taken_off,
+    }
+
+
+def published_lines(done: Published) -> list[str]:
+    """What was done."""
+    lines = [f"Published root version {done.version}; root.json here is that version now."]
+    lines += [f"ota.toml names {', '.join(uris)} for {role} now." for role, uris in done.renamed.items()]
+    if done.problem:
+        lines.append(f"To do: {done.problem.message}: {done.problem.hint}")
+    return lines
+
+
+def published_json(done: Published) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "published": True,
+        "root_version": done.version,
+        "keys": done.renamed,
+        "to_do": f"{done.problem.message}: {done.problem.hint}" if done.problem else None,
+    }
+
+
+def keys_json(root: Root, uris: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Who may sign what."""
+    roles = {}
+    for role, names in KEY_ROLES.items():
+        named = role_keys(root, role)
+        roles[role] = {
+            "signs": list(names),
+            "threshold": named.threshold,
+            "keys": [{"id": key.keyid, "kind": describe_key(key)} for key in named.keys],
+            "configured": uris[role],
+        }
+    return {"root_version": root.version, "expires": root.expires.isoformat(), "roles": roles}
+
+
+def keys_lines(root: Root, uris: Mapping[str, list[str]]) -> list[str]:
+    """The same for people."""
+    lines = [f"root.json version {root.version}, until {day(root.expires)}"]
+    for role, names in KEY_ROLES.items():
+        named = role_keys(root, role)
+        lines.append(f"{role}: {named.threshold} of {len(named.keys)} signs {' and '.join(names)}")
+        lines += [f"  {key.keyid[:ID_LENGTH]}  {describe_key(key)}" for key in named.keys]
+        lines.append(f"  ota.toml: {', '.join(uris[role])}")
+    return lines

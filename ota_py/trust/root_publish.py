@@ -1,0 +1,197 @@
+"""Bringing a change of root into the store, so that gateways follow it.
+
+The order of writing: what only the new timestamp leads to, then the new root, then timestamp. Who refreshes
+between the last two sees a timestamp that the new root may not accept, and keeps what it has until the next
+try. When it breaks off, the same command run again finishes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from datetime import datetime
+
+from securesystemslib.signer import Signer
+from tuf.api.exceptions import RepositoryError as TufRepositoryError
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.serialization import DeserializationError
+
+from ota_py.errors import ConflictError, KeyFileError, NotFoundError, SignatureError, TrustError
+from ota_py.trust import layout
+from ota_py.trust.metadata import JSON, online_metadata
+from ota_py.trust.request import Document, SigningRequest
+from ota_py.trust.resigning import newest_list
+from ota_py.trust.root_chain import newest_root
+from ota_py.trust.root_change import payload_of
+from ota_py.trust.signing import (
+    SIGNATURE_SUFFIX,
+    Signing,
+    list_document,
+    manifest_documents,
+    root_document,
+    signature_bytes,
+)
+from ota_py.trust.store import Store
+from ota_py.trust.verify import METADATA_VERSION_MAX, parse_root
+from ota_py.trust.versions import free_version
+
+
+def root_bytes(signing: Signing) -> bytes:
+    """The new root.json of a request that everybody signed.
+
+    Raises:
+        SignatureError: somebody has not, naming what is missing.
+    """
+    check_complete(signing)
+    document = root_document(signing.request)
+    assert document is not None
+    key_ids = {keyid for _, result in signing.results(document) for keyid in result.signed}
+    return document.envelope_of(key_ids)
+
+
+def check_complete(signing: Signing) -> None:
+    """Nothing of a request is still to be signed.
+
+    Raises:
+        SignatureError: naming what is missing.
+    """
+    if missing := signing.missing():
+        raise SignatureError(
+            "; ".join(f"{each.document} needs {each.count} more of the {each.whose}" for each in missing),
+            hint="pass the file on to the others; each runs `ota_manager.py sign FILE`",
+        )
+
+
+def needs_online(store: Store, signing: Signing) -> bool:
+    """Whether snapshot and timestamp must be signed anew."""
+    if list_document(signing.request):
+        return True
+    timestamp = _timestamp(store, signing.after)
+    return timestamp is None or _snapshot_is_foreign(store, timestamp, signing.after)
+
+
+def publish_root(store: Store, request: SigningRequest, online: Signer | None, now: datetime) -> bytes:
+    """Put the new root of a request into the store, and what must change with it; returns the new root.json.
+
+    Args:
+        online: an online key of the new root; needed when `needs_online` says so.
+        now: with time zone.
+
+    Raises:
+        SignatureError: somebody has not signed yet.
+        ConflictError: something else was published since the request was made.
+        KeyFileError: the online key is missing, or refused.
+        StoreError: the store failed; run it again.
+    """
+    signing = Signing(request)
+    raw = root_bytes(signing)
+    _check_next(store, signing)
+    if needs_online(store, signing) and online is None:
+        raise KeyFileError(
+            "snapshot and timestamp must be signed anew, and the online key is not here",
+            hint="run `ota_manager.py publish FILE` on the machine that has it",
+        )
+    timestamp = _write_contents(store, signing, online, now) if online else None
+    _put_once(store, f"{signing.after.version}.root.json", raw)
+    if timestamp is not None:
+        store.put(layout.TIMESTAMP, timestamp, JSON)
+    return raw
+
+
+def _write_contents(store: Store, signing: Signing, online: Signer, now: datetime) -> bytes:
+    """Write what the new timestamp leads to; returns the new timestamp."""
+    if document := list_document(signing.request):
+        targets, targets_raw = document.parsed(Targets), document.envelope(signing.after)
+        for manifest in manifest_documents(signing.request):
+            _put_signature(store, manifest, signing.after)
+        _put_once(store, document.name, targets_raw)
+        targets_raw = store.get(layout.METADATA + document.name)
+    else:
+        targets, targets_raw = newest_list(store, signing.after)
+    now_there = _timestamp(store, signing.after) or _timestamp(store, signing.before)
+    # Going on from the version that is there suits every gateway. A thief who had the key may have set it to
+    # the highest: then it begins anew, which gateways accept of a new key (TUF specification, 5.3.11).
+    version = now_there.version + 1 if now_there else 1
+    if version > METADATA_VERSION_MAX:
+        version = 1
+    snapshot_version = free_version(store, Snapshot.type, now_there.snapshot_meta.version if now_there else 0)
+    snapshot, timestamp = online_metadata(
+        targets.version, targets_raw, snapshot_version, version, online, now
+    )
+    store.put(f"{layout.METADATA}{snapshot_version}.snapshot.json", snapshot, JSON)
+    return timestamp
+
+
+def _check_next(store: Store, signing: Signing) -> None:
+    """Nothing was published since the request was made but what it holds itself.
+
+    Raises:
+        ConflictError: something was.
+    """
+    there = parse_root(newest_root(store, signing.request.root))
+    if payload_of(there) not in (payload_of(signing.before), payload_of(signing.after)):
+        raise ConflictError(
+            f"root is at version {there.version} in {store.url}, and this change was made for version "
+            f"{signing.before.version}",
+            hint="somebody else changed the keys meanwhile: make this change again",
+        )
+    document = list_document(signing.request)
+    if document is None:
+        return
+    for root in (signing.before, signing.after):
+        with suppress(TrustError):  # the new keys may have signed no list yet
+            newest, _ = newest_list(store, root)
+            same = Metadata(newest).signed_bytes == document.payload
+            if newest.version >= document.parsed(Targets).version and not same:
+                raise ConflictError(
+                    "an update was published since this change was prepared",
+                    hint="make the change again, so that it knows that update",
+                )
+
+
+def _put_once(store: Store, name: str, raw: bytes) -> None:
+    """Write metadata that never changes; an earlier try may have written it, with other signatures.
+
+    Raises:
+        ConflictError: something else has that name.
+    """
+    try:
+        there = store.get(layout.METADATA + name)
+    except NotFoundError:
+        store.put(layout.METADATA + name, raw, JSON)
+        return
+    try:
+        same = Metadata.from_bytes(there).signed_bytes == Metadata.from_bytes(raw).signed_bytes
+    except DeserializationError:
+        same = False
+    if not same:
+        raise ConflictError(
+            f"{store.url} has another {name} already",
+            hint="somebody published meanwhile, or put it there: look at it, then make this change again",
+        )
+
+
+def _put_signature(store: Store, manifest: Document, root: Root) -> None:
+    data = signature_bytes(manifest, root)
+    path = manifest.name + SIGNATURE_SUFFIX
+    store.put(layout.target_key(path, hashlib.sha256(data).hexdigest()), data, JSON)
+
+
+def _timestamp(store: Store, root: Root) -> Timestamp | None:
+    """The timestamp in the store, if the keys of `root` signed it."""
+    try:
+        envelope = Metadata[Timestamp].from_bytes(store.get(layout.TIMESTAMP))
+        root.verify_delegate(Timestamp.type, envelope.signed_bytes, envelope.signatures)
+    except (NotFoundError, DeserializationError, TufRepositoryError, ValueError):
+        return None
+    return envelope.signed if isinstance(envelope.signed, Timestamp) else None
+
+
+def _snapshot_is_foreign(store: Store, timestamp: Timestamp, root: Root) -> bool:
+    try:
+        raw = store.get(f"{layout.METADATA}{timestamp.snapshot_meta.version}.snapshot.json")
+        envelope = Metadata[Snapshot].from_bytes(raw)
+        root.verify_delegate(Snapshot.type, envelope.signed_bytes, envelope.signatures)
+    except (NotFoundError, DeserializationError, TufRepositoryError, ValueError):
+        return True
+    return False
