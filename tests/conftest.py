@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,10 @@ from lab.config import LabConfig
 # The lab that tests use, beside one that a person may have running.
 os.environ.setdefault("OTA_LAB_NAME", "ota-test")
 os.environ.setdefault("OTA_LAB_SUBNET", "172.30.78.0/24")
+
+
+# A shell lets what it starts in the background ignore Ctrl-C, and programs inherit that from the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
