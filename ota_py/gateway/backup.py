@@ -69,6 +69,7 @@ class Backups:
             absent_directories=absent_directories,
             project=project.name,
             running=sorted({c.service for c in containers if c.state == "running"}),
+            ended=self._journal.last_ended(),
         )
         directory = self.directory(new)
         files.make_directory(directory, 0o700)

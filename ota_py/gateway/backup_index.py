@@ -78,6 +78,7 @@ class Backup:
         absent: files that the update adds: the way back removes them.
         absent_directories: directories that they need, the innermost first.
         running: services that ran.
+        ended: number of the newest transaction that had ended: later ones came after it, whatever clocks say.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Backup:
     databases: list[SavedDatabase] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
     project: str = ""
+    ended: int | None = None
 
     def to_bytes(self) -> bytes:
         """The bytes of backup.json."""

@@ -30,6 +30,9 @@ class Database(Protocol):
     def size(self) -> int:
         """Bytes that a dump may take, judged by what is there now."""
 
+    def place(self) -> Path | None:
+        """A directory of this machine that its data is in; None: the engine has it."""
+
     def dump(self, target: Path, timeout_seconds: float) -> Facts:
         """Write a consistent copy to the new file `target`."""
 

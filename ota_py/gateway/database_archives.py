@@ -50,6 +50,10 @@ class _Tree:
             total += sum(min(entry.st_size, entry.st_blocks * 512) + _ENTRY_BYTES for entry in entries)
         return total
 
+    def place(self) -> Path | None:
+        """See `Database`."""
+        return self._directory()
+
     def dump(self, target: Path, timeout_seconds: float) -> Facts:
         """See `Database`."""
         options = ["--create", "--numeric-owner", "--xattrs", "--acls", "--sparse", "--one-file-system"]

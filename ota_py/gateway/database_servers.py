@@ -35,6 +35,10 @@ class _Server:
         """See `Database`."""
         return []
 
+    def place(self) -> Path | None:
+        """See `Database`."""
+        return None
+
     def _execute(
         self,
         command: Sequence[str],

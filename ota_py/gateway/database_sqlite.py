@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from ota_py.errors import BackupError, ConfigError, NoSpaceError
+from ota_py.errors import BackupError, ConfigError, DeadlineError, NoSpaceError
 from ota_py.gateway import files
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.config import DatabaseConfig
 from ota_py.gateway.database import Facts
 from ota_py.gateway.files import Attributes
 
+_PAGES = 1024
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
@@ -38,21 +41,40 @@ class Sqlite:
         log = source.with_name(source.name + _COMPANIONS[0])
         return source.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
+    def place(self) -> Path | None:
+        """See `Database`."""
+        return self._path().parent
+
     def dump(self, target: Path, timeout_seconds: float) -> Facts:
         """See `Database`."""
         source = self._existing()
         try:
             with (
                 files.produced(target),
-                contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True)) as live,
+                contextlib.closing(
+                    sqlite3.connect(f"{source.as_uri()}?mode=rw", timeout_seconds, uri=True)
+                ) as live,
                 contextlib.closing(sqlite3.connect(target)) as copy,
             ):
-                live.backup(copy)
+                # One state of the database throughout: else each write of a service would begin it anew.
+                live.execute("BEGIN")
+                live.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                live.backup(copy, pages=_PAGES, progress=self._watch(timeout_seconds))
         except sqlite3.Error as error:
             if "full" in str(error):
                 raise NoSpaceError(f"no space left for {self.label}") from None
             raise BackupError(f"{self.label}: {error}") from None
         return asdict(Attributes.of(source))
+
+    def _watch(self, timeout_seconds: float) -> Callable[[int, int, int], None]:
+        """Called between portions of a copy; ends it when time is up."""
+        limit = time.monotonic() + timeout_seconds
+
+        def check(*_: int) -> None:
+            if time.monotonic() > limit:
+                raise DeadlineError(f"{self.label}: it was not copied within {timeout_seconds:.0f} s")
+
+        return check
 
     def restore(self, source: Path, facts: Facts, timeout_seconds: float) -> None:
         """See `Database`."""

@@ -224,8 +224,9 @@ class Engine:
             since = time.time()
             update.action(step)(transaction)
             transaction = self._journal.transaction(transaction.id)
-            downtime = findings.downtime(self.parts, transaction, since) if step is State.STARTED else None
-            transaction = self._journal.advance(transaction, step, downtime_seconds=downtime)
+            took = time.monotonic() - begun
+            down = findings.downtime(self.parts, transaction, since, took) if step is State.STARTED else None
+            transaction = self._journal.advance(transaction, step, downtime_seconds=down)
         self._progress.done(step, time.monotonic() - begun)
         return transaction
 

@@ -13,8 +13,14 @@ from ota_py.gateway.compose import Compose
 from ota_py.gateway.images import translated
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
+from ota_py.gateway.results import seconds_since
 from ota_py.gateway.states import State
+from ota_py.gateway.timing import Clock, boot_id
 from ota_py.gateway.transaction import Transaction
+
+_SLACK_SECONDS = 1.0
+# No gateway is without power in mid-update for so long: its clock was wrong when it began.
+_NONSENSE_SECONDS = 90 * 86400.0
 
 
 def blame(parts: Parts, transaction: Transaction) -> dict[str, Any]:
@@ -28,21 +34,42 @@ def blame(parts: Parts, transaction: Transaction) -> dict[str, Any]:
     return health.blame(parts.compose, project, Plan.of(transaction.plan).change.changed)
 
 
-def downtime(parts: Parts, transaction: Transaction, since: float) -> float | None:
-    """Seconds for which changed services were down, once they were started again.
+def downtime(parts: Parts, transaction: Transaction, since: float, took: float) -> float | None:
+    """Seconds for which changed services were down, once they were started again; None: not known.
 
     Args:
         since: when they began to be started, seconds since the epoch.
+        took: seconds that starting them took, by a clock that nobody can set.
     """
     plan = Plan.of(transaction.plan)
     if plan.stopped:
         return round(transaction.clock.elapsed(), 3)
     replaced = set(plan.change.changed) - set(plan.change.added)
     try:
-        return _down_seconds(parts.compose, replaced, since) if replaced else 0.0
+        gaps = _gaps(parts.compose, replaced, since) if replaced else [0.0]
     except OtaError as error:  # a measure that is missing must not fail an update
         parts.progress.note(f"the down time is not known: {error.message}")
         return None
+    # The engine tells the time by the clock on the wall, which somebody may have set meanwhile.
+    if not gaps or min(gaps) < 0 or max(gaps) > took + _SLACK_SECONDS:
+        return None
+    return round(max(gaps), 3)
+
+
+def down_since(begun_at: str, clock: Clock | None) -> float | None:
+    """Seconds since services were first touched; None: not known.
+
+    Args:
+        begun_at: that moment, by the clock on the wall.
+        clock: of the transaction, as it was stored in the boot of that moment; None: by older software.
+
+    Within one boot no clock that is set moves it. Across a power cut only the clock on the wall can tell: it
+    is believed if it says no less than the time that the gateway was up, and no nonsense.
+    """
+    if clock is not None and clock.boot == boot_id():
+        return round(clock.elapsed(), 3)
+    told = max(seconds_since(begun_at), clock.elapsed() if clock else 0.0)
+    return round(told, 3) if told < _NONSENSE_SECONDS else None
 
 
 def defect(error: Exception) -> OtaError:
@@ -54,8 +81,8 @@ def defect(error: Exception) -> OtaError:
     )
 
 
-def _down_seconds(compose: Compose, services: Collection[str], since: float) -> float | None:
-    """The longest time that one of the services was down since then, from the Engine's own events."""
+def _gaps(compose: Compose, services: Collection[str], since: float) -> list[float]:
+    """The times that services were down since then, from the Engine's own events."""
     filters = {
         "type": "container",
         "event": ["die", "start"],
@@ -64,7 +91,7 @@ def _down_seconds(compose: Compose, services: Collection[str], since: float) -> 
     # Not beyond the last start: the engine would wait for a moment that is to come by its own clock.
     until = max((c.started for c in compose.containers() if c.service in services), default=0.0) + 1
     died: dict[str, float] = {}
-    longest: float | None = None
+    gaps: list[float] = []
     with translated("reading events"):
         for event in compose.api.events(
             since=since, until=min(until, time.time()), filters=filters, decode=True
@@ -76,5 +103,5 @@ def _down_seconds(compose: Compose, services: Collection[str], since: float) -> 
             if event["Action"] == "die":
                 died.setdefault(service, moment)
             elif service in died:
-                longest = max(longest or 0.0, moment - died.pop(service))
-    return None if longest is None else round(longest, 3)
+                gaps.append(moment - died.pop(service))
+    return gaps

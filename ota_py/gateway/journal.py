@@ -111,13 +111,17 @@ class Journal:
         )
         return _first(self.read(query, (State.COMMITTED, version)))
 
-    def committed_since(self, moment: str) -> list[Transaction]:
-        """The updates that were committed after this stamp, the oldest first."""
+    def committed_after(self, number: int) -> list[Transaction]:
+        """The updates that were committed after the transaction of this number, the oldest first."""
         query = (
-            "SELECT * FROM transactions WHERE kind = 'update' AND state = ? AND finished_at > ? "
-            + "ORDER BY number"
+            "SELECT * FROM transactions WHERE kind = 'update' AND state = ? AND number > ? ORDER BY number"
         )
-        return [parse(row) for row in self.read(query, (State.COMMITTED, moment))]
+        return [parse(row) for row in self.read(query, (State.COMMITTED, number))]
+
+    def last_ended(self, before: str = "9") -> int:
+        """The number of the newest transaction that ended, by a stamp if one is given; 0: none did."""
+        rows = self.read("SELECT max(number) AS n FROM transactions WHERE finished_at <= ?", (before,))
+        return int(rows[0]["n"] or 0)
 
     def rolled_back_count(self, version: str) -> int:
         """How often an update to `version` was rolled back here."""

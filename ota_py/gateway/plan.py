@@ -59,6 +59,7 @@ class Plan:
         keep_databases: the way back leaves the databases as they are: the update, or the operator, says so.
         hooks: the update's hooks, as in the manifest; `hook_results`: how hooks went, for the last report.
         obsolete: files that an operator's restore removes besides those that the backup names.
+        down_clock: of the way back: time since services were first touched, stored in that boot.
         failure: of a failed update: `failing_service` and `log_tail`, for the last report.
         held: of an update that waits: `kind`, `reason`, `since` and `critical`, see ota_py.gateway.hold.
     """
@@ -75,6 +76,7 @@ class Plan:
     hooks: list[dict[str, Any]] = field(default_factory=list)
     hook_results: list[dict[str, Any]] = field(default_factory=list)
     obsolete: list[str] = field(default_factory=list)
+    down_clock: Clock | None = None
     failure: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Any] = field(default_factory=dict)
 
@@ -89,6 +91,6 @@ class Plan:
         parts["files"] = [known(NewFile, entry) for entry in data.get("files", [])]
         parts["change"] = known(Change, data.get("change", {}))
         parts["before"] = known(Before, data.get("before", {}))
-        clock = data.get("backup_clock")
-        parts["backup_clock"] = known(Clock, clock) if clock else None
+        for name in ("backup_clock", "down_clock"):
+            parts[name] = known(Clock, data[name]) if data.get(name) else None
         return known(cls, parts)

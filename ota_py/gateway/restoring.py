@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_py.errors import BackupError, NotFoundError, OtaError
-from ota_py.gateway import files, health, results
+from ota_py.gateway import files, health, results, space
 from ota_py.gateway.backup_files import ENVIRONMENT_FILE
 from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.compose import OVERRIDE_FILE_NAMES
@@ -61,6 +61,7 @@ def prepare_rollback(parts: Parts, *, keep_databases: bool, clock: Clock) -> Tra
     Raises:
         NotFoundError: no update of ours is installed.
         BackupError: its backup is not what was written.
+        NoSpaceError: its data does not fit.
     """
     installed = parts.journal.installed_version
     update = parts.journal.committed_transaction(installed)
@@ -91,6 +92,7 @@ def prepare_restore(
     Raises:
         NotFoundError: there is no such backup, or none at all.
         BackupError: it is not what was written, or an image that it needs is gone.
+        NoSpaceError: its data does not fit.
     """
     backup = parts.backups.load(backup_id or _newest(parts))
     gone = sorted(n for n, image in backup.images.items() if parts.images.id_of(image.image_id) is None)
@@ -111,6 +113,8 @@ def prepare_restore(
 
 
 def _begin(parts: Parts, backup: Backup, plan: Plan, clock: Clock) -> Transaction:
+    if not plan.keep_databases:
+        space.require_for_restore(parts, backup)
     installed = parts.journal.installed_version
     transaction = parts.journal.begin(ROLLBACK, installed, None, plan.as_dict(), clock, backup.version)
     return parts.journal.advance(transaction, State.VERIFIED)
@@ -127,7 +131,10 @@ def _obsolete(parts: Parts, backup: Backup) -> list[str]:
     """Files that later updates added, and what Compose reads by itself: the backup knows nothing of them."""
     saved = {file.path for file in backup.files} | {link.path for link in backup.links}
     found = {ENVIRONMENT_FILE, *OVERRIDE_FILE_NAMES}
-    for update in parts.journal.committed_since(backup.created_at):
+    ended = backup.ended
+    if ended is None:  # written by older software: the clock on the wall has to do
+        ended = parts.journal.last_ended(backup.created_at)
+    for update in parts.journal.committed_after(ended):
         found |= {file.dest for file in Plan.of(update.plan).files if not file.replaces}
     return sorted(found - saved)
 

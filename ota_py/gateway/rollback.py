@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from ota_py.errors import (
@@ -19,7 +19,7 @@ from ota_py.errors import (
     OtaError,
     UpdateFailedError,
 )
-from ota_py.gateway import health
+from ota_py.gateway import findings, health
 from ota_py.gateway.backup import Backups
 from ota_py.gateway.backup_index import Backup
 from ota_py.gateway.config import DatabaseConfig
@@ -27,7 +27,7 @@ from ota_py.gateway.data_users import users_of, with_dependents
 from ota_py.gateway.parts import Parts
 from ota_py.gateway.plan import Plan
 from ota_py.gateway.project import Project
-from ota_py.gateway.results import seconds_between, seconds_since
+from ota_py.gateway.results import seconds_between
 from ota_py.gateway.states import State
 from ota_py.gateway.tidying import tidy
 from ota_py.gateway.timing import Clock
@@ -60,10 +60,11 @@ class Rollback:
         """
         limit = self._config.timeout_minutes * 60
         if transaction.state is not State.ROLLING_BACK:
+            down = Clock.started(limit) if transaction.kind == ROLLBACK else transaction.clock
             transaction = self._journal.advance(
                 transaction, State.ROLLING_BACK, reason=reason, error=error.as_dict() if error else None
             )
-            transaction = self._journal.note(transaction, clock=Clock.started(limit))
+            transaction = self._journal.note(transaction, clock=Clock.started(limit), down_clock=asdict(down))
         begun = time.monotonic()
         self._parts.progress.step(State.ROLLING_BACK)
         last: OtaError = UpdateFailedError(f"{ATTEMPTS_MAX} tries were interrupted")
@@ -241,7 +242,7 @@ class Rollback:
         """From the moment when services may first have been down until they are well again."""
         touched = (State.STOPPED, State.STARTED, State.ROLLING_BACK)
         begun = [s.begun_at for s in self._journal.steps(transaction.id) if s.name in touched]
-        return seconds_since(begun[0]) if begun else None
+        return findings.down_since(begun[0], Plan.of(transaction.plan).down_clock) if begun else None
 
     def _start_what_starts(self) -> None:
         try:

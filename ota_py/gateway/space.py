@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_py.errors import BackupError, NoSpaceError, NotFoundError
+from ota_py.errors import BackupError, NoSpaceError, NotFoundError, OtaError
 from ota_py.gateway import free_space
-from ota_py.gateway.backup_index import SavedDatabase
+from ota_py.gateway.backup_index import Backup, SavedDatabase
 from ota_py.gateway.config import DatabaseConfig
 from ota_py.gateway.database import Database
 from ota_py.gateway.parts import Parts
@@ -83,6 +83,17 @@ def require_for_archives(parts: Parts) -> None:
         require(_of_databases(parts, archives))
 
 
+def require_for_restore(parts: Parts, backup: Backup) -> None:
+    """Refuse to return to data that is larger than what is there now, where that would not fit.
+
+    Raises:
+        NoSpaceError: as above.
+    """
+    needs = [_growth(parts, saved) for saved in backup.databases]
+    if growing := [need for need in needs if need.size]:
+        require(growing, reserve=0)
+
+
 def of_backup(parts: Parts) -> list[Need]:
     """What a backup will take, as far as that can be told without making it."""
     size = parts.backups.files_size(parts.compose.present)
@@ -130,6 +141,21 @@ def _expected(database: Database, last: Sequence[SavedDatabase]) -> int:
     if not last or not last[0].expected:
         return now
     return int(last[0].bytes * _GROWTH * max(1.0, now / last[0].expected))
+
+
+def _growth(parts: Parts, saved: SavedDatabase) -> Need:
+    """What a database takes beyond what it has: that goes before its dump is restored."""
+    database = parts.backups.database_of(saved)
+    then = saved.expected or saved.bytes
+    try:
+        now = database.size()
+    except OtaError:
+        now = then if database.needs else 0  # a server that is down cannot be asked; files are gone
+    try:
+        place = database.place() or parts.images.root_dir()
+    except OtaError:
+        place = parts.images.root_dir()
+    return Need(place, max(0, then - now), f"more for {saved.label}")
 
 
 def _last_dumps(parts: Parts) -> list[SavedDatabase]:

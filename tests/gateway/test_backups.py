@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from ota_py.errors import NoSpaceError
+from ota_py.gateway import free_space
 from ota_py.gateway.sources import from_repository, trust_client
 from ota_py.gateway.states import State
 from ota_py.manifest import Data
@@ -274,3 +276,26 @@ def test_data_on_a_full_disk_is_restored_without_new_space(site: Site) -> None:
                 ).fetchall() == [("t", 5000000)]
         finally:
             site.compose("down", "--timeout", "1")
+
+
+@pytest.mark.case("F12")
+def test_a_restore_of_data_that_does_not_fit_any_more_is_refused_before_anything_stops(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(site.database()) as database, database:
+        database.execute("CREATE TABLE pictures AS SELECT randomblob(3000000) AS picture")
+    with site.engine() as (engine, journal):
+        backup = engine.backup()
+        with closing(site.database()) as database:
+            database.execute("DROP TABLE pictures")
+            database.execute("VACUUM")
+        before = site.ids(), journal.last_transaction()
+        monkeypatch.setattr(free_space, "free_bytes", lambda _: 1024**2)
+        with pytest.raises(NoSpaceError) as caught:
+            engine.restore(backup.id)
+        assert (site.ids(), journal.last_transaction()) == before
+        assert "3 MiB are needed (more for sqlite" in caught.value.message
+        monkeypatch.undo()
+        assert engine.restore(backup.id)["outcome"] == "ROLLED_BACK"
+    with closing(site.database()) as database:
+        assert database.execute("SELECT length(picture) FROM pictures").fetchall() == [(3000000,)]
