@@ -25,7 +25,6 @@ from ota_py.trust.repository import Repository
 from ota_py.trust.store import Store
 
 PART_SUFFIX = ".part"
-_CHUNK_BYTES = 256 * 1024
 
 # Called with the bytes that were written since the last call.
 Advance = Callable[[int], None]
@@ -183,4 +182,4 @@ def _of_registry(registry: Registry, reference: Reference, digest: str) -> Calla
 
 
 def _of_store(store: Store, key: str) -> Callable[[], Iterator[bytes]]:
-    return lambda: iter([store.get(key)])
+    return lambda: store.stream(key)

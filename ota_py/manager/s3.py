@@ -98,6 +98,12 @@ class S3Store:
             except OSError as error:
                 raise StoreError(f"cannot write {path}: {error.strerror}") from None
 
+    def stream(self, key: str) -> Iterator[bytes]:
+        """Read one object piece by piece; see `Store.stream`."""
+        with self._errors(f"read {key} from"):
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            yield from answer["Body"].iter_chunks(CHUNK_BYTES)
+
     def list(self, prefix: str) -> list[str]:
         """The keys that start with `prefix`, sorted; see `Store.list`."""
         with self._errors("list"):

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,7 @@ from ota_py.trust.store import Store
 
 # What a web server reads. Nothing in a repository is secret.
 FILE_MODE = 0o644
+CHUNK_BYTES = 256 * 1024
 TEMPORARY_PREFIX = ".put-"
 
 
@@ -112,6 +114,18 @@ class DirectoryStore:
             raise NotFoundError(f"there is no {source}") from None
         except OSError as error:
             raise StoreError(f"cannot copy {source} to {path}: {error.strerror}") from None
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """Read one file piece by piece; see `Store.stream`."""
+        path = self._path(key)
+        try:
+            with open(path, "rb") as file:
+                while piece := file.read(CHUNK_BYTES):
+                    yield piece
+        except FileNotFoundError:
+            raise NotFoundError(f"there is no {path}") from None
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}") from None
 
     def list(self, prefix: str) -> list[str]:
         """The keys that start with `prefix`, sorted; see `Store.list`."""

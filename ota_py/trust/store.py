@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +44,14 @@ class Store(Protocol):
         Raises:
             NotFoundError: there is no such object.
             StoreError: it could not be read, or the file could not be written.
+        """
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """Read one object of any size, piece by piece.
+
+        Raises:
+            NotFoundError: there is no such object.
+            StoreError: it could not be read, or not to its end.
         """
 
     def list(self, prefix: str) -> list[str]:

@@ -13,13 +13,17 @@ from tests.manager.processes import PROJECT
 
 
 def archive(
-    directory: Path, python: str = "3.13", architecture: str = "amd64", version: str = "0.2.0"
+    directory: Path,
+    python: str = "3.13",
+    architecture: str = "amd64",
+    version: str = "0.2.0",
+    size: int = 4000,
 ) -> str:
-    """A wheelhouse that nobody installs."""
+    """A wheelhouse that nobody installs, with a wheel of so many bytes."""
     wheels = directory / f"wheels-{python}-{architecture}-{version}"
     wheels.mkdir()
     (wheels / "pip-26.0-py3-none-any.whl").write_bytes(b"pip")
-    (wheels / f"ota_py-{version}-py3-none-any.whl").write_bytes(b"ours" * 1000)
+    (wheels / f"ota_py-{version}-py3-none-any.whl").write_bytes(b"ours" * (size // 4))
     described = {
         "name": f"{version}-s{python}{architecture}",
         "version": version,

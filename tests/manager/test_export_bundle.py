@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from ota_py import bundle
 from tests.manager.conftest import Fleet, Manager
 from tests.manager.oci_images import digest, push_index
+from tests.manager.test_agent_updates import archive
+
+MIB = 1024**2
 
 
 @pytest.fixture
@@ -51,6 +55,20 @@ def test_all_of_an_update_is_in_the_file(ota: Manager, published: str):
     assert layers(Path("a.bundle")) == {b"base", b"for amd64", b"for arm64"}
     assert bundle.BLOBS + digest(b"topic a\n").removeprefix("sha256:") in found
     assert all(digest(data) == f"sha256:{name[-64:]}" for name, data in found.items() if "sha256" in name)
+
+
+def test_a_large_file_is_never_held_in_memory_whole(ota: Manager, registry: str):
+    software = archive(Path(), size=15 * MIB)
+    assert ota.create("1.2.0", "--agent", software).status == 0
+    tracemalloc.start()
+    try:
+        done = ota("export-bundle", "--version", "1.2.0", "--output", "a.bundle")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert done.status == 0, done.err
+    assert Path("a.bundle").stat().st_size > 15 * MIB
+    assert peak < 12 * MIB
 
 
 def test_a_platform_can_be_chosen(ota: Manager, published: str):

@@ -70,13 +70,17 @@ def test_a_large_file_passes_without_being_held_in_memory(store: Store, tmp_path
     try:
         store.put_file("targets/updates/1.0.0/agent/a.tar", source, "application/octet-stream")
         store.get_file("targets/updates/1.0.0/agent/a.tar", copy)
+        streamed = sum(map(len, store.stream("targets/updates/1.0.0/agent/a.tar")))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert filecmp.cmp(source, copy, shallow=False)
+    assert streamed == source.stat().st_size
     assert peak < 12 * MIB
     with pytest.raises(NotFoundError):
         store.get_file("targets/none", copy)
+    with pytest.raises(NotFoundError):
+        next(store.stream("targets/none"))
     with pytest.raises(StoreError, match="cannot read"):
         store.put_file("targets/x", tmp_path / "none", "text/plain")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from ota_py.errors import NotFoundError, StoreError
@@ -27,6 +28,9 @@ class DirectoryOfBytes:
 
     def get_file(self, key: str, path: Path) -> None:
         path.write_bytes(self.get(key))
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        yield self.get(key)
 
     def get(self, key: str) -> bytes:
         try:
