@@ -1,4 +1,4 @@
-"""Who fetches an image, when the other takes over, and how long a dead link is given (ADR 0015). No Docker."""
+"""Who fetches an image, when the other takes over, how long a dead link is given (ADR 0015). No Docker."""
 
 from __future__ import annotations
 

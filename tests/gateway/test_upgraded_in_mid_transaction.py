@@ -9,6 +9,7 @@ import json
 import signal
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,12 @@ def as_a_later_version_writes_it(site: Site) -> None:
         )
 
 
+def recover(site: Site) -> dict[str, Any]:
+    """As the command does, without the second that it takes to start one."""
+    with site.engine() as (engine, _):
+        return engine.recover()
+
+
 @pytest.mark.parametrize(
     ("rewrite", "cases"),
     [
@@ -79,11 +86,11 @@ def test_another_version_ends_what_was_interrupted_in_any_state(site: Site, rewr
         assert died.returncode == -signal.SIGKILL, f"{point} was not reached: {died.stdout}{died.stderr}"
         rewrite(site)
 
-        result = site.client_json("recover")
+        result = recover(site)
 
         assert result["outcome"] == outcome, (point, result["reason"])
         expected = "1.1.0" if outcome == "SUCCEEDED" else "1.0.0"
         assert site.version_of("app") == expected, point
         assert outcome == "SUCCEEDED" or site.files() == files, point
         assert site.readings() == [4.5], point
-        assert site.client_json("recover")["outcome"] == "SKIPPED", point
+        assert recover(site)["outcome"] == "SKIPPED", point
