@@ -177,7 +177,7 @@ class Box:
         with self.journal() as journal:
             return [r["reason"] for r in Outbox(journal).pending() if r["kind"] == "alarm"]
 
-    def wait_for(self, state: str, seconds: float = 60) -> Upgrade:
+    def wait_for(self, state: str, seconds: float = 120) -> Upgrade:
         """Wait until the upgrade came to a state."""
 
         def reached() -> bool:

@@ -28,10 +28,11 @@ def factory(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Pat
         if version in made:
             return made[version]
         archive, venv = wheelhouses.make(directory, version, patch), installation.venv(f"{version}-test")
-        if made:
-            wheelhouses.derive(next(iter(made.values()))[1], venv, version, patch)
+        if venv.name == OLD:
+            installation.build(OLD, archive, directory / "unpacked")
         else:
-            installation.build(venv.name, archive, directory / "unpacked")
+            _, plain = make(OLD.removesuffix("-test"))
+            wheelhouses.derive(plain, venv, version, patch)
         made[version] = (archive, venv)
         return made[version]
 
