@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +16,12 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from ota_py.errors import DeadlineError, OtaError
+from ota_py.errors import OtaError
 from ota_py.gateway import lock, migrations, points, process, upgrade, upgrade_watch
 from ota_py.gateway.config import Config
 from ota_py.gateway.installation import Installation
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.outbox import Outbox
-from ota_py.gateway.process import Completed
 from ota_py.gateway.progress import Silence
 from ota_py.gateway.states import STEPS, TABLE, State
 from ota_py.gateway.supervisor import Supervisor
@@ -34,20 +32,25 @@ from ota_py.manager.gateway_software import collect
 from ota_py.manifest import Manifest
 from tests.crash.sim_clock import SimClock
 from tests.upgrade.box import launchers
+from tests.upgrade.sim_programs import (
+    EXITS,
+    GOOD,
+    HANGS,
+    INTERPRETER,
+    MODULE,
+    SLOW,
+    SLOW_SECONDS,
+    Programs,
+    put,
+)
 from tests.upgrade.wheelhouses import ARCHITECTURE, PYTHON
 
 OLDEST, OLD, NEW = "0.0.1-sim", "0.1.0-sim", "0.2.0-sim"
 TRIAL_SECONDS = 60.0
-# How long programs take.
-CHECK_SECONDS = 2.0
-SLOW_SECONDS = 100.0
 # The service manager starts an agent again after so long.
 RESTART_SECONDS = 10.0
 
-GOOD, SLOW, EXITS, HANGS, UNFIT = "good", "slow", "exits", "hangs", "unfit"
-MODULE = "lib/ota_py.py"
 WAY_BACK = (State.ROLLING_BACK, State.ROLLED_BACK)
-INTERPRETER = '#!/bin/sh\necho "$0"\n'
 COMMANDS = {name: f"# {name}\n" for name in wheelhouse.COMMANDS}
 # What a version to come adds to the journal.
 STEP_TO_COME = ("ALTER TABLE upgrades ADD COLUMN to_come TEXT",)
@@ -67,7 +70,7 @@ class SimBox:
         self.clock = clock
         self.kind = kind
         self.installation = Installation(self.ota)
-        self.armed = ""  # what the next program will do, see tests/crash/faults.py
+        self.programs = Programs(self)
         self._archive = directory / "new.tar"
         self._running = directory / "running"
         self._programs = directory / "programs"
@@ -97,17 +100,17 @@ class SimBox:
         """Lay it out: two builds, the newer one in use, its agent up, and a journal of the first level."""
         for name in (OLDEST, OLD):
             for path, text in self.files(name).items():
-                self._put(self.installation.venv(name) / path, text)
+                put(self.installation.venv(name) / path, text)
         (self.ota / "venv").symlink_to(f"venvs/{OLD}")
         for name, text in launchers(self.ota, self.directory).items():
-            self._put(self.ota / name, text)
+            put(self.ota / name, text)
         # The launcher's killer of an agent that hangs waits in real time; it ends at once, and we kill.
-        self._put(self._programs / "sleep", "#!/bin/sh\nkill -KILL $PPID\n")
+        put(self._programs / "sleep", "#!/bin/sh\nkill -KILL $PPID\n")
         wheels = self.directory.parent / "wheels"
-        self._put(wheels / "pip-1-py3-none-any.whl", "pip")
-        self._put(wheels / "ota_py-1-py3-none-any.whl", self.kind)
+        put(wheels / "pip-1-py3-none-any.whl", "pip")
+        put(wheels / "ota_py-1-py3-none-any.whl", self.kind)
         for name, text in COMMANDS.items():
-            self._put(wheels.parent / "commands" / name, text)
+            put(wheels.parent / "commands" / name, text)
         about = {"name": NEW, "version": "0.2.0", "python": PYTHON, "architecture": ARCHITECTURE}
         wheelhouse.pack(wheels, wheels.parent / "commands", about, self._archive)
         self.config.state_dir.mkdir()
@@ -121,18 +124,13 @@ class SimBox:
         kind = self.kind if name == NEW else GOOD
         return {"bin/python": INTERPRETER, MODULE: kind, **commands, ".complete": f"{name}\n"}
 
-    def _put(self, path: Path, text: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755)
-
     # -- what it does ---------------------------------------------------------------------------------
 
     def install(self) -> None:
         """Let this process, and it alone, live in the simulation until it ends."""
         self.clock.install()
         time.sleep = self.sleep
-        process.run = self._run  # type: ignore[assignment]
+        process.run = self.programs.run  # type: ignore[assignment]
         process.launch = self._launch  # type: ignore[assignment]
         upgrade_watch.own_build = lambda: self._turning
 
@@ -270,7 +268,7 @@ class SimBox:
     # -- programs -------------------------------------------------------------------------------------
 
     def _supervise(self, build: str) -> None:
-        assert self._whole(build), f"{build} is to carry out the upgrade, and is damaged"
+        assert not self.damage(build), f"{build} is to carry out the upgrade, and is damaged"
         held = lock.exclusive(self.config.upgrade_lock_path)
         # Its exit status is of no interest: the agent starts it again.
         with contextlib.suppress(OtaError), held, self.journal() as journal:
@@ -282,41 +280,6 @@ class SimBox:
         else:
             self._supervise(Path(argv[0]).parent.parent.name)
         return SimpleNamespace(poll=lambda: 0)
-
-    def _run(self, argv: Sequence[str], *, timeout_seconds: float, **_: Any) -> Completed:
-        program = {"venv": self._venv, "ota_py.gateway.self_check": self._check}
-        act = next((program[word] for word in argv if word in program), self._pip)
-        with points.around("process.python"):
-            armed, self.armed = self.armed, ""
-            if armed == "hang":
-                self.clock.sleep(timeout_seconds)
-                raise DeadlineError(f"`{argv[0]}` did not end within {timeout_seconds:.0f} s")
-            if armed:
-                said = {"no-space": "[Errno 28] No space left on device"}.get(armed, "on purpose")
-                return Completed(1, b"", said.encode())
-            return act(argv)
-
-    def _venv(self, argv: Sequence[str]) -> Completed:
-        shutil.rmtree(argv[-1], ignore_errors=True)
-        self._put(Path(argv[-1]) / "bin" / "python", INTERPRETER)
-        return Completed(0, b"", b"")
-
-    def _pip(self, argv: Sequence[str]) -> Completed:
-        wheels = Path(argv[argv.index("--find-links") + 1])
-        points.reach("process.python.half-way")
-        own = next(wheels.glob("ota_py-*"))
-        self._put(Path(argv[0]).parent.parent / MODULE, own.read_text())
-        return Completed(0, b"", b"")
-
-    def _check(self, argv: Sequence[str]) -> Completed:
-        self.clock.sleep(SLOW_SECONDS if self.kind == SLOW else CHECK_SECONDS)
-        name = Path(argv[0]).parent.parent.name
-        with Journal(self.config.model_copy(update={"state_dir": Path(argv[-1])})):
-            fit = self._whole(name) and self.files(name)[MODULE] != UNFIT
-        return Completed(0 if fit else 1, b"", b"not fit")
-
-    def _whole(self, name: str) -> bool:
-        return not self.damage(name)
 
     def damage(self, name: str) -> str:
         """The first file of a build that is not what it was made as."""

@@ -21,7 +21,8 @@ from tests.crash.faults import Place
 from tests.crash.replay import RECORDED, Replay
 from tests.crash.sim_clock import SimClock
 from tests.crash.sweep import Reached
-from tests.upgrade.sim import EXITS, GOOD, HANGS, NEW, OLD, SLOW, SimBox
+from tests.upgrade.sim import NEW, OLD, SimBox
+from tests.upgrade.sim_programs import EXITS, GOOD, HANGS, SLOW
 
 _MEMORY = Path("/dev/shm")
 _KILLS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
@@ -102,7 +103,7 @@ class Bench:
 
     def _struck(self, place: Place, fault: Fault, once: bool) -> bool:
         self.box.install()
-        strike = faults.Strike(self.box, place, fault)  # type: ignore[arg-type]
+        strike = faults.Strike(self.box.programs, place, fault)  # type: ignore[arg-type]
         points.install(lambda name: None if once and strike.struck else strike(name))
         with contextlib.suppress(OtaError):
             self.box.offer()

@@ -18,7 +18,8 @@ from ota_py.gateway.supervisor import ATTEMPTS_LIMIT
 from ota_py.gateway.upgrades import Upgrade, Upgrades
 from tests.crash import child
 from tests.crash.sim_clock import SimClock
-from tests.upgrade.sim import GOOD, HANGS, NEW, OLD, OLDEST, SLOW, UNFIT, SimBox
+from tests.upgrade.sim import NEW, OLD, OLDEST, SimBox
+from tests.upgrade.sim_programs import GOOD, HANGS, SLOW, UNFIT
 
 pytestmark = pytest.mark.case("F35")
 
@@ -133,7 +134,7 @@ def test_a_program_that_finds_no_space_leaves_what_others_need(make, monkeypatch
     """pip says so in its own words."""
     gateway = make(GOOD)
     with monkeypatch.context() as full:
-        full.setattr(gateway.box, "_pip", lambda argv: process.Completed(1, b"", said))
+        full.setattr(gateway.box.programs, "pip", lambda argv: process.Completed(1, b"", said))
         gateway.do(gateway.box.offer)
     assert (gateway.box.last().state, gateway.box.last().attempts) == ("FETCHED", 0)
     assert not gateway.box.installation.venv(NEW).exists()

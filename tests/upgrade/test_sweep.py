@@ -12,7 +12,7 @@ from ota_py.gateway.supervisor import Supervisor
 from ota_py.gateway.upgrades import Stage, Upgrade
 from tests.crash.case import Fault
 from tests.upgrade import sweep
-from tests.upgrade.sim import EXITS, GOOD, HANGS
+from tests.upgrade.sim_programs import EXITS, GOOD, HANGS
 from tests.upgrade.sweep import Bench
 
 # On a busy machine the longest take a minute.
