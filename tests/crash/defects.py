@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ota_py.gateway import backup, files, points
+from ota_py.gateway.compose import Compose
 from ota_py.gateway.files import Attributes
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.states import State
@@ -28,12 +29,13 @@ class Defect:
         name: what the engine does wrong.
         apply: makes it so.
         scenario: where the sweep is to find it, by faults of one kind at the points of these names.
+        fault: None where the scenario itself is the fault.
     """
 
     name: str
     apply: Callable[[Patch], None]
     scenario: str
-    fault: Fault
+    fault: Fault | None
     points: str = ""
 
 
@@ -126,6 +128,14 @@ def _forgets_index_before(patch: Patch) -> None:
     patch.setattr(backup.Backups, "index_of", index_of)
 
 
+def _forgets_the_hashes_of_backups(patch: Patch) -> None:
+    patch.setattr(backup, "_checked", lambda path, sha256: path)
+
+
+def _leaves_half_renamed_containers(patch: Patch) -> None:
+    patch.setattr(Compose, "tidy", lambda self, services: None)
+
+
 def _does_not_count_attempts(patch: Patch) -> None:
     patch.setattr(Journal, "count_attempt", lambda self, transaction, clock: transaction)
 
@@ -140,6 +150,15 @@ DEFECTS = (
     Defect("reports-apart", _reports_apart, "update", Fault.KILLED_AFTER, "journal.advance."),
     Defect(
         "forgets-the-index-before", _forgets_index_before, "update", Fault.KILLED_BEFORE, "journal.backup"
+    ),
+    Defect("goes-on-with-a-damaged-backup", _forgets_the_hashes_of_backups, "damaged-backup", None),
+    Defect("restores-a-damaged-backup", _forgets_the_hashes_of_backups, "damaged-way-back", None),
+    Defect(
+        "leaves-half-renamed-containers",
+        _leaves_half_renamed_containers,
+        "update",
+        Fault.KILLED_AFTER,
+        "compose.up.",
     ),
 )
 UNCOUNTED = Defect("does-not-count", _does_not_count_attempts, "recovery-started", Fault.KILLED_AFTER)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ota_py.errors import OtaError
-from ota_py.gateway import health
+from ota_py.gateway import health, hold, sources
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.states import State
 from ota_py.manifest import COMPOSE_FILE_NAME
 from tests.crash.sim_docker import PROJECT, find_image
-from tests.crash.sim_gateway import SimGateway, World, project_files, unhealthy_compose_file
+from tests.crash.sim_gateway import SimGateway, World, project_files
+from tests.crash.sim_release import unhealthy_compose_file
 
 RECOVERIES_MAX = 3
+_DAMAGE = re.compile(r"the backup's file \S+ has sha256 [0-9a-f]{64}, expected [0-9a-f]{64}")
 _TERMINAL = {State.COMMITTED, State.ROLLED_BACK, State.FAILED, State.BROKEN}
 
 
@@ -34,11 +37,12 @@ def violation(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
 
     The gateway is entirely of one of `worlds`, by files (bytes, mode, owner), images and databases; the
     journal says which; all services run and are well; what was reported is what runs, once for each
-    transaction; nothing is open, nothing is left over; and recovering once more changes nothing.
+    transaction; nothing is open, nothing is left over; recovering once more changes nothing; and it can look
+    for updates again.
     """
     found = _journal_problem(gateway) or _half_way(gateway, worlds) or _report_problem(gateway)
     found = found or _service_problem(gateway) or _not_settled(gateway)
-    return found or _not_tidied(gateway, worlds)
+    return found or _not_tidied(gateway, worlds) or _cut_off(gateway)
 
 
 def torn(gateway: SimGateway, worlds: Iterable[World]) -> str:
@@ -50,6 +54,45 @@ def torn(gateway: SimGateway, worlds: Iterable[World]) -> str:
         if known and data not in known:
             return f"{path} is torn: {data[:60]!r}"
     return ""
+
+
+def touched_while_held(gateway: SimGateway, old: World) -> str:
+    """What an update that waits must not have changed."""
+    with Journal(gateway.config) as journal:
+        waiting = journal.open_transaction()
+    if waiting is None or not hold.is_held(waiting):
+        return ""
+    changed = old.difference(gateway.world())
+    return changed and f"the update is held back, and yet touched {changed}"
+
+
+def touches(gateway: SimGateway) -> int:
+    """How often a service was stopped or started, but for the machine's own reboots."""
+    gateway.docker.forget()
+    return sum(bool(service) for service, _, _ in gateway.docker.read()["events"])
+
+
+def state(gateway: SimGateway) -> str:
+    """Where the open transaction is; empty where there is none."""
+    with Journal(gateway.config) as journal:
+        transaction = journal.open_transaction()
+    return str(transaction.state) if transaction else ""
+
+
+def not_told(gateway: SimGateway) -> str:
+    """What is wrong where there is no way back: BROKEN, one alarm that says why, all services up."""
+    with Journal(gateway.config) as journal:
+        last = journal.last_transaction()
+        alarms = [report for report in Outbox(journal).pending() if report["kind"] == "alarm"]
+    if last is None or last.state is not State.BROKEN:
+        return f"it ended in {last and last.state}, expected BROKEN"
+    if len(alarms) != 1 or not _DAMAGE.search(alarms[0]["reason"]):
+        return f"the backup is damaged, and the alarms say {[alarm['reason'] for alarm in alarms]}"
+    project = [c for c in gateway.docker.read()["containers"].values() if c["service"]]
+    if down := [c["name"] for c in project if c["status"] != "running"]:
+        return f"{down[0]} does not run"
+    gateway.recover()  # tidies up: after BROKEN that is left to whoever looks next
+    return _not_settled(gateway)
 
 
 def _half_way(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
@@ -143,6 +186,18 @@ def _not_tidied(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
     if idle:
         return f"a container is left: {idle[0]}"
     return _half_way(gateway, worlds)
+
+
+def _cut_off(gateway: SimGateway) -> str:
+    """Why the repository, if the gateway has one, cannot be asked any more: its metadata is not synced."""
+    if not gateway.config.root.exists():
+        return ""
+    try:
+        with Journal(gateway.config) as journal:
+            sources.trust_client(gateway.config, journal).refresh()
+    except OtaError as error:
+        return f"cut off from the repository: {error.message}"
+    return ""
 
 
 def _not_settled(gateway: SimGateway) -> str:

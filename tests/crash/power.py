@@ -15,7 +15,7 @@ from tests.crash.scenarios import Scenario
 from tests.crash.sweep import Bench, bench, spread
 
 # Recorded scenarios, and how many cuts of each are run, at most.
-SHARES = {"update": 45, "unhealthy": 45, "rollback": 20, "recovery-started": 15}
+SHARES = {"update": 38, "unhealthy": 38, "rollback": 20, "recovery-started": 15, "fetch": 10}
 _STRINGS_BYTES = 16 * 1024**2
 
 

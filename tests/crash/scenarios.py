@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from ota_py.errors import OtaError
 from ota_py.gateway.states import State
-from tests.crash import child, faults
+from tests.crash import child, faults, sim_release
 from tests.crash.case import Fault
 from tests.crash.faults import Place
-from tests.crash.sim_gateway import OLD, SimGateway
+from tests.crash.sim_gateway import SimGateway
+from tests.crash.sim_release import OLD
 
 Action = Callable[[SimGateway], None]
 
@@ -23,8 +24,14 @@ class Scenario:
     Attributes:
         prepare: brings the gateway where the scenario begins; each step in a process of its own.
         act: what is swept.
-        ends: the versions (`old`, `new`) that it may end in; the last one without any fault.
-        share: how many points of each kind of fault but kills are run, at most; kills come at all of them.
+        ends: the worlds (see `sweep.WORLDS`) that it may end in; the last one without any fault. None: it
+            ends BROKEN, and says why.
+        share: how many points of each kind of fault but kills are run, at most.
+        every_state: kills come at every state of disk and Docker that differs. If not, as most of the way is
+            that of another scenario: at one state for each point's name in each phase of the journal.
+        part: only points whose names this regular expression finds are swept; the rest of the way is that of
+            another scenario.
+        untouched: whatever happens, no service may be stopped or started.
     """
 
     name: str
@@ -32,6 +39,9 @@ class Scenario:
     act: Action
     ends: tuple[str, ...]
     share: int
+    every_state: bool = True
+    part: str = ""
+    untouched: bool = False
 
 
 def _update(gateway: SimGateway) -> None:
@@ -65,6 +75,52 @@ def _backup(gateway: SimGateway) -> None:
     gateway.backup()
 
 
+def _update_with_hooks(gateway: SimGateway) -> None:
+    gateway.update(with_hooks=True)
+
+
+def _unhealthy_with_hooks(gateway: SimGateway) -> None:
+    gateway.update(with_hooks=True, healthy=False)
+
+
+def _add_hooks(gateway: SimGateway) -> None:
+    gateway.add_hooks()
+
+
+def _hold_and_go_on(gateway: SimGateway) -> None:
+    """An update that is held back by what `_veto` or `_be_busy` left, and goes on when that is gone."""
+    gateway.update()
+    gateway.go_on()
+
+
+def _veto(gateway: SimGateway) -> None:
+    (gateway.directory / "veto").touch()
+
+
+def _be_busy(gateway: SimGateway) -> None:
+    gateway.add_hooks()
+    (gateway.directory / "busy").touch()
+
+
+def _publish(gateway: SimGateway) -> None:
+    sim_release.publish(gateway.directory)
+
+
+def _fetch(gateway: SimGateway) -> None:
+    gateway.fetch()
+
+
+def _update_from_bundle(gateway: SimGateway) -> None:
+    gateway.update_from_bundle()
+
+
+def _damage(gateway: SimGateway) -> None:
+    """A file of the newest backup is not what was written."""
+    with gateway.engine() as (engine, _):
+        newest = engine.parts.backups.entries()[0]["id"]
+    (gateway.config.backups_dir / newest / "files" / "config" / "app.conf").write_text("damaged\n")
+
+
 def killed(action: Action, point: str) -> Action:
     """The action, killed where it first reaches a point."""
 
@@ -77,15 +133,22 @@ def killed(action: Action, point: str) -> Action:
 
 
 def _recovery(state: str, point: str, ends: tuple[str, ...], action: Action = _update) -> Scenario:
-    return Scenario(f"recovery-{state}", (killed(action, point),), _recover, ends, share=5)
+    return Scenario(f"recovery-{state}", (killed(action, point),), _recover, ends, share=3, every_state=False)
 
+
+# What these scenarios are about.
+_HOOK = r"^process\.(hook|docker)"
+_ROLLBACK_HOOK = r"^process\.hook-(after-stop|.*rollback)|^journal\.attempt"
+_HOLD = r"^process\.(hook-before|docker-compose)|^journal\.(hold|intend)"
+_FETCH = r"^journal\.(floor|begin)|^docker\.pull"
+_PULL = r"^docker\.(pull|tag|remove_image)|^journal\.pull"
 
 SCENARIOS = (
-    Scenario("update", (), _update, ("old", "new"), share=20),
-    Scenario("unhealthy", (), _unhealthy, ("old",), share=20),
-    Scenario("rollback", (_update,), _rollback, ("new", "old"), share=10),
-    Scenario("restore", (_update, _backup), _restore, ("new", "old"), share=5),
-    Scenario("go-on", (_wait,), _update, ("old", "new"), share=5),
+    Scenario("update", (), _update, ("old", "new"), share=15),
+    Scenario("unhealthy", (), _unhealthy, ("old",), share=15),
+    Scenario("rollback", (_update,), _rollback, ("new", "old"), share=8),
+    Scenario("restore", (_update, _backup), _restore, ("new", "old"), share=5, every_state=False),
+    Scenario("go-on", (_wait,), _update, ("old", "new"), share=5, every_state=False),
     Scenario("backup", (_update,), _backup, ("new",), share=5),
     _recovery("received", "journal.begin.after", ("old",)),
     _recovery("verified", "journal.advance.VERIFIED.after", ("old",)),
@@ -103,6 +166,22 @@ SCENARIOS = (
         _recover,
         ("old",),
         share=5,
+        every_state=False,
+    ),
+    Scenario("hooks", (_add_hooks,), _update_with_hooks, ("old", "new"), share=5, part=_HOOK),
+    Scenario("hooks-unhealthy", (_add_hooks,), _unhealthy_with_hooks, ("old",), share=4, part=_ROLLBACK_HOOK),
+    Scenario("not-now", (_be_busy,), _hold_and_go_on, ("old", "new"), share=5, part=_HOLD),
+    Scenario("veto", (_veto,), _hold_and_go_on, ("old", "new"), share=5, part=_HOLD),
+    Scenario("fetch", (_publish,), _fetch, ("old", "new"), share=5, part=_FETCH),
+    Scenario("bundle", (_publish,), _update_from_bundle, ("old", "new-by-bundle"), share=5, part=_PULL),
+    Scenario("damaged-backup", (_wait, _damage), _update, ("old",), share=3, untouched=True),
+    Scenario(
+        "damaged-way-back",
+        (killed(_update, "journal.advance.STARTED.after"), _damage),
+        _recover,
+        (),
+        share=3,
+        every_state=False,
     ),
 )
 
@@ -114,6 +193,11 @@ def named(name: str) -> Scenario:
         KeyError: there is none.
     """
     return {scenario.name: scenario for scenario in SCENARIOS}[name]
+
+
+def steps(name: str) -> tuple[Action, ...]:
+    """All that a scenario does, from its preparation on."""
+    return (*named(name).prepare, named(name).act)
 
 
 def prepare(scenario: Scenario, gateway: SimGateway) -> None:

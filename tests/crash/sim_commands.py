@@ -6,6 +6,7 @@ Compose replaces a container in its own steps (create aside, stop, remove, renam
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import json
 import os
@@ -17,8 +18,9 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 import yaml
+from docker.errors import APIError
 
-from ota_py.gateway import compose_plugin, points, process
+from ota_py.gateway import compose_plugin, hooks, points, process
 from tests.crash.sim_docker import PROJECT, NoSuchImageError, SimDocker, UnlimitedCall
 
 # Beyond what a kernel gives out: nothing real can be hit by it.
@@ -26,7 +28,11 @@ _NO_SUCH_PROCESS = 2**30
 
 
 class FailedError(Exception):
-    """The simulated program ends with exit status 1 and says why."""
+    """The simulated program ends with this exit status and says why."""
+
+    def __init__(self, why: str, status: int = 1) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class HangsError(Exception):
@@ -62,6 +68,8 @@ class Commands:
             "find": self._find,
             "sync": self._sync,
         }
+        if argv[0] not in program:
+            return self._hook(Path(argv[0]))
         return program[argv[0]](argv[1:], stdin)
 
     # -- docker compose ---------------------------------------------------------------------------------
@@ -87,19 +95,17 @@ class Commands:
     def _up(self, document: dict[str, Any], services: list[str], *, recreate: bool) -> None:
         for service in services:
             settings = _settings(document, service)
-            for old in self._of(service)[1:]:
-                self.docker.stop(old)
-                self.docker.remove(old)
-            present = self._of(service)[:1]
-            if present and not recreate:
-                recreated = self.docker.read()["containers"][present[0]]["config"] != settings["config"]
-            else:
-                recreated = recreate
+            # Of several that are to be recreated Compose keeps any one, and removes the others meanwhile:
+            # their names are still taken.
+            *others, present = self._of(service) or [""]
             name = f"{PROJECT}-{service}-1"
             if not present:
                 self._create(name, service, document)
-            elif recreated:
-                self._recreate(present[0], name, service, document)
+            elif recreate or self.docker.read()["containers"][present]["config"] != settings["config"]:
+                self._recreate(present, name, service, document)
+            for other in others:
+                self.docker.stop(other)
+                self.docker.remove(other)
         for service in services:
             points.reach("compose.up.starting")
             for container in self._of(service):
@@ -115,7 +121,10 @@ class Commands:
         self._between("stopped")
         self.docker.remove(old)
         self._between("removed")
-        self.docker.rename(new, name)
+        try:
+            self.docker.rename(new, name)
+        except APIError as error:
+            raise FailedError(str(error)) from None
         self._between("renamed")
 
     def _between(self, what: str) -> None:
@@ -140,7 +149,7 @@ class Commands:
     # -- docker exec: the database's own tools, and a probe -----------------------------------------------
 
     def _exec(self, argv: list[str], stdin: bytes) -> bytes:
-        words = [word for word in argv[1:] if word != "--interactive"]
+        words = [word for word in argv[1:] if word not in ("--interactive", "--env") and "=" not in word]
         container, tool = self.docker.read()["containers"].get(words[0]), words[1]
         if container is None or container["status"] != "running":
             raise FailedError("the container does not run")
@@ -175,6 +184,13 @@ class Commands:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
             points.reach("find.half-way")
         return b""
+
+    def _hook(self, path: Path) -> bytes:
+        """A program of the gateway's owner."""
+        assert path.is_file(), f"{path} is not simulated"
+        if path.parent.name == "before-stop" and (self.docker.path.parent / "busy").exists():
+            raise FailedError("the kitchen is busy", hooks.NOT_NOW)
+        return b"done\n"
 
     def _sync(self, argv: list[str], _: bytes) -> bytes:
         descriptor = os.open(argv[-1], os.O_RDONLY)
@@ -250,7 +266,7 @@ class SimProcess:
             output = self._commands.run(self._argv, read, self._armed)
             self.returncode = 0
         except FailedError as failure:
-            self.returncode, self._said = 1, (b"", f"{failure}\n".encode())
+            self.returncode, self._said = failure.status, (b"", f"{failure}\n".encode())
         except HangsError:
             self._hangs = True
         else:
@@ -262,14 +278,19 @@ class SimProcess:
 
 def _resolve(directory: Path) -> dict[str, Any]:
     """What `docker compose config` prints, for as much of Compose as the simulated project uses."""
-    text = (directory / "docker-compose.yml").read_text()
-    document: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)
+    document: dict[str, Any] = json.loads(parsed((directory / "docker-compose.yml").read_text()))
     document["name"] = PROJECT
     volumes = document.get("volumes") or {}
     document["volumes"] = {key: {"name": f"{PROJECT}_{key}"} for key in volumes}
     for service in document["services"].values():
         service["volumes"] = [_mount(directory, text) for text in service.get("volumes") or []]
     return document
+
+
+@functools.cache
+def parsed(text: str) -> str:
+    """YAML as JSON; what is parsed before a process forks need not be parsed after."""
+    return json.dumps(yaml.load(text, yaml.CSafeLoader))
 
 
 def _mount(directory: Path, text: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ from requests.exceptions import ReadTimeout
 
 from ota_py.gateway import points
 from ota_py.gateway.container import PROJECT_LABEL, SERVICE_LABEL
+from tests.crash import sim_registry
 from tests.crash.sim_clock import EPOCH, SimClock
 
 PROJECT = "sim"
@@ -329,8 +330,9 @@ class ApiClient:
 
     def pull(self, repository: str, tag: str, stream: bool, decode: bool) -> Iterator[State]:
         pinned = f"{repository}@{tag}"
+        known = sim_registry.real_name(pinned)
         with self._docker.change() as state:
-            if pinned not in state["registry"]:
+            if known not in state["registry"]:
                 raise NotFound(f"manifest unknown: {pinned}")
             state["pulling"].append(pinned)
         yield {"id": "layer", "status": "Downloading", "progressDetail": {"current": 1, "total": 2}}
@@ -338,8 +340,11 @@ class ApiClient:
         if self._docker.take_armed():  # the point above may have armed something for its own moment
             yield {"error": "unexpected EOF"}
             return
+        if known != pinned and (problem := sim_registry.read(repository, tag)):
+            yield {"error": problem}
+            return
         with self._docker.change() as state:
-            image, described = state["registry"][pinned]
+            image, described = state["registry"][known]
             entry = state["images"].setdefault(image, {**described, "digests": [], "tags": []})
             entry["digests"] = sorted({*entry["digests"], pinned})
             state["pulling"] = []

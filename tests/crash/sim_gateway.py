@@ -15,53 +15,24 @@ from typing import Any
 
 import docker
 
-from ota_py.gateway.config import Config, DatabaseConfig, HooksConfig
+from ota_py.gateway import hold, hooks, sources
+from ota_py.gateway.config import Config, DatabaseConfig, FetchConfig, HooksConfig, MaintenanceConfig
 from ota_py.gateway.engine import Engine
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.states import State
-from ota_py.manifest import COMPOSE_FILE_NAME, CommandProbe, File, Health, Image, Manifest
-from ota_py.trust.verify import VerifiedManifest
-from tests.crash import sim_speed
+from ota_py.manifest import CommandProbe
+from tests.crash import sim_release, sim_speed
 from tests.crash.sim_clock import SimClock
 from tests.crash.sim_commands import Commands
 from tests.crash.sim_docker import SimDocker
 from tests.crash.sim_docker import State as DockerState
+from tests.crash.sim_release import NEW, OLD, SETTLE_SECONDS, TIMEOUT_MINUTES
 
-OLD, NEW = "1.0.0", "1.1.0"
-TIMEOUT_MINUTES = 10.0
 FETCH_MINUTES = 20.0
-SETTLE_SECONDS = 0.5
 # Owner of the configuration file, where the test may choose one.
 _OWNER = 1000 if os.geteuid() == 0 else os.geteuid()
-
-_COMPOSE = """\
-# The site's project; comments must survive.
-services:
-  app:
-    image: {app}
-    restart: unless-stopped
-    volumes: ["./config/app.conf:/etc/app.conf:ro"]
-  broker:
-    image: registry/broker:1
-    restart: unless-stopped
-  store:
-    image: registry/store:1
-    restart: unless-stopped
-    volumes: ["data:/data"]
-  cache:
-    image: registry/cache:1
-    restart: always
-    volumes: ["cache:/cache"]
-  database:
-    image: registry/database:1
-    restart: unless-stopped
-  {last}:
-    image: {last_image}
-    restart: unless-stopped
-volumes:
-  data:
-  cache:
-"""
+# Below the range from which the system itself gives out ports.
+_RELAY_PORTS = range(20000, 30000)
 _SERVICES = ("app", "broker", "store", "cache", "database", "legacy")
 
 
@@ -114,8 +85,8 @@ class SimGateway:
             fleet="tests",
             project_dir=self.project_dir,
             state_dir=directory / "state",
-            root=directory / "root.json",
-            repository_url="file:///nowhere",
+            root=directory / sim_release.ROOT,
+            repository_url=(directory / sim_release.REPOSITORY).as_uri(),
             initial_version=OLD,
             timeout_minutes=TIMEOUT_MINUTES,
             fetch_minutes=FETCH_MINUTES,
@@ -128,6 +99,8 @@ class SimGateway:
                 DatabaseConfig(type="volume", name="cache"),
             ],
             hooks=HooksConfig(directory=directory / "hooks.d"),
+            maintenance=MaintenanceConfig(veto_file=directory / "veto"),
+            fetch=FetchConfig(relay_port=_RELAY_PORTS[os.getpid() % len(_RELAY_PORTS)]),
             probes=[CommandProbe(type="command", service="broker", command=["/round-trip"])],
         )
 
@@ -151,8 +124,7 @@ class SimGateway:
             self.docker.volumes / "cache",
         ):
             path.mkdir(parents=True)
-        compose = _COMPOSE.format(app="registry/app:1", last="legacy", last_image="registry/legacy:1")
-        (self.project_dir / "docker-compose.yml").write_text(compose)
+        (self.project_dir / "docker-compose.yml").write_text(sim_release.OLD_COMPOSE)
         os.chmod(self.project_dir / "docker-compose.yml", 0o640)
         (self.project_dir / ".env").write_text("SECRET=1\n")
         (self.project_dir / "config" / "app.conf").write_text("first\n")
@@ -173,37 +145,12 @@ class SimGateway:
         Commands(self.docker).run(["docker-compose", *arguments], b"", "")
         self.clock.sleep(60)
 
-    def manifest(self, *, healthy: bool = True) -> tuple[VerifiedManifest, dict[str, bytes]]:
-        """The update to the new version, and the bytes of its files."""
-        app = 2 if healthy else 3
-        contents = {
-            COMPOSE_FILE_NAME: _COMPOSE.format(
-                app="registry/app:2", last="extra", last_image="registry/extra:1"
-            ).encode(),
-            "config/app.conf": b"second for {{ gateway_id }}\n",
-            "config/new.conf": b"new\n",
-        }
-        entries = [
-            File(
-                dest=dest,
-                target=f"{NEW}/{dest}",
-                sha256=hashlib.sha256(data).hexdigest(),
-                length=len(data),
-                template=dest == "config/app.conf",
-            )
-            for dest, data in contents.items()
-        ]
-        manifest = Manifest(
-            fleet="tests",
-            version=NEW,
-            created="2026-01-01T00:00:00Z",
-            images={"app": _image("app", app), "extra": _image("extra", 1)},
-            compose=entries[0],
-            files=entries[1:],
-            health=Health(settle_seconds=SETTLE_SECONDS),
-            timeout_minutes=TIMEOUT_MINUTES,
-        )
-        return VerifiedManifest(manifest, manifest.to_bytes(), b"{}", ("key",)), contents
+    def add_hooks(self) -> None:
+        """The owner's hooks, one at each point; while a file `busy` exists, one says "not now"."""
+        for point in hooks.POINTS:
+            path = self.config.hooks.directory / point / f"hook-{point}"
+            path.parent.mkdir(parents=True, mode=0o755)
+            path.touch(0o755)
 
     # -- what it does ---------------------------------------------------------------------------------
 
@@ -214,12 +161,44 @@ class SimGateway:
             yield Engine(self.config, journal), journal
 
     def update(
-        self, *, healthy: bool = True, force: bool = False, until: State = State.COMMITTED
+        self,
+        *,
+        healthy: bool = True,
+        with_hooks: bool = False,
+        force: bool = False,
+        until: State = State.COMMITTED,
+        held: bool = False,
     ) -> dict[str, Any]:
         """Update to the new version."""
-        verified, contents = self.manifest(healthy=healthy)
+        verified, contents = sim_release.release(healthy=healthy, with_hooks=with_hooks)
         with self.engine() as (engine, _):
-            return engine.update(verified, lambda file: contents[file.dest], force=force, until=until)
+            return engine.update(
+                verified, lambda file: contents[file.dest], force=force, until=until, held=held
+            )
+
+    def fetch(self) -> dict[str, Any]:
+        """Update from the repository, by the real trust client."""
+        with self.engine() as (engine, journal):
+            source = sources.from_repository(sources.trust_client(self.config, journal), NEW)
+            return engine.update(source.verified, source.fetch, stream=source.stream)
+
+    def update_from_bundle(self) -> dict[str, Any]:
+        """Update from a stick: the images come through the real relay."""
+        with self.engine() as (engine, journal):
+            path = self.directory / sim_release.BUNDLE
+            source = sources.from_bundle(self.config, journal, path)
+            assert source.bundle is not None
+            with contextlib.closing(source.bundle) as bundle:
+                return engine.update(source.verified, source.fetch, stream=source.stream, bundle=bundle)
+
+    def go_on(self) -> None:
+        """What the agent does once nothing holds an update back."""
+        for name in ("veto", "busy"):
+            (self.directory / name).unlink(missing_ok=True)
+        with self.engine() as (_, journal):
+            waiting = journal.open_transaction()
+        if waiting and hold.is_held(waiting):
+            self.update(held=True)
 
     def rollback(self) -> dict[str, Any]:
         """An operator's rollback."""
@@ -277,20 +256,6 @@ def project_files(directory: Path) -> dict[str, tuple[bytes, int, int]]:
     return found
 
 
-def unhealthy_compose_file(healthy: bytes) -> bytes:
-    """The Compose file of the unhealthy update, from that of the healthy one."""
-    return healthy.replace(_digest("app", 2).encode(), _digest("app", 3).encode())
-
-
-def _image(service: str, number: int) -> Image:
-    name = f"registry/{service}"
-    return Image(reference=f"{name}:{number}", digest=_digest(service, number), size=1000)
-
-
-def _digest(service: str, number: int) -> str:
-    return "sha256:" + hashlib.sha256(f"manifest {service} {number}".encode()).hexdigest()
-
-
 def _add_image(
     state: DockerState,
     service: str,
@@ -300,9 +265,9 @@ def _add_image(
     healthy: bool = True,
     migrates: bool = False,
 ) -> None:
-    image = "sha256:" + hashlib.sha256(f"image {service} {number}".encode()).hexdigest()
+    image = "sha256:" + hashlib.sha256(sim_release.configuration(service, number)).hexdigest()
     name = f"registry/{service}"
-    pinned = f"{name}@{_digest(service, number)}"
+    pinned = f"{name}@{sim_release.digest(service, number)}"
     described = {"healthcheck": service == "app", "healthy": healthy, "migrates": migrates}
     state["registry"][pinned] = [image, described]
     if here:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,11 +19,22 @@ from tests.crash.case import Case, Fault, Layer, Report
 from tests.crash.faults import Place
 from tests.crash.scenarios import Scenario
 from tests.crash.sim_clock import SimClock
-from tests.crash.sim_gateway import SimGateway, World, unhealthy_compose_file
+from tests.crash.sim_gateway import SimGateway, World
+from tests.crash.sim_release import NEW, unhealthy_compose_file
 
 FAULTS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.ERROR, Fault.HANG, Fault.NO_SPACE)
 _KILLS = FAULTS[:2]
+# What a gateway may entirely be, and how it came there.
+WORLDS: dict[str, tuple[scenarios.Action, ...]] = {
+    "old": (),
+    "new": (scenarios.named("update").act,),
+    # The Compose file names the images as they came.
+    "new-by-bundle": scenarios.steps("bundle"),
+}
+# Of this process (they name its relay): made once for all benches.
+_worlds: dict[int, dict[str, World]] = {}
 _MEMORY = Path("/dev/shm")
+_REACHED = re.compile(r"journal\.advance\.([A-Z_]+)\.after")
 
 T = TypeVar("T")
 
@@ -33,12 +45,18 @@ class Reached:
 
     Attributes:
         disk: stands for all that is on the disk and in Docker at that moment.
-        phase: the last that the journal says.
+        phase: the last that the journal says; state: where its transaction is by then, if there is one.
     """
 
     place: Place
     disk: int
     phase: str
+    state: str = ""
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What it has in common with others that stand for it: its phase, and its name without the side."""
+        return self.phase, self.place.name.removesuffix(".before").removesuffix(".after")
 
 
 class Bench:
@@ -54,7 +72,9 @@ class Bench:
         self.gateway = SimGateway(directory / "gateway", self.clock)
         self._pristine = directory / "pristine"
         sim_speed.warm_up()
-        self.worlds = self._make_worlds()
+        if os.getpid() not in _worlds:
+            _worlds[os.getpid()] = self._make_worlds()
+        self.worlds = _worlds[os.getpid()]
         compose_files = [world.files[COMPOSE_FILE_NAME][0] for world in self.worlds.values()]
         compose_files += [unhealthy_compose_file(text) for text in compose_files]
         sim_speed.warm_up(*(text.decode() for text in compose_files))
@@ -62,6 +82,8 @@ class Bench:
         shutil.copytree(self.gateway.directory, self._pristine, symlinks=True)
         _same_owners(self._pristine, self.gateway.directory)
         self._begun_at = self.clock.get()
+        self._touches = invariants.touches(self.gateway)
+        self._state = invariants.state(self.gateway)
 
     def reset(self) -> None:
         """Back to the beginning of the scenario."""
@@ -69,11 +91,12 @@ class Bench:
         self.clock.set(*self._begun_at)
 
     def _make_worlds(self) -> dict[str, World]:
-        """The versions that there are, as they are without any fault."""
+        """Each world, as it is without any fault."""
         found: dict[str, World] = {}
-        for name, steps in (("old", ()), ("new", (scenarios.named("update").act,))):
+        for name, steps in WORLDS.items():
             self._prepare(Scenario(name, steps, SimGateway.recover, (), 0))
             found[name] = self.gateway.world()
+            assert (found[name].version == NEW) is bool(steps), f"{name} is not what it is called"
         return found
 
     def _prepare(self, scenario: Scenario) -> None:
@@ -82,25 +105,31 @@ class Bench:
 
     def record(self) -> list[Reached]:
         """The points that the scenario reaches, in order."""
-        self.reset()
-        ended = child.run(self._recorded)
-        last = self.scenario.ends[-1]
-        problem = ended.problem or self.judge({last: self.worlds[last]}, reboot=False)
+        found, problem = self.without_fault()
         if problem:
             raise RuntimeError(f"{self.scenario.name} fails without any fault: {problem}")
-        return [Reached(Place(name, number), disk, phase) for name, number, disk, phase in ended.answer]
+        return [Reached(Place(name, number), *rest) for name, number, *rest in found]
+
+    def without_fault(self) -> tuple[list[Any], str]:
+        """Run it to its end: the points that it reaches, and what does not hold then."""
+        self.reset()
+        ended = child.run(self._recorded)
+        return ended.answer, ended.problem or self.judge(self.scenario.ends[-1:], reboot=False)
 
     def _recorded(self) -> list[Any]:
         found: list[Any] = []
         seen: Counter[str] = Counter()
-        phase = "begin"
+        phase, state = "begin", self._state
 
         def note(name: str) -> None:
-            nonlocal phase
+            nonlocal phase, state
             if name.startswith("journal.") and name.endswith(".after"):
                 phase = name
+                state = "RECEIVED" if name == "journal.begin.after" else state
+            if reached := _REACHED.fullmatch(name):
+                state = reached[1]
             seen[name] += 1
-            found.append((name, seen[name], fingerprint(self.gateway.directory), phase))
+            found.append((name, seen[name], fingerprint(self.gateway.directory), phase, state))
 
         self.gateway.install()
         points.install(note)
@@ -121,25 +150,32 @@ class Bench:
         scenarios.act(self.scenario, self.gateway)
         return strike.struck
 
-    def judge(self, worlds: dict[str, World] | None = None, *, reboot: bool) -> str:
+    def judge(self, ends: tuple[str, ...] | None = None, *, reboot: bool) -> str:
         """Recover, then say what does not hold.
 
         Args:
-            worlds: what the gateway may be; the ends of the scenario if not given.
+            ends: see `Scenario`, whose ends they are if not given.
         """
-        allowed = worlds or {name: self.worlds[name] for name in self.scenario.ends}
+        allowed = self.scenario.ends if ends is None else ends
         ended = child.run(lambda: self._judged(allowed, reboot))
         return ended.problem or str(ended.answer)
 
-    def _judged(self, worlds: dict[str, World], reboot: bool) -> str:
-        self.gateway.install()
+    def _judged(self, ends: tuple[str, ...], reboot: bool) -> str:
+        gateway, worlds = self.gateway, {name: self.worlds[name] for name in ends}
+        gateway.install()
         if reboot:
-            self.gateway.reboot()
-        torn = invariants.torn(self.gateway, self.worlds.values())
-        if torn:
+            gateway.reboot()
+        if torn := invariants.torn(gateway, self.worlds.values()):
             return torn
-        invariants.recover(self.gateway)
-        return invariants.violation(self.gateway, worlds)
+        invariants.recover(gateway)
+        if touched := invariants.touched_while_held(gateway, self.worlds["old"]):
+            return touched
+        gateway.go_on()
+        if self.scenario.untouched and invariants.touches(gateway) != self._touches:
+            return "a service was stopped or started"
+        if not worlds:
+            return invariants.not_told(gateway) or invariants.torn(gateway, self.worlds.values())
+        return invariants.violation(gateway, worlds)
 
 
 @contextlib.contextmanager
@@ -163,7 +199,7 @@ def sweep(scenario: Scenario, wanted: Sequence[Fault], report: Report) -> None:
     with bench(scenario) as at:
         reached = at.record()
         for fault in wanted:
-            for place in choose(reached, fault, scenario.share):
+            for place in places(scenario, reached, fault):
                 report(judged(at, place, fault))
 
 
@@ -174,35 +210,42 @@ def judged(at: Bench, place: Place, fault: Fault) -> Case:
     return Case(at.scenario.name, str(place), fault, Layer.SIM, found, reproduce)
 
 
-def choose(reached: Sequence[Reached], fault: Fault, share: int) -> list[Place]:
-    """The points to run for a kind of fault.
+def places(scenario: Scenario, reached: Sequence[Reached], fault: Fault) -> list[Place]:
+    """The points to run for a kind of fault, of the part that the scenario is about."""
+    part = [point for point in reached if re.search(scenario.part, point.place.name)]
+    return choose(part, fault, scenario.share, every_state=scenario.every_state)
 
-    A kill leaves what is on the disk and in Docker: every state of them that differs is run, in turn as a
-    kill before an effect and as one after it. For the other faults one call of a name in a phase of the
-    journal stands for all of them; if they are too many, one in each
-    phase is taken, and some more, spread over the whole way.
+
+def choose(reached: Sequence[Reached], fault: Fault, share: int, *, every_state: bool = True) -> list[Place]:
+    """The points that stand for all of these; `share` and `every_state`: see `Scenario`.
+
+    A kill leaves what is on the disk and in Docker: of points with the same state of both one is run, in turn
+    as a kill before an effect and as one after it. For the other faults one call of a name in a phase of the
+    journal stands for all of them; if they are too many, one is taken in each state, then one in each phase,
+    and then some more, spread over the whole way.
     """
     if fault in _KILLS:
-        return [place for place, kind in _kills(reached) if kind is fault]
-    differ: dict[tuple[str, str], Place] = {}
-    for point in reached:
-        if faults.possible(fault, point.place.name):
-            differ.setdefault((point.phase, point.place.name), point.place)
-    first_of_phase = {phase: place for (phase, _), place in reversed(differ.items())}
-    chosen = spread(list(first_of_phase.values())[::-1], share)
-    others = [place for place in differ.values() if place not in chosen]
-    return chosen + spread(others, share - len(chosen))
+        return [place for place, kind in _kills(reached, every_state) if kind is fault]
+    found = [point for point in reached if faults.possible(fault, point.place.name)]
+    chosen: list[Place] = []
+    for first_of in (lambda p: p.state, lambda p: p.phase, lambda p: p.kind):
+        firsts = {first_of(point): point.place for point in found[::-1]}
+        others = [place for place in list(firsts.values())[::-1] if place not in chosen]
+        chosen += spread(others, share - len(chosen))
+    return chosen
 
 
-def _kills(reached: Sequence[Reached]) -> Iterator[tuple[Place, Fault]]:
-    states: dict[int, list[Place]] = {}
+def _kills(reached: Sequence[Reached], every_state: bool) -> Iterator[tuple[Place, Fault]]:
+    states: dict[int, list[Reached]] = {}
     for point in reached:
-        states.setdefault(point.disk, []).append(point.place)
-    for number, places in enumerate(states.values()):
+        states.setdefault(point.disk, []).append(point)
+    seen: set[tuple[str, str]] = set()
+    for number, points_there in enumerate(states.values()):
         for fault in (_KILLS[number % 2], _KILLS[1 - number % 2]):
-            found = [place for place in places if faults.possible(fault, place.name)]
-            if found:
-                yield found[0], fault
+            found = [point for point in points_there if faults.possible(fault, point.place.name)]
+            if found and (every_state or found[0].kind not in seen):
+                seen.add(found[0].kind)
+                yield found[0].place, fault
                 break
 
 

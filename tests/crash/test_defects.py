@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.crash import power, scenarios, sweep
-from tests.crash.case import Case, Fault
+from tests.crash.case import Case, Fault, Layer
 from tests.crash.defects import DEFECTS, UNCOUNTED, Defect
 from tests.crash.sweep import Bench
 from tests.crash.test_loops import CRASHES, crash_again_and_again
@@ -18,6 +18,10 @@ pytestmark = pytest.mark.timeout(900)
 
 def cases(bench: Bench, defect: Defect) -> Iterator[Case]:
     """The scenario's points, as far as the defect names them, one by one."""
+    if defect.fault is None:
+        _, problem = bench.without_fault()
+        yield Case(defect.scenario, "", Fault.ERROR, Layer.SIM, problem)
+        return
     if defect.fault is Fault.POWER_CUT:
         calls = power.record(bench)
         cuts = [cut for cut in power.cuts(bench, calls) if cut.place.startswith(defect.points)]
@@ -31,7 +35,7 @@ def cases(bench: Bench, defect: Defect) -> Iterator[Case]:
         yield sweep.judged(bench, place, defect.fault)
 
 
-@pytest.mark.case("F01", "F02", "F03")
+@pytest.mark.case("F01", "F02", "F03", "F08", "F14")
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_the_sweep_finds(defect: Defect, monkeypatch: pytest.MonkeyPatch) -> None:
     with sweep.bench(scenarios.named(defect.scenario)) as bench:

@@ -14,7 +14,8 @@ from tests.crash import child, faults, scenarios, sweep
 from tests.crash.case import Fault
 from tests.crash.faults import Place
 from tests.crash.sim_clock import SimClock
-from tests.crash.sim_gateway import FETCH_MINUTES, TIMEOUT_MINUTES, SimGateway
+from tests.crash.sim_gateway import FETCH_MINUTES, SimGateway
+from tests.crash.sim_release import TIMEOUT_MINUTES
 from tests.crash.sweep import Bench
 
 # On a busy machine the longest take minutes.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.config import LabConfig
-from tests.crash import real
+from tests.crash import matrix, real
 from tests.crash.case import Case, Layer, Report
 from tests.crash.real_gateway import RealGateway
 
@@ -35,7 +35,7 @@ def test_the_matrix_on_real_engines(
     fleet: real.Fleet, cases: list[Case], swept: Callable[[Callable[[Report], None]], None]
 ):
     swept(lambda report: fleet.work_off(real.jobs(fleet.traces), report))
-    assert sum(case.layer is Layer.REAL for case in cases) >= 140
+    assert sum(case.layer is Layer.REAL for case in cases) >= matrix.REAL_MIN
 
 
 @pytest.mark.case("F15")
