@@ -18,7 +18,8 @@ trap 'rm -f "$log"' EXIT
 needs_python=("/usr/lib/python3*/ensurepip:python3-venv" "git:git" "ssh:openssh-client")
 needs_lab=("dockerd:docker.io" "debootstrap:debootstrap" "mosquitto_pub:mosquitto-clients"
     "iptables:iptables" "/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring")
-needs_tests=("docker-registry:docker-registry" "mosquitto:mosquitto" "openssl:openssl" "shellcheck:shellcheck" "strace:strace")
+needs_tests=("docker-registry:docker-registry" "mosquitto:mosquitto" "openssl:openssl" "shellcheck:shellcheck" "strace:strace"
+    "softhsm2-util:softhsm2")
 
 say() { printf '%3ds %s\n' "$SECONDS" "$*" >&2; }
 
@@ -98,6 +99,9 @@ install_project() {
     fi
     say "[3/3] installing Python packages (about a minute)"
     quietly "$venv/bin/python" -m pip install --quiet -r "$root/requirements-dev.txt" -e "${root}[$extras]"
+    # Beside the environment, not in it: see requirements-kms.txt.
+    rm -rf "$venv/kms"
+    quietly "$venv/bin/python" -m pip install --quiet --target "$venv/kms" -r "$root/requirements-kms.txt"
     echo "$wanted" >"$stamp"
 }
 

@@ -49,7 +49,7 @@ def initialise(
         StoreError: the store cannot be used.
     """
     refuse_existing(config, store)
-    with _all_or_nothing(_files(config)):
+    with _all_or_nothing(_files(config), _store_directory(config)):
         config.path.parent.mkdir(parents=True, exist_ok=True)
         signers = {role: _make_key(config, role, passphrases) for role in get_args(Role)}
         make_control_plane(config)
@@ -61,8 +61,9 @@ def initialise(
             signers["online"],
             datetime.now(UTC),
         )
-        _write(config.repository.root, root)
-        _write(config.path, text.encode())
+        with _repository_goes_too(store):
+            _write(config.repository.root, root)
+            _write(config.path, text.encode())
     return _made(config, store)
 
 
@@ -98,10 +99,22 @@ def _files(config: Config) -> list[Path]:
     ]
 
 
+def unencrypted_keys(config: Config) -> list[Path]:
+    """The new keys that anybody can use who reads their files."""
+    paths = [_key_path(config, role) for role in get_args(Role)]
+    return [path for path in paths if b"ENCRYPTED" not in path.read_bytes()]
+
+
 def sqlite_file(config: Config) -> Path | None:
     """The control plane's database, where it is a file."""
     url = config.server.database
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
+
+
+def _store_directory(config: Config) -> list[Path]:
+    """The repository's directory, where it is one."""
+    store = config.repository.store
+    return [Path(store.removeprefix(FILE_SCHEME))] if store.startswith(f"{FILE_SCHEME}/") else []
 
 
 def _key_path(config: Config, role: Role) -> Path:
@@ -134,9 +147,19 @@ def _write(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _all_or_nothing(files: list[Path]) -> Iterator[None]:
+def _repository_goes_too(store: Store) -> Iterator[None]:
+    """Remove the new repository when the block fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        repository.remove_initialised(store)
+        raise
+
+
+@contextmanager
+def _all_or_nothing(files: list[Path], store_directory: list[Path]) -> Iterator[None]:
     """Remove the files and their new directories when the block fails or is interrupted."""
-    directories = {path.parent for path in files if not path.parent.exists()}
+    directories = {path for path in [*(file.parent for file in files), *store_directory] if not path.exists()}
     try:
         yield
     except BaseException:

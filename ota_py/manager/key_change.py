@@ -20,6 +20,7 @@ from ota_py.manager.confirm import confirm
 from ota_py.manager.key_report import plan_json, plan_lines, published_json, published_lines
 from ota_py.manager.new_key import Source, make_role_key, read_source
 from ota_py.manager.parts import Parts
+from ota_py.manager.registered import compare_registered
 from ota_py.manager.request_words import missing_lines
 from ota_py.manager.root_plan import Plan, plan
 from ota_py.manager.secrets import Passphrases
@@ -119,8 +120,9 @@ class Change:
             resign.split(",") if resign else None,
             now,
         )
+        compared = compare_registered(self._parts, planned)
         if not options["as_json"]:
-            for line in plan_lines(planned):
+            for line in [*plan_lines(planned), *compared]:
                 click.echo(line)
         confirm("Make this change?", yes=options["yes"])
         new = [source.uri for source in sources if source.uri]

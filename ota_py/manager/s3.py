@@ -104,6 +104,11 @@ class S3Store:
             answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
             yield from answer["Body"].iter_chunks(CHUNK_BYTES)
 
+    def delete(self, key: str) -> None:
+        """Remove one object; see `Store.delete`."""
+        with self._errors(f"remove {key} from"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
     def list(self, prefix: str) -> list[str]:
         """The keys that start with `prefix`, sorted; see `Store.list`."""
         with self._errors("list"):

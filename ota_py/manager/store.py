@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -126,6 +127,19 @@ class DirectoryStore:
             raise NotFoundError(f"there is no {path}") from None
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
+
+    def delete(self, key: str) -> None:
+        """Remove one file, and the directories below the store's that are empty then; see `Store.delete`."""
+        path = self._path(key)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot remove {path}: {error.strerror}") from None
+        for parent in path.parents:
+            if parent == self.directory:
+                return
+            with suppress(OSError):  # not empty, or gone
+                parent.rmdir()
 
     def list(self, prefix: str) -> list[str]:
         """The keys that start with `prefix`, sorted; see `Store.list`."""

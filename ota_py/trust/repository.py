@@ -8,6 +8,7 @@ The order of writing is the point of this file: targets first, then the metadata
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from tuf.api.metadata import (
 from tuf.api.serialization import DeserializationError
 
 from ota_py import names
-from ota_py.errors import ConflictError, NotFoundError, TrustError
+from ota_py.errors import ConflictError, NotFoundError, StoreError, TrustError
 from ota_py.trust import layout
 from ota_py.trust.large_files import check_file
 from ota_py.trust.metadata import JSON, expiry, online_metadata, signed
@@ -52,6 +53,7 @@ def initialise(
 
     Raises:
         ConflictError: the store holds a repository already.
+        StoreError: the store failed; what was written is removed again.
     """
     if store.list(layout.METADATA):
         raise ConflictError(
@@ -65,9 +67,20 @@ def initialise(
     check_keys(root)
     signed_root = signed(root, root_signer)
     targets = Targets(expires=expiry(Targets.type, now))
-    store.put(f"{layout.METADATA}1.root.json", signed_root, JSON)
-    _write_metadata(store, targets, 1, 1, release, online, now)
+    try:
+        store.put(f"{layout.METADATA}1.root.json", signed_root, JSON)
+        _write_metadata(store, targets, 1, 1, release, online, now)
+    except BaseException:
+        remove_initialised(store)
+        raise
     return signed_root
+
+
+def remove_initialised(store: Store) -> None:
+    """Remove what `initialise` made, as far as the store allows it."""
+    for name in ("timestamp.json", *(f"1.{role}.json" for role in ("snapshot", "targets", "root"))):
+        with suppress(StoreError):
+            store.delete(layout.METADATA + name)
 
 
 @dataclass(frozen=True)

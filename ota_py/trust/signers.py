@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -28,7 +27,7 @@ from securesystemslib.signer import (
     VaultSigner,
 )
 
-from ota_py.errors import KeyFileError, KeyMismatchError
+from ota_py.errors import KeyFileError, KeyMismatchError, OtaError
 from ota_py.trust.key_files import PassphraseGetter, normal_key, read_private, same_key, tuf_key
 from ota_py.trust.verify import check_key, signature_file
 
@@ -71,12 +70,17 @@ def load_matching(uri: str, known: Sequence[Key], passphrase: PassphraseGetter) 
         return _load_file(Path(uri.removeprefix(FILE_SCHEME)), known, passphrase)
     if len(known) == 1:
         return _load_remote(uri, known[0], passphrase)
+    problems = []
     for public in known:
-        with suppress(KeyMismatchError):
+        try:
             signer = _load_remote(uri, public, passphrase)
             signer.sign(PROBE)
             return signer
-    raise _mismatch(uri, known)
+        except KeyFileError as error:  # such as a kind of key that the service does not have
+            problems.append(error)
+    if any(isinstance(problem, KeyMismatchError) for problem in problems):
+        raise _mismatch(uri, known)
+    raise problems[0]
 
 
 def import_public(uri: str, passphrase: PassphraseGetter) -> tuple[str, Key]:
@@ -111,9 +115,11 @@ def import_public(uri: str, passphrase: PassphraseGetter) -> tuple[str, Key]:
         )
     try:
         exact, key = importers[parts.scheme]()
+        return exact, normal_key(key, uri)
+    except OtaError:
+        raise
     except Exception as error:  # noqa: BLE001 - each service's library has errors of its own
         raise _unusable(uri, error) from None
-    return exact, normal_key(key, uri)
 
 
 def sign_manifest(raw: bytes, signers: Iterable[Signer]) -> bytes:

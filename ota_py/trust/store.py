@@ -54,6 +54,13 @@ class Store(Protocol):
             StoreError: it could not be read, or not to its end.
         """
 
+    def delete(self, key: str) -> None:
+        """Remove one object; one that is not there is no error.
+
+        Raises:
+            StoreError: it could not be removed.
+        """
+
     def list(self, prefix: str) -> list[str]:
         """The keys that start with `prefix`, sorted.
 

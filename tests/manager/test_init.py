@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from ota_py.manager.config import load_config
+from ota_py.errors import OtaError
+from ota_py.manager.config import load_config, parse_config
 from ota_py.manager.initial_config import render_config
+from ota_py.manager.initialise import initialise
+from ota_py.manager.secrets import Passphrases
 from tests.manager.conftest import IMAGES, Fleet
 from tests.manager.processes import MANAGER, free_port, running
+from tests.trust.stores import DirectoryOfBytes
 
 SECRETS = ("keys/root.pem", "keys/release.pem", "keys/online.pem", "operator-token", "admin-password")
 INIT = ("init", "--fleet", "healthguard", "--public-url", "http://127.0.0.1/ota")
@@ -69,6 +73,26 @@ def test_a_failure_removes_what_was_made(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["occupied"]
 
 
+@pytest.mark.parametrize("writes", range(5))
+def test_a_failure_of_the_store_leaves_nothing_in_it_either(tmp_path: Path, writes: int) -> None:
+    place = tmp_path / "fleet"
+    text = render_config(
+        "hg",
+        {"repository": {"store": "file:r", "public_url": "http://x"}, "control_plane": {"url": "http://x"}},
+    )
+    config = parse_config(tomllib.loads(text), place / "ota.toml")
+    store = DirectoryOfBytes(tmp_path / "store")
+    if writes < 4:
+        store.fail_after = writes
+    else:  # all of the repository is there, then the disk is full
+        config.repository.root.parent.mkdir()
+        config.repository.root.with_name("root.json").symlink_to("/nonexistent/root.json")
+    with pytest.raises(OtaError):
+        initialise(config, text, store, Passphrases(), lambda _: None)
+    assert store.list("") == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
 def test_wrong_options_make_nothing(tmp_path: Path) -> None:
     for options, message in (
         (("--fleet", "No Good"), "fleet: String should match pattern"),
@@ -117,6 +141,16 @@ def test_init_encrypts_keys_with_the_given_passphrases(tmp_path: Path) -> None:
         assert b"BEGIN ENCRYPTED PRIVATE KEY" in (tmp_path / f"keys/{role}.pem").read_bytes()
     assert not (tmp_path / "admin-password").exists()
     assert "open sesame" not in done.stdout + done.stderr
+    assert "not encrypted" not in done.stderr
+
+
+def test_init_says_which_keys_are_in_the_clear(tmp_path: Path) -> None:
+    given = {"OTA_ROOT_PASSPHRASE": "open sesame"}
+    done = manager(tmp_path, *INIT, env=os.environ | given)
+    assert done.returncode == 0, done.stderr
+    assert f"warning: {tmp_path}/keys/release.pem is not encrypted (0600)" in done.stderr
+    assert f"warning: {tmp_path}/keys/online.pem is not encrypted (0600)" in done.stderr
+    assert "keys/root.pem is not" not in done.stderr
 
 
 def test_rendered_configuration_is_toml_with_what_was_given() -> None:

@@ -50,6 +50,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return open_store(url, endpoint_url=endpoint, credentials_file=credentials(tmp_path))
 
 
+def test_what_is_deleted_is_gone(store: Store) -> None:
+    store.put("metadata/a.json", b"1", "application/json")
+    store.put("metadata/b.json", b"2", "application/json")
+    store.delete("metadata/a.json")
+    store.delete("metadata/a.json")
+    assert store.list("") == ["metadata/b.json"]
+    with pytest.raises(NotFoundError):
+        store.get("metadata/a.json")
+
+
 def test_what_is_put_can_be_got_listed_and_replaced(store: Store) -> None:
     assert store.list("") == []
     store.put("metadata/timestamp.json", b"1", "application/json")

@@ -32,6 +32,9 @@ class DirectoryOfBytes:
     def stream(self, key: str) -> Iterator[bytes]:
         yield self.get(key)
 
+    def delete(self, key: str) -> None:
+        (self.directory / key).unlink(missing_ok=True)
+
     def get(self, key: str) -> bytes:
         try:
             return (self.directory / key).read_bytes()

@@ -58,6 +58,7 @@ def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | 
     Nothing is ever overwritten: when anything of it exists, init names it and does nothing. When init fails
     half-way, it removes what it made. The private keys are encrypted when a passphrase is given: typed when
     asked, in OTA_ROOT_PASSPHRASE, OTA_RELEASE_PASSPHRASE and OTA_ONLINE_PASSPHRASE, or by --passphrase-fd.
+    Keys without one are in the clear (0600), and init says so.
     The admin's password comes from OTA_ADMIN_PASSWORD, or is made up and written to `admin-password`.
 
     \b
@@ -72,13 +73,16 @@ def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | 
 
     from ota_py.manager.config import config_path, parse_config
     from ota_py.manager.initial_config import render_config
-    from ota_py.manager.initialise import initialise
+    from ota_py.manager.initialise import initialise, unencrypted_keys
     from ota_py.manager.secrets import Passphrases
 
     text = render_config(options.pop("fleet"), _tables(options))
     parts.config = parse_config(tomllib.loads(text), config_path(parts.config_option))
     make = partial(_make_control_plane, admin=admin)
     made = initialise(parts.config, text, parts.store, Passphrases(passphrase_fd), make)
+    for path in unencrypted_keys(parts.config):
+        click.secho("warning: ", fg="yellow", nl=False, err=True)
+        click.echo(f"{path} is not encrypted (0600): there was no passphrase", err=True)
     if as_json:
         echo_json(made)
         return
