@@ -93,7 +93,7 @@ make_venv() {
 
 install_project() {
     local wanted
-    wanted="$extras $(cat "$root"/requirements*.txt "$root/pyproject.toml" | sha256sum | cut -d' ' -f1)"
+    wanted="$extras $with_lab $(cat "$root"/requirements*.txt "$root/pyproject.toml" | sha256sum | cut -d' ' -f1)"
     if [[ -e $stamp && $(cat "$stamp") == "$wanted" ]]; then
         return
     fi
@@ -101,7 +101,7 @@ install_project() {
     quietly "$venv/bin/python" -m pip install --quiet -r "$root/requirements-dev.txt" -e "${root}[$extras]"
     # Beside the environment, not in it: see requirements-kms.txt.
     rm -rf "$venv/kms"
-    quietly "$venv/bin/python" -m pip install --quiet --target "$venv/kms" -r "$root/requirements-kms.txt"
+    [[ $with_lab == no ]] || quietly "$venv/bin/python" -m pip install --quiet --target "$venv/kms" -r "$root/requirements-kms.txt"
     echo "$wanted" >"$stamp"
 }
 
