@@ -26,6 +26,9 @@ docs: ## write docs/reference/ anew from the code
 soak: ## trouble at random moments under real Docker: make soak MINUTES=5 [SEED=n]
 	$(PYTHON) -m tests.crash.soak --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
+fuzz: ## odd bytes at every way in: make fuzz SECONDS=600 [SEED=n]
+	$(PYTHON) -m tests.fuzz run --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))
+
 bench: ## measure, as ratios against what you would use instead
 	$(PYTHON) -m bench
 
@@ -35,4 +38,4 @@ up: ## start the lab
 down: ## stop the lab and remove what it made
 	./lab/lab down
 
-.PHONY: help setup demo test check crash docs soak bench up down
+.PHONY: help setup demo test check crash docs soak fuzz bench up down

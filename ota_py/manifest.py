@@ -27,6 +27,8 @@ PROBES_MAX = 64
 HOOKS_MAX = 64
 DESCRIPTION_MAX_CHARS = 2000
 IMAGE_MAX_BYTES = 64 * 1024**3
+# Of a field's name, and of what is wrong with it, in a message.
+PROBLEM_MAX_CHARS = 200
 TIMEOUT_MINUTES_MAX = 24 * 60
 TIMEOUT_MINUTES_DEFAULT = 30
 SETTLE_SECONDS_DEFAULT = 5.0
@@ -367,7 +369,8 @@ def parse_manifest(raw: bytes) -> Manifest:
 def describe(error: ValidationError) -> str:
     """The first five problems of a pydantic error as `field: problem`, without echoing long input."""
     problems = [
-        f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg']}"
+        f"{'.'.join(str(part) for part in item['loc'])[:PROBLEM_MAX_CHARS] or 'document'}: "
+        f"{item['msg'][:PROBLEM_MAX_CHARS]}"
         for item in error.errors(include_url=False, include_input=False)
     ]
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
@@ -379,7 +382,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice!r} stands twice")
+        raise ValueError(f"the key {twice[:PROBLEM_MAX_CHARS]!r} stands twice")
     return result
 
 

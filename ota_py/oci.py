@@ -80,7 +80,8 @@ def parse(raw: bytes, digest: str) -> Document:
         found = tuple(_descriptor(entry) for entry in [data["config"], *data["layers"]])
         return Document(str(data.get("mediaType") or MANIFEST_TYPE), blobs=found)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise IntegrityError(f"the image document {digest} makes no sense: {error!r}") from None
+        why = f"{type(error).__name__}: {error}"[:200]
+        raise IntegrityError(f"the image document {digest} makes no sense: {why}") from None
 
 
 def _descriptor(entry: dict[str, Any]) -> Descriptor:

@@ -191,7 +191,7 @@ class Api:
 
     def _refused(self, response: http.client.HTTPResponse, raw: bytes) -> ControlPlaneError:
         status, message, hint = response.status, "", ""
-        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
             problem = json.loads(raw)["error"]
             message, hint = str(problem["message"])[:300], str(problem.get("hint", ""))[:300]
         text = f"{self.url} answered {status}" + (f": {message}" if message else "")
@@ -214,7 +214,7 @@ class Api:
     def _json(self, raw: bytes) -> dict[str, Any]:
         try:
             data = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):
             self.close()

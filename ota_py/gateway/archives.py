@@ -9,7 +9,7 @@ from ota_py.gateway import files, points
 
 
 def unpack(archive: Path, directory: Path) -> None:
-    """Unpack a tar archive that was checked into a new directory; nothing in it may lead elsewhere.
+    """Unpack a plain tar archive that was checked into a new directory; nothing in it may lead elsewhere.
 
     Raises:
         NoSpaceError: the disk is full.
@@ -20,7 +20,17 @@ def unpack(archive: Path, directory: Path) -> None:
     files.make_directory(directory, 0o700)
     with files.translated(directory), points.around("file.unpack"):
         try:
-            with tarfile.open(archive) as tar:
+            # Plain tar only: nothing in it can then become larger than the archive is.
+            with tarfile.open(archive, "r:") as tar:
+                if any(member.issparse() for member in tar):
+                    raise OtaError(f"{archive} cannot be unpacked: it holds a sparse file")
                 tar.extractall(directory, filter="data")
-        except tarfile.TarError as error:
-            raise OtaError(f"{archive} cannot be unpacked: {error}") from None
+        except (
+            tarfile.TarError,
+            EOFError,
+            ValueError,
+            LookupError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
+            raise OtaError(f"{archive} cannot be unpacked: {str(error)[:300]}") from None

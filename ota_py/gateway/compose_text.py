@@ -13,16 +13,16 @@ def documents(file: Path) -> Iterator[dict[str, Any]]:
     """The documents of a file, as people wrote them.
 
     Raises:
-        IncompatibleError: it is not YAML.
+        IncompatibleError: it is not YAML, or beyond the limits of `ota_py.compose_yaml`.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from ota_py import compose_yaml
 
     try:
-        # Round-trip mode takes tags such as !reset and !override; several documents are one project.
-        found = list(YAML().load_all(file.read_text(encoding="utf-8")))
-    except (YAMLError, ValueError) as error:
-        raise IncompatibleError(f"{file.name} is not YAML: {error}") from None
+        with file.open("rb") as opened:
+            # Several documents are one project.
+            found = compose_yaml.load_all(opened.read(compose_yaml.MAX_BYTES + 1))
+    except ValueError as error:
+        raise IncompatibleError(f"{file.name} is not YAML that can be judged: {error}") from None
     yield from (document for document in found if isinstance(document, dict))
 
 

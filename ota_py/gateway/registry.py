@@ -105,8 +105,8 @@ class Registry:
             return f"Bearer {answer.get('token') or answer['access_token']}"
         except CarrierError as error:
             raise self._denied(f"its token service: {error.message}") from None
-        except (ValueError, KeyError, AttributeError) as error:
-            raise self._denied(f"its token service makes no sense: {error!r}") from None
+        except (ValueError, KeyError, AttributeError, RecursionError) as error:
+            raise self._denied(f"its token service makes no sense: {type(error).__name__}") from None
 
     def _refused(self, error: CarrierError) -> RegistryError | NotFoundError:
         status = error.details.get("status")

@@ -6,7 +6,6 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ota_py.errors import ConflictError, IncompatibleError, IntegrityError
 from ota_py.gateway import compose_asks, compose_sources, fetched, files, policy
@@ -196,28 +195,31 @@ def pin_images(text: bytes, references: Mapping[str, str]) -> bytes:
     Raises:
         IncompatibleError: not a Compose file, or a service is not in it.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
     from ruamel.yaml.util import load_yaml_guess_indent
 
-    yaml = YAML()
+    from ota_py import compose_yaml
+
+    yaml = compose_yaml.round_trip()
     yaml.preserve_quotes = True
     yaml.width = 1_000_000  # never wrap a line that its author did not wrap
     try:
-        document: Any = yaml.load(text.decode())
+        document = compose_yaml.load(text, yaml)
         _, indent, offset = load_yaml_guess_indent(text.decode())
-    except (YAMLError, ValueError) as error:
+    except ValueError as error:
         raise IncompatibleError(f"{COMPOSE_FILE_NAME} is not YAML: {error}") from None
     services = document.get("services") if isinstance(document, dict) else None
     if not isinstance(services, dict):
         raise IncompatibleError(f"{COMPOSE_FILE_NAME} has no services")
     missing = sorted(set(references) - set(services))
     if missing:
+        known = ", ".join(sorted(map(str, services)))
         raise IncompatibleError(
-            f"{COMPOSE_FILE_NAME} has no service {', '.join(missing)}; it has {', '.join(sorted(services))}",
+            f"{COMPOSE_FILE_NAME} has no service {', '.join(missing)}; it has {known}"[:2000],
             hint="correct the service names, or ship a new Compose file with the update",
         )
     for service, reference in references.items():
+        if not isinstance(services[service], dict):
+            raise IncompatibleError(f"{COMPOSE_FILE_NAME} has no mapping for the service {service}")
         services[service]["image"] = reference
     yaml.indent(mapping=indent or 2, sequence=(indent or 2) + (offset or 0), offset=offset or 0)
     out = io.BytesIO()

@@ -7,9 +7,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from ota_py import compose_yaml
 from ota_py.errors import UsageError
 
 
@@ -71,9 +69,9 @@ def parse_compose(raw: bytes, name: str) -> ComposeFile:
         UsageError: not YAML, or without a `services` mapping.
     """
     try:
-        document = YAML(typ="safe").load(raw.decode("utf-8"))
-    except (YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"{name} is not YAML: {' '.join(str(error).split())}") from None
+        document = compose_yaml.load(raw)
+    except ValueError as error:
+        raise UsageError(f"{name} is not YAML: {error}") from None
     services = document.get("services") if isinstance(document, dict) else None
     if not isinstance(services, dict) or not all(isinstance(body, dict) for body in services.values()):
         raise UsageError(f"{name} is not a Compose file: it has no `services` with a mapping each")

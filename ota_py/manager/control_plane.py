@@ -228,7 +228,7 @@ class ControlPlane:
             self._refuse(answer)
         try:
             return answer.json() if answer.content else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._nonsense(path) from None
 
     def _nonsense(self, path: str) -> ControlPlaneError:
@@ -270,5 +270,5 @@ def _error_body(answer: requests.Response) -> dict[str, str]:
     try:
         error = answer.json()["error"]
         return {key: str(error.get(key) or "") for key in ("message", "hint")}
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}

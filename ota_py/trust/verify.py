@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Key, Signature
@@ -81,7 +82,10 @@ def check_key(key_id: str, key: Key) -> None:
         raise TrustError(f"key {key_id[:16]} is of type {key.keytype!r}, expected rsa, ecdsa or ed25519")
     if key.scheme != RSA_SCHEME:
         raise TrustError(f"key {key_id[:16]} has the scheme {key.scheme!r}, expected {RSA_SCHEME!r}")
-    public = load_pem_public_key(key.keyval["public"].encode())
+    try:
+        public = load_pem_public_key(key.keyval["public"].encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise TrustError(f"key {key_id[:16]} says rsa but holds no key in PEM form") from None
     if not isinstance(public, RSAPublicKey):
         raise TrustError(f"key {key_id[:16]} says rsa but holds another kind of key")
     if public.key_size < RSA_MIN_BITS:

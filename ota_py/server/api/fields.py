@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer
@@ -13,6 +13,14 @@ from ota_py.server.clock import rfc3339
 from ota_py.server.fleet.models import ADDRESS
 
 BIGINT_MAX = 2**63 - 1
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is before the year 1 or after 9999 in UTC") from None
+
 
 GatewayId = Annotated[str, Field(pattern=names.GATEWAY_ID)]
 Word = Annotated[str, Field(pattern=names.GROUP)]
@@ -28,4 +36,4 @@ ReportedVersion = Annotated[str, Field(max_length=names.VERSION_MAX_CHARS)]
 Groups = Annotated[list[Word], Field(max_length=64), AfterValidator(lambda groups: sorted(set(groups)))]
 # Written as RFC 3339 with Z, in whole seconds.
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
-MomentIn = AwareDatetime
+MomentIn = Annotated[AwareDatetime, AfterValidator(_in_utc)]
