@@ -23,6 +23,7 @@ from tuf.api.metadata import Metadata
 from ota_py.errors import FreshnessError, OtaError, SignatureError
 from ota_py.gateway.floor import JournalFloor
 from ota_py.gateway.journal import Journal
+from ota_py.gateway.sources import from_bundle
 from ota_py.trust.client import TrustClient
 from ota_py.trust.metadata import online_metadata
 from ota_py.trust.signers import import_public, load_signer
@@ -66,8 +67,11 @@ class Gateway:
     journal: Journal
 
     def client(self) -> TrustClient:
-        root, cache = self.directory / "root.json", self.directory / "trust"
-        return TrustClient(root, cache, self.url, JournalFloor(self.journal))
+        config = gateways.read(self.directory)
+        return TrustClient(config.root, config.trust_dir, self.url, JournalFloor(self.journal))
+
+    def lose_cache(self) -> None:
+        shutil.rmtree(gateways.read(self.directory).trust_dir)
 
     def updates(self) -> list[str]:
         return [update.version for update in self.client().updates()]
@@ -96,7 +100,7 @@ class World:
         """A gateway that is provisioned now."""
         directory = self.directory / name
         directory.mkdir()
-        gateways.write(directory)
+        gateways.write(directory, extra=f'root = "{directory}/root.json"\n')
         shutil.copy(self.office.directory / "root.json", directory)
         journal = self.journals.enter_context(Journal(gateways.read(directory)))
         return Gateway(directory, self.url, journal)
@@ -169,8 +173,19 @@ def test_the_release_key_was_stolen(world: World, awake: Gateway, asleep: Gatewa
         assert gateway.installs("1.0.0").key_ids == (new,)
         with pytest.raises(SignatureError, match="manifest is signed by 0 of the release keys, expected 1"):
             gateway.client().verify_local(stolen.raw, stolen.signature)
+    # A gateway without a network follows by the next bundle.
+    offline = world.gateway("offline")
+    shutil.copy(thief.directory / "root.json", offline.directory)
+    assert offline.client().verify_local(stolen.raw, stolen.signature)
+    office("export-bundle", "--version", "1.0.0", "--output", "stick")
+    source = from_bundle(gateways.read(offline.directory), offline.journal, office.directory / "stick")
+    assert source.verified.key_ids == (new,)
+    assert source.bundle
+    source.bundle.close()
+    with pytest.raises(SignatureError, match="manifest is signed by 0 of the release keys, expected 1"):
+        offline.client().verify_local(stolen.raw, stolen.signature)
     # A gateway whose cache is gone does not fall back to the root that it was installed with.
-    shutil.rmtree(awake.directory / "trust")
+    awake.lose_cache()
     with pytest.raises(FreshnessError, match="root metadata is version 1, expected at least 3"):
         awake.client().verify_local(stolen.raw, stolen.signature)
     # And the thief's keys are good for nothing.
@@ -195,7 +210,7 @@ def test_the_online_key_was_stolen(world: World, awake: Gateway, asleep: Gateway
     (world.store / "metadata/timestamp.json").write_bytes(honest)
     with pytest.raises(FreshnessError):
         awake.updates()
-    shutil.rmtree(awake.directory / "trust")
+    awake.lose_cache()
     with pytest.raises(FreshnessError, match=f"expected at least {METADATA_VERSION_MAX}"):
         awake.updates()
     (world.store / "metadata/timestamp.json").write_bytes(forged)
