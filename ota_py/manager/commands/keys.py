@@ -22,6 +22,11 @@ def command() -> None:
     Roles: root says which keys count; release signs updates; online signs, by snapshot and timestamp, that
     the list of updates is fresh. A change is shown before it is made. Where more people must sign it, it is
     written to a file that they pass on (`sign`), and `publish` brings it into the store.
+
+    \b
+    Examples:
+      ota_manager.py keys list
+      ota_manager.py keys rotate online
     """
 
 
