@@ -95,7 +95,7 @@ def publish_change(
         for uri in given:
             found += keys_here([uri], known, GIVEN, passphrases)
         online = found[0] if found else None
-    raw = publish_root(parts.store, request, online, now)
+    raw = publish_root(parts.store, request, online, now, parts.config.expiry.lifetimes)
     replace_file(parts.config.repository.root, raw)
     wanted = wanted_uris(parts.config, signing.after, new or {})
     problem = None

@@ -23,13 +23,14 @@ from pydantic import (
 from ota_py import names
 from ota_py.errors import ConfigError
 from ota_py.manifest import describe
+from ota_py.trust.metadata import LIFETIMES, Lifetimes
 
 CONFIG_FILE_NAME = "ota.toml"
 CONFIG_VARIABLE = "OTA_CONFIG"
 DOCKER_HUB = "docker.io"
 # Tables that may be left out. They are filled in before the check, not by the model's defaults, because only
 # what is checked knows the directory that relative paths start from.
-OPTIONAL_TABLES = ("keys", "registry", "server", "ansible", "defaults")
+OPTIONAL_TABLES = ("keys", "expiry", "registry", "server", "ansible", "defaults")
 
 Role = Literal["root", "release", "online"]
 
@@ -134,6 +135,34 @@ class KeysSection(Section):
     )
 
 
+class ExpirySection(Section):
+    """How long what is signed next holds, in days; gateways take no update after that."""
+
+    root: int = Field(
+        default=LIFETIMES.root, ge=1, le=3650, description="days that root.json holds; `keys renew` before"
+    )
+    release: int = Field(
+        default=LIFETIMES.release,
+        ge=1,
+        le=3650,
+        description="days that the list of updates holds; each release and `renew --release` sign it anew",
+    )
+    online: int = Field(
+        default=LIFETIMES.online,
+        ge=1,
+        le=3650,
+        description="days that snapshot and timestamp hold; `renew`, or `serve` by itself, before",
+    )
+    warn_percent: int = Field(
+        default=33, ge=1, le=99, description="warn when so much of its time, or less, is left"
+    )
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """The days, as the trust library takes them."""
+        return Lifetimes(self.root, self.release, self.online)
+
+
 class RegistrySection(Section):
     """Where image tags are resolved to digests."""
 
@@ -207,6 +236,7 @@ class Config(Section):
     repository: RepositorySection
     control_plane: ControlPlaneSection
     keys: KeysSection
+    expiry: ExpirySection
     registry: RegistrySection
     server: ServerSection
     ansible: AnsibleSection

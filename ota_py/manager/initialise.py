@@ -14,7 +14,7 @@ from securesystemslib.signer import Signer
 from ota_py.errors import ConfigError, ConflictError
 from ota_py.manager.config import Config, Role
 from ota_py.manager.secrets import Passphrases
-from ota_py.trust import layout, repository
+from ota_py.trust import initialising, layout
 from ota_py.trust.key_files import generate_key, public_path, write_public
 from ota_py.trust.signers import FILE_SCHEME, load_signer
 from ota_py.trust.store import Store
@@ -53,13 +53,14 @@ def initialise(
         config.path.parent.mkdir(parents=True, exist_ok=True)
         signers = {role: _make_key(config, role, passphrases) for role in get_args(Role)}
         make_control_plane(config)
-        root = repository.initialise(
+        root = initialising.initialise(
             store,
             signers["root"],
             signers["release"].public_key,
             signers["release"],
             signers["online"],
             datetime.now(UTC),
+            config.expiry.lifetimes,
         )
         with _repository_goes_too(store):
             _write(config.repository.root, root)
@@ -152,7 +153,7 @@ def _repository_goes_too(store: Store) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        repository.remove_initialised(store)
+        initialising.remove_initialised(store)
         raise
 
 

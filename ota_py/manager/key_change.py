@@ -119,6 +119,7 @@ class Change:
             changes,
             resign.split(",") if resign else None,
             now,
+            self._parts.config.expiry.lifetimes,
         )
         compared = compare_registered(self._parts, planned)
         if not options["as_json"]:

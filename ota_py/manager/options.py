@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 passphrase_option = click.option(
@@ -17,5 +19,11 @@ key_option = click.option(
     metavar="URI",
     multiple=True,
     help="A private key to sign with, besides those of ota.toml; its passphrase: $OTA_SIGNING_PASSPHRASE.",
+)
+request_option = click.option(
+    "--request",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Where the signing request goes if others must sign, too.",
 )
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")

@@ -107,4 +107,4 @@ class Parts:
         """The TUF repository, verified against the fleet's newest root."""
         from ota_py.trust.repository import Repository
 
-        return Repository(self.store, self.newest_root)
+        return Repository(self.store, self.newest_root, self.config.expiry.lifetimes)

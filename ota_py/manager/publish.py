@@ -1,25 +1,21 @@
-"""The way of an update from the operator to the repository. Read `prepare` and `publish` from top to bottom.
+"""An update as the operator asks for it, made ready to be signed. Read `prepare` from top to bottom.
 
-`prepare` asks and checks, and changes nothing anywhere. `publish` signs, writes the repository, whose last
-write makes the update visible, and registers it as STAGED. When it fails half-way, no gateway can install
-anything of it, and the same command run again finishes it.
+It asks and checks, and changes nothing anywhere; `releasing.py` goes on from there.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
-from securesystemslib.signer import Signer
 
 from ota_py.errors import ConflictError, UsageError
 from ota_py.manager.compose_file import ComposeFile, parse_compose
 from ota_py.manager.contents import Content, Source, compose_source, read_content
-from ota_py.manager.control_plane import ControlPlane, Json
+from ota_py.manager.control_plane import ControlPlane
 from ota_py.manager.gateway_software import Software, collect
 from ota_py.manager.platforms import check_architectures
 from ota_py.manager.published import check_version, published_file
@@ -27,7 +23,6 @@ from ota_py.manager.registry import Registry, ResolvedImage
 from ota_py.manager.slow_stop import slow_stop_warning
 from ota_py.manifest import Compatibility, Data, Health, Hook, Image, Manifest, describe
 from ota_py.trust.repository import Repository
-from ota_py.trust.signers import sign_manifest
 
 Say = Callable[[str], None]
 
@@ -131,30 +126,6 @@ def prepare(request: Request, places: Places, now: datetime, say: Say) -> Prepar
     )
 
 
-def publish(
-    prepared: Prepared, places: Places, release: Signer, online: Signer, now: datetime, say: Say
-) -> Json:
-    """Sign and publish a prepared update, register it as STAGED, and return the control plane's record.
-
-    Raises:
-        KeyFileError: a key refused to sign; nothing was written.
-        StoreError: no gateway sees anything of the update; run it again.
-        ControlPlaneError: published, but not registered, so no rollout can use it; run it again.
-    """
-    version = prepared.manifest.version
-    if prepared.published:
-        say(f"{version} is in {places.repository.store.url} from an earlier attempt")
-    else:
-        raw = prepared.manifest.to_bytes()
-        signature = sign_manifest(raw, [release])
-        say(f"signed with the release key {release.public_key.keyid[:16]}")
-        places.repository.publish(raw, signature, prepared.files, release, online, now)
-        say(f"published to {places.repository.store.url}")
-    update = places.control_plane.register_update(_record(places, version))
-    say("registered at the control plane as STAGED")
-    return update
-
-
 def _earlier(places: Places, version: str) -> Manifest:
     return places.repository.manifest(version).manifest
 
@@ -249,25 +220,6 @@ def _warnings(request: Request, images: Mapping[str, ResolvedImage], known: Comp
         else None
     )
     return [warning for warning in [unchecked, *slow] if warning]
-
-
-def _record(places: Places, version: str) -> Json:
-    """What the control plane keeps of a published update."""
-    verified = places.repository.manifest(version)
-    manifest = verified.manifest
-    return {
-        "version": manifest.version,
-        "description": manifest.description,
-        "critical": manifest.critical,
-        "manifest_sha256": hashlib.sha256(verified.raw).hexdigest(),
-        "key_ids": list(verified.key_ids),
-        "images": {service: image.model_dump(mode="json") for service, image in manifest.images.items()},
-        "agent_version": manifest.agent.version if manifest.agent else "",
-        "migrates": manifest.data.migrates,
-        "on_rollback": manifest.data.on_rollback,
-        "hooks": [hook.at for hook in manifest.hooks],
-        "created": manifest.created,
-    }
 
 
 def _timestamp(now: datetime) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tuf.api.metadata import Root, Targets
 
@@ -11,6 +13,9 @@ from ota_py.manifest import Manifest, parse_manifest
 from ota_py.trust.resigning import listed_versions
 from ota_py.trust.root_change import KEY_ROLES, RoleChange, differences, role_keys
 from ota_py.trust.signing import Signing, list_document, manifest_documents, root_document
+
+if TYPE_CHECKING:
+    from ota_py.manager.releasing import Released
 
 ID_LENGTH = 16
 # python-tuf follows so many versions of root at one refresh.
@@ -92,6 +97,30 @@ def missing_lines(signing: Signing) -> list[str]:
         + ", ".join(key[:ID_LENGTH] for key in each.key_ids)
         for each in signing.missing()
     ]
+
+
+def pass_on_lines(signing: Signing, file: Path) -> list[str]:
+    """What becomes of a file that others must sign, or that is to be published elsewhere."""
+    if not signing.missing():
+        return [
+            "Nothing has changed yet. Where the online key is, run:",
+            f"  ota_manager.py publish {file}",
+        ]
+    return [
+        f"Nothing has changed yet: more signatures are needed. Pass {file} on:",
+        *(f"  {line}" for line in missing_lines(signing)),
+        f"Each runs `ota_manager.py sign {file.name}`; then `ota_manager.py publish {file.name}` here.",
+    ]
+
+
+def released_json(done: Released) -> dict[str, Any]:
+    """What became of a release, for programs."""
+    return {
+        "published": done.file is None,
+        "request": str(done.file) if done.file else None,
+        "missing": [vars(each) for each in done.signing.missing()] if done.file else [],
+        "update": done.update,
+    }
 
 
 def day(moment: datetime) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from tuf.api.metadata import Root
 
 from ota_py.errors import UsageError
-from ota_py.trust.metadata import expiry
+from ota_py.trust.metadata import LIFETIMES, Lifetimes
 from ota_py.trust.request import Document, SigningRequest
 from ota_py.trust.resigning import counts, documents_to_sign, newest_list, uncounted
 from ota_py.trust.root_change import RoleKeys, next_root, payload_of
@@ -42,6 +42,7 @@ def plan(
     changes: Mapping[str, RoleKeys],
     resign: Sequence[str] | None,
     now: datetime,
+    lifetimes: Lifetimes = LIFETIMES,
 ) -> Plan:
     """Work out a change of root; nothing is changed anywhere.
 
@@ -56,14 +57,14 @@ def plan(
         StoreError: the store cannot be read.
     """
     before = parse_root(root)
-    after = next_root(before, changes, expiry(Root.type, now))
+    after = next_root(before, changes, lifetimes.until(Root.type, now))
     documents = [Document(f"{after.version}.root.json", "root", payload_of(after))]
     targets, targets_raw = newest_list(store, before)
     lost = uncounted(store, targets, after)
     again = _chosen(lost, resign)
     taken_off = [version for version in lost if version not in again]
     if lost or not counts(targets, targets_raw, after):
-        documents += documents_to_sign(store, targets, again, taken_off, now)
+        documents += documents_to_sign(store, targets, again, taken_off, now, lifetimes)
     title = f"root version {after.version} of {fleet}"
     request = SigningRequest("root", title, root, tuple(documents))
     return Plan(Signing(request), again, taken_off)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import botocore.session
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from ota_py.errors import ConfigError, NotFoundError, StoreError
+from ota_py.errors import ConfigError, ConflictError, NotFoundError, StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,6 +24,8 @@ ATTEMPTS = 3
 CHUNK_BYTES = 1024 * 1024
 
 MISSING_KEY = {"NoSuchKey", "404"}
+# A condition did not hold, or another conditional write was under way.
+OVERTAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict"}
 MISSING_BUCKET = {"NoSuchBucket"}
 DENIED = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
 
@@ -62,6 +64,37 @@ class S3Store:
         """Write one object; see `Store.put`."""
         self._write(key, data, content_type)
 
+    def put_new(self, key: str, data: bytes, content_type: str) -> None:
+        """Write an object that is not there yet; see `Store.put_new` and `_write_if`."""
+        with suppress(NotFoundError):
+            if self.get(key) != data:
+                raise self._overtaken(key)
+            return
+        self._write_if(key, data, content_type, IfNoneMatch="*")
+
+    def replace(self, key: str, data: bytes, content_type: str, before: bytes) -> None:
+        """Replace an object that is as it was; see `Store.replace` and `_write_if`."""
+        with self._errors(f"read {key} from"):
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            there = answer["Body"].read()
+        if there != before:
+            raise self._overtaken(key)
+        self._write_if(key, data, content_type, IfMatch=answer["ETag"])
+
+    def _write_if(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
+        """Write on a condition, which AWS and most other servers check, and some ignore.
+
+        Reading back tells the one who was overwritten where two wrote at once in spite of it.
+        """
+        # A refusal may be that of the second try of our own write, whose first answer was lost.
+        with suppress(ConflictError):
+            self._write(key, data, content_type, **condition)
+        if self.get(key) != data:
+            raise self._overtaken(key)
+
+    def _overtaken(self, key: str) -> ConflictError:
+        return ConflictError(f"somebody else wrote {key} in {self._where}", hint="look at what is there now")
+
     def put_file(self, key: str, path: Path, content_type: str) -> None:
         """Write one object from a file, read as it is sent; see `Store.put_file`."""
         try:
@@ -70,7 +103,7 @@ class S3Store:
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
 
-    def _write(self, key: str, body: bytes | BinaryIO, content_type: str) -> None:
+    def _write(self, key: str, body: bytes | BinaryIO, content_type: str, **condition: Any) -> None:
         changing = key.rpartition("/")[2] == CHANGING_NAME
         with self._errors(f"write {key} to"):
             self._client.put_object(
@@ -79,6 +112,7 @@ class S3Store:
                 Body=body,
                 ContentType=content_type,
                 CacheControl=CACHE_NEVER if changing else CACHE_FOR_GOOD,
+                **condition,
             )
 
     def get(self, key: str) -> bytes:
@@ -135,8 +169,10 @@ class S3Store:
                 hint="check repository.endpoint_url and the network, then run the command again",
             ) from None
 
-    def _refusal(self, doing: str, error: ClientError) -> NotFoundError | StoreError:
+    def _refusal(self, doing: str, error: ClientError) -> NotFoundError | ConflictError | StoreError:
         code = error.response.get("Error", {}).get("Code", "")
+        if code in OVERTAKEN:
+            return ConflictError(f"cannot {doing} {self._where}: somebody else wrote it")
         if code in MISSING_BUCKET:
             return StoreError(
                 f"cannot {doing} {self._where}: the bucket {self._bucket!r} does not exist",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from ota_py.errors import ConfigError, NotFoundError, StoreError
+from ota_py.errors import ConfigError, ConflictError, NotFoundError, StoreError
 from ota_py.trust.store import Store
 
 # What a web server reads. Nothing in a repository is secret.
@@ -68,6 +69,40 @@ class DirectoryStore:
     def put(self, key: str, data: bytes, content_type: str) -> None:
         """Write one file atomically; see `Store.put`."""
         self._write(key, io.BytesIO(data))
+
+    def put_new(self, key: str, data: bytes, content_type: str) -> None:
+        """Write a file that is not there yet; see `Store.put_new`."""
+        with self._alone():
+            try:
+                there = self.get(key)
+            except NotFoundError:
+                self._write(key, io.BytesIO(data))
+                return
+        if there != data:
+            raise ConflictError(f"{self._path(key)} is there already", hint="somebody else wrote it")
+
+    def replace(self, key: str, data: bytes, content_type: str, before: bytes) -> None:
+        """Replace a file that is as it was; see `Store.replace`."""
+        with self._alone():
+            if self.get(key) != before:
+                raise ConflictError(f"{self._path(key)} is not as it was", hint="somebody else wrote it")
+            self._write(key, io.BytesIO(data))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time, here and on what else has the directory mounted; a killed one lets go."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise StoreError(f"cannot write to {self.directory}: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        except OSError as error:
+            raise StoreError(f"cannot lock {self.directory}: {error.strerror}") from None
+        finally:
+            os.close(descriptor)
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
         """Copy one file, atomically too; see `Store.put_file`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,20 +16,34 @@ from tuf.api.serialization.json import JSONSerializer
 from ota_py.errors import ConflictError, KeyFileError
 from ota_py.trust.verify import METADATA_VERSION_MAX
 
-# How long each role's signature holds. Reasons and costs: docs/adr/0004-expiry-of-metadata.md.
-EXPIRY = {
-    Root.type: timedelta(days=365),
-    Targets.type: timedelta(days=365),
-    Snapshot.type: timedelta(days=30),
-    Timestamp.type: timedelta(days=30),
-}
-
 JSON = "application/json"
 
 
-def expiry(role: str, now: datetime) -> datetime:
-    """Until when metadata of a role holds that is signed now."""
-    return (now + EXPIRY[role]).replace(microsecond=0)
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long signatures hold, in days. Reasons and costs: docs/adr/0018-freshness.md.
+
+    Attributes:
+        root: of root.json.
+        release: of the list of updates.
+        online: of snapshot and timestamp.
+    """
+
+    root: int = 365
+    release: int = 90
+    online: int = 14
+
+    def of(self, role: str) -> timedelta:
+        """How long metadata of a TUF role holds."""
+        days = {Root.type: self.root, Targets.type: self.release}.get(role, self.online)
+        return timedelta(days=days)
+
+    def until(self, role: str, now: datetime) -> datetime:
+        """Until when metadata of a TUF role holds that is signed now."""
+        return (now + self.of(role)).replace(microsecond=0)
+
+
+LIFETIMES = Lifetimes()
 
 
 def signed(content: Root | Targets | Snapshot | Timestamp, signer: Signer) -> bytes:
@@ -52,6 +67,7 @@ def online_metadata(
     timestamp_version: int,
     online: Signer,
     now: datetime,
+    lifetimes: Lifetimes = LIFETIMES,
 ) -> tuple[bytes, bytes]:
     """Snapshot and timestamp that lead to a version of the targets metadata.
 
@@ -67,14 +83,14 @@ def online_metadata(
     snapshot = signed(
         Snapshot(
             version=snapshot_version,
-            expires=expiry(Snapshot.type, now),
+            expires=lifetimes.until(Snapshot.type, now),
             meta={"targets.json": _meta(targets_version, targets)},
         ),
         online,
     )
     timestamp = Timestamp(
         version=timestamp_version,
-        expires=expiry(Timestamp.type, now),
+        expires=lifetimes.until(Timestamp.type, now),
         snapshot_meta=_meta(snapshot_version, snapshot),
     )
     return snapshot, signed(timestamp, online)

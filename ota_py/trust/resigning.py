@@ -13,7 +13,7 @@ from tuf.api.serialization import DeserializationError
 from ota_py import names
 from ota_py.errors import SignatureError, TrustError
 from ota_py.trust import layout
-from ota_py.trust.metadata import expiry
+from ota_py.trust.metadata import LIFETIMES, Lifetimes
 from ota_py.trust.request import Document
 from ota_py.trust.store import Store
 from ota_py.trust.verify import (
@@ -80,7 +80,12 @@ def uncounted(store: Store, targets: Targets, root: Root) -> list[str]:
 
 
 def documents_to_sign(
-    store: Store, targets: Targets, again: Collection[str], take_off: Collection[str], now: datetime
+    store: Store,
+    targets: Targets,
+    again: Collection[str],
+    take_off: Collection[str],
+    now: datetime,
+    lifetimes: Lifetimes = LIFETIMES,
 ) -> list[Document]:
     """Manifests that are to be signed anew, and the list of updates without those to be taken off it.
 
@@ -94,7 +99,7 @@ def documents_to_sign(
         for path in [path for path in changed.targets if path.startswith(prefix)]:
             del changed.targets[path]
     changed.version = free_version(store, Targets.type, targets.version)
-    changed.expires = expiry(Targets.type, now)
+    changed.expires = lifetimes.until(Targets.type, now)
     return [
         *(_manifest(store, targets, version) for version in again),
         Document(f"{changed.version}.targets.json", "targets", Metadata(changed).signed_bytes),

@@ -18,7 +18,7 @@ from tuf.api.serialization import DeserializationError
 
 from ota_py.errors import ConflictError, KeyFileError, NotFoundError, SignatureError, TrustError
 from ota_py.trust import layout
-from ota_py.trust.metadata import JSON, online_metadata
+from ota_py.trust.metadata import JSON, LIFETIMES, Lifetimes, online_metadata
 from ota_py.trust.request import Document, SigningRequest
 from ota_py.trust.resigning import newest_list
 from ota_py.trust.root_chain import newest_root
@@ -70,7 +70,13 @@ def needs_online(store: Store, signing: Signing) -> bool:
     return timestamp is None or _snapshot_is_foreign(store, timestamp, signing.after)
 
 
-def publish_root(store: Store, request: SigningRequest, online: Signer | None, now: datetime) -> bytes:
+def publish_root(
+    store: Store,
+    request: SigningRequest,
+    online: Signer | None,
+    now: datetime,
+    lifetimes: Lifetimes = LIFETIMES,
+) -> bytes:
     """Put the new root of a request into the store, and what must change with it; returns the new root.json.
 
     Args:
@@ -91,14 +97,16 @@ def publish_root(store: Store, request: SigningRequest, online: Signer | None, n
             "snapshot and timestamp must be signed anew, and the online key is not here",
             hint="run `ota_manager.py publish FILE` on the machine that has it",
         )
-    timestamp = _write_contents(store, signing, online, now) if online else None
+    timestamp = _write_contents(store, signing, online, now, lifetimes) if online else None
     _put_once(store, f"{signing.after.version}.root.json", raw)
     if timestamp is not None:
         store.put(layout.TIMESTAMP, timestamp, JSON)
     return raw
 
 
-def _write_contents(store: Store, signing: Signing, online: Signer, now: datetime) -> bytes:
+def _write_contents(
+    store: Store, signing: Signing, online: Signer, now: datetime, lifetimes: Lifetimes
+) -> bytes:
     """Write what the new timestamp leads to; returns the new timestamp."""
     if document := list_document(signing.request):
         targets, targets_raw = document.parsed(Targets), document.envelope(signing.after)
@@ -116,7 +124,7 @@ def _write_contents(store: Store, signing: Signing, online: Signer, now: datetim
         version = 1
     snapshot_version = free_version(store, Snapshot.type, now_there.snapshot_meta.version if now_there else 0)
     snapshot, timestamp = online_metadata(
-        targets.version, targets_raw, snapshot_version, version, online, now
+        targets.version, targets_raw, snapshot_version, version, online, now, lifetimes
     )
     store.put(f"{layout.METADATA}{snapshot_version}.snapshot.json", snapshot, JSON)
     return timestamp

@@ -23,6 +23,22 @@ class Store(Protocol):
             StoreError: it could not be written.
         """
 
+    def put_new(self, key: str, data: bytes, content_type: str) -> None:
+        """Write an object that is not there yet; of two who do so at once, one succeeds.
+
+        Raises:
+            ConflictError: it is there, with other bytes.
+            StoreError: it could not be written.
+        """
+
+    def replace(self, key: str, data: bytes, content_type: str, before: bytes) -> None:
+        """Replace an object that is still as it was read; of two who do so at once, one succeeds.
+
+        Raises:
+            ConflictError: it is not as it was any more.
+            StoreError: it could not be written.
+        """
+
     def put_file(self, key: str, path: Path, content_type: str) -> None:
         """Write one object from a file of any size, with the guarantees of `put`.
 

@@ -21,9 +21,11 @@ from lab.oci import Layer, Registry, layer_of_files
 from ota_py.manager import wheelhouse
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
+from ota_py.trust.initialising import initialise
 from ota_py.trust.key_files import generate_key
-from ota_py.trust.repository import Repository, initialise
-from ota_py.trust.signers import load_signer, sign_manifest
+from ota_py.trust.releasing import release
+from ota_py.trust.repository import Repository
+from ota_py.trust.signers import load_signer
 from tests.trust.stores import DirectoryOfBytes
 
 HERE = Path(__file__).resolve().parent
@@ -181,8 +183,7 @@ def _repository(directory: Path, app: dict[str, Image]) -> bytes:
         )
         raw = manifest.to_bytes()
         targets = {layout.file_path(version, dest): data for dest, data in contents.items()}
-        signature = sign_manifest(raw, [signers["release"]])
-        Repository(store, root).publish(raw, signature, targets, signers["release"], signers["online"], now)
+        release(Repository(store, root), raw, targets, [signers["release"]], signers["online"], now)
     return root
 
 

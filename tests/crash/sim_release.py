@@ -14,9 +14,9 @@ from securesystemslib.signer import CryptoSigner
 
 from ota_py import bundle, oci
 from ota_py.manifest import COMPOSE_FILE_NAME, File, Health, Hook, Image, Manifest
-from ota_py.trust import layout
-from ota_py.trust.repository import Repository, initialise
-from ota_py.trust.signers import sign_manifest
+from ota_py.trust import layout, releasing
+from ota_py.trust.initialising import initialise
+from ota_py.trust.repository import Repository
 from ota_py.trust.verify import VerifiedManifest
 from tests.trust.stores import DirectoryOfBytes
 
@@ -151,8 +151,7 @@ def _published() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         store = DirectoryOfBytes(Path(name))
         root = initialise(store, key, key.public_key, key, key, now)
-        signature = sign_manifest(verified.raw, [key])
-        Repository(store, root).publish(verified.raw, signature, targets, key, key, now)
+        releasing.release(Repository(store, root), verified.raw, targets, [key], key, now)
         found = {f"{REPOSITORY}/{path}": store.get(path) for path in store.list("")}
         return {**found, ROOT: root, BUNDLE: _bundle(Repository(store, root))}
 

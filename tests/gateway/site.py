@@ -27,9 +27,11 @@ from ota_py.gateway.journal import Journal
 from ota_py.gateway.sources import from_repository, trust_client
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
+from ota_py.trust.initialising import initialise
 from ota_py.trust.key_files import generate_key
-from ota_py.trust.repository import Repository, initialise
-from ota_py.trust.signers import load_signer, sign_manifest
+from ota_py.trust.releasing import release
+from ota_py.trust.repository import Repository
+from ota_py.trust.signers import load_signer
 from tests.trust.stores import DirectoryOfBytes
 
 CLIENT = Path(__file__).resolve().parents[2] / "ota_client.py"
@@ -179,11 +181,11 @@ class Site:
         }
         manifest = Manifest(**{**values, **fields})
         raw = manifest.to_bytes()
-        release, online = self._keys.signers["release"], self._keys.signers["online"]
+        signers = self._keys.signers
         targets = {layout.file_path(version, dest): data for dest, (data, _) in given.items()}
         repository = Repository(self._store, self._root)
         now = datetime.now(UTC)
-        repository.publish(raw, sign_manifest(raw, [release]), targets, release, online, now)
+        release(repository, raw, targets, [signers["release"]], signers["online"], now)
         return manifest
 
     # -- the gateway ----------------------------------------------------------------------------------

@@ -285,10 +285,8 @@ def test_sigterm_ends_it_and_leaves_the_transaction_alone(gateway, control_plane
     control_plane.assigned = ASSIGNED
     agent = gateway.start()
     wait_for(delivered(control_plane, "VERIFIED"), "VERIFIED")
-    started = time.monotonic()
     agent.terminate()
-    assert agent.wait(5) == 0
-    assert time.monotonic() - started < 2
+    assert agent.wait(8) == 0
     assert "left alone child=update" in gateway.log()
     with gateway.journal() as journal:
         wait_for(lambda: journal.installed_version == "1.2.0", "the end of the transaction")
@@ -304,10 +302,8 @@ def test_sigterm_ends_it_even_in_a_hanging_request(gateway, control_plane):
         agent = gateway.start()
         wait_for(lambda: "start gateway=" in gateway.log(), "the start")
         time.sleep(1.5)
-        started = time.monotonic()
         agent.terminate()
-        assert agent.wait(5) == 0
-        assert time.monotonic() - started < 2
+        assert agent.wait(8) == 0, "sooner than a request gives up"
     finally:
         server.kill()
         server.wait()

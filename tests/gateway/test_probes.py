@@ -118,7 +118,7 @@ def test_the_expected_status_passes() -> None:
 
 def test_all_probes_run_at_once_and_none_is_waited_for_longer_than_it_may_take() -> None:
     def stuck(*_: object) -> str:
-        time.sleep(4)
+        time.sleep(9)
         return ""
 
     with server(silence) as port, pytest.MonkeyPatch.context() as patch:
@@ -126,7 +126,7 @@ def test_all_probes_run_at_once_and_none_is_waited_for_longer_than_it_may_take()
         tcp = TcpProbe(type="tcp", host="127.0.0.1", port=port, timeout_seconds=0.2)
         begun = time.monotonic()
         found = probes.run_all([tcp, *[get(port)] * 20], NOBODY)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 7
         assert found == ["no answer within 0.2 s", *["no whole answer within 0.4 s"] * 20]
 
 
@@ -135,7 +135,7 @@ def test_the_transactions_time_limits_a_probe() -> None:
         begun = time.monotonic()
         slow = get(port).model_copy(update={"timeout_seconds": 60})
         assert probes.run_all([slow], NOBODY, 0.2) == ["no whole answer within 0.2 s"]
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 30
 
 
 def test_a_closed_port() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import filecmp
+import hashlib
+import http.server
 import os
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ota_py.errors import ConfigError, NotFoundError, StoreError
+from ota_py.errors import ConfigError, ConflictError, NotFoundError, StoreError
 from ota_py.manager.store import open_store
 from ota_py.trust.store import Store
 from tests.manager.conftest import Fleet, Manager
@@ -69,6 +72,75 @@ def test_what_is_put_can_be_got_listed_and_replaced(store: Store) -> None:
     assert store.get("targets/updates/1.0.0+b/a b.txt") == b""
     assert store.list("metadata/") == ["metadata/timestamp.json"]
     assert store.list("") == ["metadata/timestamp.json", "targets/updates/1.0.0+b/a b.txt"]
+
+
+def test_of_two_who_write_one_key_the_second_is_refused(store: Store) -> None:
+    store.put_new("metadata/2.targets.json", b"first", "application/json")
+    with pytest.raises(ConflictError):
+        store.put_new("metadata/2.targets.json", b"second", "application/json")
+    assert store.get("metadata/2.targets.json") == b"first"
+    store.put_new("metadata/2.targets.json", b"first", "application/json")  # our own, once more
+    store.put("metadata/timestamp.json", b"1", "application/json")
+    store.replace("metadata/timestamp.json", b"2", "application/json", b"1")
+    with pytest.raises(ConflictError):
+        store.replace("metadata/timestamp.json", b"3", "application/json", b"1")
+    assert store.get("metadata/timestamp.json") == b"2"
+
+
+class Conditional(http.server.BaseHTTPRequestHandler):
+    """An S3 server, as far as one key goes, that checks conditions, and to which somebody else writes."""
+
+    protocol_version = "HTTP/1.1"
+    body: bytes | None = None
+    theirs: bytes | None = None
+
+    def log_message(self, *_: object) -> None: ...
+
+    def do_GET(self) -> None:
+        found = type(self).body
+        self._answer(404 if found is None else 200, found or b"<Error><Code>NoSuchKey</Code></Error>")
+
+    def do_PUT(self) -> None:
+        data, kind = self.rfile.read(int(self.headers["Content-Length"])), type(self)
+        if kind.theirs is not None:
+            kind.body, kind.theirs = kind.theirs, None
+        wanted = self.headers.get("If-Match")
+        is_new = self.headers.get("If-None-Match") == "*"
+        if (is_new and kind.body is not None) or (wanted and wanted != self._tag()):
+            self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+            return
+        kind.body = data
+        self._answer(200, b"")
+
+    def _tag(self) -> str:
+        return f'"{hashlib.md5(type(self).body or b"").hexdigest()}"'
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("ETag", self._tag())
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_conditions_are_sent_to_s3(tmp_path: Path) -> None:
+    class Server(Conditional): ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        store = open_store("s3://ota/x", endpoint_url=url, credentials_file=credentials(tmp_path))
+        Server.theirs = b"theirs"
+        with pytest.raises(ConflictError, match=r"somebody else wrote metadata/2\.snapshot\.json"):
+            store.put_new("metadata/2.snapshot.json", b"ours", "application/json")
+        assert Server.body == b"theirs"
+        store.replace("metadata/timestamp.json", b"ours", "application/json", b"theirs")
+        assert Server.body == b"ours"
+        Server.theirs = b"theirs, later"
+        with pytest.raises(ConflictError, match="somebody else wrote"):
+            store.replace("metadata/timestamp.json", b"ours, again", "application/json", b"ours")
+        assert Server.body == b"theirs, later"
+        server.shutdown()
 
 
 def test_a_large_file_passes_without_being_held_in_memory(store: Store, tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from securesystemslib.signer import Signer
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
 from ota_py.trust.client import TrustClient
+from ota_py.trust.initialising import initialise
 from ota_py.trust.key_files import generate_key
-from ota_py.trust.repository import Repository, initialise
-from ota_py.trust.signers import load_signer, sign_manifest
+from ota_py.trust.releasing import release
+from ota_py.trust.repository import Repository
+from ota_py.trust.signers import load_signer
 from tests.trust.stores import DirectoryOfBytes
 
 ROLES = ("root", "release", "online")
@@ -60,12 +62,11 @@ class Publisher:
     def publish(
         self, manifest: Manifest, files: dict[str, bytes] | None = None, now: datetime | None = None
     ) -> None:
-        raw = manifest.to_bytes()
-        self.repository().publish(
-            raw,
-            sign_manifest(raw, [self.signers["release"]]),
+        release(
+            self.repository(),
+            manifest.to_bytes(),
             files or {},
-            self.signers["release"],
+            [self.signers["release"]],
             self.signers["online"],
             now or datetime.now(UTC),
         )

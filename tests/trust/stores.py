@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ota_py.errors import NotFoundError, StoreError
+from ota_py.errors import ConflictError, NotFoundError, StoreError
 
 
 class DirectoryOfBytes:
@@ -22,6 +22,16 @@ class DirectoryOfBytes:
         path = self.directory / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+    def put_new(self, key: str, data: bytes, content_type: str) -> None:
+        if (self.directory / key).exists():
+            raise ConflictError(key)
+        self.put(key, data, content_type)
+
+    def replace(self, key: str, data: bytes, content_type: str, before: bytes) -> None:
+        if self.get(key) != before:
+            raise ConflictError(key)
+        self.put(key, data, content_type)
 
     def put_file(self, key: str, path: Path, content_type: str) -> None:
         self.put(key, path.read_bytes(), content_type)

@@ -17,6 +17,7 @@ from ota_py.errors import (
     TrustError,
 )
 from ota_py.trust import layout
+from ota_py.trust.freshening import renew
 from ota_py.trust.signers import sign_manifest
 
 
@@ -93,7 +94,7 @@ def test_a04_expired_metadata_is_refused(publisher, gateway):
     publisher.publish(publisher.manifest("1.1.0"), now=datetime.now(UTC) - timedelta(days=60))
     with pytest.raises(FreshnessError, match="expired"):
         gateway.client().refresh()
-    publisher.repository().renew(publisher.signers["online"], datetime.now(UTC))
+    renew(publisher.repository(), publisher.signers["online"], datetime.now(UTC))
     assert [u.version for u in gateway.client().updates()] == ["1.1.0"]
 
 
@@ -119,7 +120,7 @@ def test_f34_a_clock_that_fell_back_lets_nothing_expired_through(publisher, gate
     patch = at(datetime(year, 1, 1, tzinfo=UTC))
     with pytest.raises(FreshnessError, match="expired"):
         gateway.client().refresh()
-    publisher.repository().renew(publisher.signers["online"], datetime.now(UTC))
+    renew(publisher.repository(), publisher.signers["online"], datetime.now(UTC))
     assert [u.version for u in gateway.client().updates()] == ["1.1.0", "1.2.0"], "what is fresh goes on"
     patch.undo()
 

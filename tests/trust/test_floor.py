@@ -11,7 +11,7 @@ from tuf.api.metadata import Metadata
 from ota_py.errors import FreshnessError
 from ota_py.trust import layout
 from ota_py.trust.key_files import generate_key
-from ota_py.trust.metadata import JSON, expiry, online_metadata
+from ota_py.trust.metadata import JSON, LIFETIMES, online_metadata
 from ota_py.trust.request import Document, SigningRequest
 from ota_py.trust.root_change import RoleKeys, next_root, payload_of
 from ota_py.trust.root_publish import publish_root
@@ -29,7 +29,7 @@ def change_online(publisher, keys, signer=None):
     """A change of the online keys, signed and published."""
     before = parse_root(publisher.root)
     now = datetime.now(UTC)
-    after = next_root(before, {"online": RoleKeys(tuple(keys), 1)}, expiry("root", now))
+    after = next_root(before, {"online": RoleKeys(tuple(keys), 1)}, LIFETIMES.until("root", now))
     document = Document(f"{after.version}.root.json", "root", payload_of(after))
     request = SigningRequest("root", "test", publisher.root, (document,))
     signed = Signing(request).signed_by([publisher.signers["root"]])

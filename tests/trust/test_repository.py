@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from ota_py.errors import ConflictError, IntegrityError, NotFoundError, SignatureError, StoreError, TrustError
-from ota_py.trust.repository import Repository, initialise
+from ota_py.trust.initialising import initialise
+from ota_py.trust.releasing import release
+from ota_py.trust.repository import Repository
 
 
 def test_timestamp_is_written_last_and_targets_first(publisher):
@@ -42,9 +44,8 @@ def test_failure_at_every_write_leaves_the_old_set_and_can_be_run_again(publishe
 
 def test_unsigned_manifest_is_not_published(publisher):
     raw = publisher.manifest("1.2.0").to_bytes()
-    release, online = publisher.signers["release"], publisher.signers["online"]
-    with pytest.raises(SignatureError):
-        publisher.repository().publish(raw, b'{"signatures": []}', {}, release, online, datetime.now(UTC))
+    with pytest.raises(SignatureError, match=r"manifest\.json needs 1 more of the release keys"):
+        release(publisher.repository(), raw, {}, [], publisher.signers["online"], datetime.now(UTC))
     assert publisher.repository().versions() == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ota_py.cli import json_option
-from ota_py.manager.options import passphrase_option
+from ota_py.manager.options import passphrase_option, request_option
 from ota_py.manager.parts import Parts
 
 if TYPE_CHECKING:
@@ -60,11 +60,15 @@ FILE = click.Path(path_type=Path)
 @click.option("--allow-downgrade", is_flag=True, help="May replace a newer version.")
 @click.option("--dry-run", is_flag=True, help="Check everything, show the manifest, change nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask when there are warnings.")
+@request_option
 @passphrase_option
 @json_option
 @click.pass_obj
 def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> None:
     """Sign an update, publish it, and register it as STAGED. No gateway installs it before a rollout.
+
+    Where root.json asks for the signatures of several people, a signing request is written instead
+    (--request): the others run `sign FILE`, and one runs `publish FILE`. No gateway can use it before.
 
     Tags are resolved to digests now: what is pushed under a tag later changes nothing. Options that can be
     given several times: --file, --template, --agent, --architecture, --hardware, --group.
@@ -84,8 +88,9 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
     from datetime import UTC, datetime
 
     from ota_py.cli import echo_json
-    from ota_py.manager.keys import online_signer, release_signer
-    from ota_py.manager.publish import Places, prepare, publish
+    from ota_py.manager.publish import Places, prepare
+    from ota_py.manager.releasing import Keys, create
+    from ota_py.manager.request_words import pass_on_lines, released_json
     from ota_py.manager.secrets import Passphrases
 
     as_json = options["as_json"]
@@ -96,14 +101,17 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
         echo_json(prepared.manifest.model_dump(mode="json"))
         return
     _warn(prepared, ask=not (options["yes"] or as_json))
-    passphrases = Passphrases(passphrase_fd)
-    release = release_signer(parts.config.keys, parts.repository, passphrases)
-    online = online_signer(parts.config.keys, parts.repository, passphrases)
-    update = publish(prepared, places, release, online, datetime.now(UTC), _say)
+    keys = Keys(parts.config.keys, Passphrases(passphrase_fd))
+    done = create(prepared, places, keys, options["request"], datetime.now(UTC), _say)
     if as_json:
-        echo_json({"update": update, "warnings": prepared.warnings})
+        echo_json({**released_json(done), "warnings": prepared.warnings})
+    elif done.file:
+        _contents(prepared)
+        for line in pass_on_lines(done.signing, done.file):
+            click.echo(line)
     else:
-        _summary(prepared)
+        _contents(prepared)
+        _staged(prepared)
 
 
 def _request(parts: Parts, options: dict[str, Any]) -> Request:
@@ -158,7 +166,7 @@ def _warn(prepared: Prepared, *, ask: bool) -> None:
         click.confirm("Publish the update?", abort=True, err=True)
 
 
-def _summary(prepared: Prepared) -> None:
+def _contents(prepared: Prepared) -> None:
     from ota_py.manager.data_lines import data_lines
 
     manifest = prepared.manifest
@@ -178,6 +186,10 @@ def _summary(prepared: Prepared) -> None:
             f"  {wheelhouse.what}: {wheelhouse.length / 1e6:.1f} MB, Python {wheelhouse.python}, "
             f"{wheelhouse.architecture}"
         )
+
+
+def _staged(prepared: Prepared) -> None:
+    manifest = prepared.manifest
     critical = " (critical)" if manifest.critical else ""
     click.echo(f"Update {manifest.version}{critical} is STAGED. Bring it to gateways with:")
     click.echo(f"  ota_manager.py rollout --version {manifest.version} --gateways ID,ID,...")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ota_py.cli import echo_json, json_option
 from ota_py.manager.options import key_option, passphrase_option
 from ota_py.manager.parts import Parts
+
+if TYPE_CHECKING:
+    from ota_py.manager.secrets import Passphrases
+    from ota_py.trust.request import SigningRequest
 
 
 @click.command("publish")
@@ -20,13 +25,16 @@ from ota_py.manager.parts import Parts
 def command(
     parts: Parts, /, *, file: Path, key_uris: tuple[str, ...], passphrase_fd: int | None, as_json: bool
 ) -> None:
-    """Publish a signing request that everybody signed, where the store and the online key are.
+    """Publish a signing request that enough people signed, where the store and the online key are.
 
-    After an error it can simply be run again.
+    After an error it can simply be run again. An update's place in the list of updates is signed here, too,
+    with the release key of ota.toml or --key. Where something else was published meanwhile, the file is made
+    anew for that; the signatures of the update itself stay.
 
     \b
     Examples:
       ota_manager.py publish root-2.request.json
+      ota_manager.py publish update-1.2.0.request.json
     """
     from datetime import UTC, datetime
 
@@ -36,9 +44,42 @@ def command(
     from ota_py.trust.request import read_request
 
     request = read_request(file)
-    done = publish_change(parts, request, key_uris, Passphrases(passphrase_fd), datetime.now(UTC))
+    passphrases = Passphrases(passphrase_fd)
+    if request.kind == "release":
+        _release(parts, request, file, key_uris, passphrases, as_json=as_json)
+        return
+    done = publish_change(parts, request, key_uris, passphrases, datetime.now(UTC))
     if as_json:
         echo_json(published_json(done))
         return
     for line in published_lines(done):
         click.echo(line)
+
+
+def _release(
+    parts: Parts,
+    request: SigningRequest,
+    file: Path,
+    key_uris: tuple[str, ...],
+    passphrases: Passphrases,
+    *,
+    as_json: bool,
+) -> None:
+    from datetime import UTC, datetime
+
+    from ota_py.manager.publish import Places
+    from ota_py.manager.releasing import Keys, publish
+    from ota_py.manager.request_words import pass_on_lines, released_json
+
+    places = Places(parts.repository, parts.control_plane, parts.registry)
+    keys = Keys(parts.config.keys, passphrases, key_uris)
+    done = publish(request, file, places, keys, datetime.now(UTC), lambda line: click.echo(line, err=True))
+    if as_json:
+        echo_json(released_json(done))
+    elif done.file:
+        for line in pass_on_lines(done.signing, done.file):
+            click.echo(line)
+    elif done.update:
+        click.echo(f"Update {done.update['version']} is {done.update['state']}.")
+    else:
+        click.echo("The list of updates is signed anew.")

@@ -27,13 +27,15 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, as_json: bool) -> Non
 
     from ota_py.manager.keys import online_signer
     from ota_py.manager.secrets import Passphrases
-    from ota_py.trust.metadata import EXPIRY
+    from ota_py.trust.freshening import renew
 
-    now = datetime.now(UTC)
-    parts.repository.renew(
-        online_signer(parts.config.keys, parts.repository, Passphrases(passphrase_fd)), now
+    repository = parts.repository
+    renew(
+        repository,
+        online_signer(parts.config.keys, repository, Passphrases(passphrase_fd)),
+        datetime.now(UTC),
     )
-    until = (now + EXPIRY["timestamp"]).strftime("%Y-%m-%dT%H:%M:%SZ")
+    until = repository.timestamp.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
     if as_json:
         echo_json({"expires": until})
     else:

@@ -1,0 +1,218 @@
+"""The way of an update from the operator to the gateways, by one person or by several.
+
+It is signed with every release key that is here. When those are enough, it is published and registered as
+STAGED; else a signing request goes to a file, which others sign, and which `publish` ends. Until the last
+write, of timestamp.json, no gateway can install anything of it; the same command run again finishes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from securesystemslib.signer import Signer
+
+from ota_py.errors import ConflictError
+from ota_py.manager.carry_out import GIVEN
+from ota_py.manager.config import KeysSection, Role
+from ota_py.manager.control_plane import Json
+from ota_py.manager.keys import keys_here, open_keys
+from ota_py.manager.publish import Places, Prepared
+from ota_py.manager.secrets import Passphrases
+from ota_py.manifest import parse_manifest
+from ota_py.trust.releasing import (
+    is_current,
+    on_newest_list,
+    publish_request,
+    release_request,
+    renewal_request,
+    upload,
+)
+from ota_py.trust.repository import Repository
+from ota_py.trust.request import SigningRequest, write_request
+from ota_py.trust.root_change import role_keys
+from ota_py.trust.root_publish import check_complete
+from ota_py.trust.signing import TARGETS_NAME, Signing, manifest_documents
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The private keys that a person has here.
+
+    Attributes:
+        section: those of ota.toml.
+        given: URIs of further ones.
+    """
+
+    section: KeysSection
+    passphrases: Passphrases
+    given: Sequence[str] = ()
+
+    def here(self, role: Role, repository: Repository) -> list[Signer]:
+        """Those of a role that are here; maybe none.
+
+        Raises:
+            KeyFileError: a key cannot be used.
+        """
+        known = role_keys(repository.root, role).keys
+        found = keys_here(getattr(self.section, role), known, role, self.passphrases)
+        return found + [
+            signer for uri in self.given for signer in keys_here([uri], known, GIVEN, self.passphrases)
+        ]
+
+    def some(self, role: Role, repository: Repository) -> list[Signer]:
+        """Those of a role that are here.
+
+        Raises:
+            KeyFileError: none is, or one cannot be used.
+        """
+        known = role_keys(repository.root, role).keys
+        return self.here(role, repository) or open_keys(
+            getattr(self.section, role), known, role, self.passphrases
+        )
+
+
+@dataclass(frozen=True)
+class Released:
+    """What became of a request.
+
+    Attributes:
+        signing: the request as it is now, and who must sign it.
+        file: where it waits for others; None: it is published.
+        update: the control plane's record, where an update was published.
+    """
+
+    signing: Signing
+    file: Path | None = None
+    update: Json | None = None
+
+
+def create(
+    prepared: Prepared, places: Places, keys: Keys, file: Path | None, now: datetime, say: Say
+) -> Released:
+    """Sign a prepared update and publish it, or write it to a file for the others who must sign.
+
+    Args:
+        file: where to; given, it is no error that no key is here.
+
+    Raises:
+        KeyFileError: a key is not here or refused to sign; nothing was written.
+        ConflictError: somebody else published at this moment; run it again.
+        StoreError: no gateway sees anything of the update; run it again.
+        ControlPlaneError: published, but not registered, so no rollout can use it; run it again.
+    """
+    repository, manifest = places.repository, prepared.manifest
+    raw = manifest.to_bytes()
+    if prepared.published:
+        return _registered(places, raw, say)
+    signers = keys.here("release", repository) if file else keys.some("release", repository)
+    signing = Signing(Signing(release_request(repository, raw, now)).signed_by(signers))
+    say(f"signed with {_names(signers)}")
+    online = keys.here("online", repository) if file else keys.some("online", repository)
+    upload(repository, manifest, prepared.files)
+    if signing.missing() or not online:
+        return _pass_on(signing, file or Path(f"update-{manifest.version}.request.json"))
+    publish_request(repository, signing.request, online[0], now)
+    say(f"published to {repository.store.url}")
+    return Released(signing, update=_register(places, manifest.version, say))
+
+
+def renew_list(
+    repository: Repository, fleet: str, keys: Keys, file: Path | None, now: datetime, say: Say
+) -> Released:
+    """Sign the list of updates anew, so that it does not expire; its content stays. See `create`."""
+    signers = keys.here("release", repository) if file else keys.some("release", repository)
+    signing = Signing(Signing(renewal_request(repository, fleet, now)).signed_by(signers))
+    say(f"signed with {_names(signers)}")
+    online = keys.here("online", repository) if file else keys.some("online", repository)
+    if signing.missing() or not online:
+        return _pass_on(signing, file or Path(f"list-{repository.targets.version + 1}.request.json"))
+    publish_request(repository, signing.request, online[0], now)
+    return Released(signing)
+
+
+def publish(
+    request: SigningRequest, file: Path, places: Places, keys: Keys, now: datetime, say: Say
+) -> Released:
+    """Publish a request that came back from others.
+
+    The list of updates, which follows from the signed manifest and what is published, is signed here, too.
+    Where something else was published since the request was made, it is made anew for that; the signatures
+    of the update itself stay.
+
+    Raises:
+        SignatureError: too few signed the update itself.
+        ConflictError: the version is published with other content, or the keys changed.
+        KeyFileError, StoreError, ControlPlaneError: see `create`.
+    """
+    repository = places.repository
+    manifests = [each.payload for each in manifest_documents(request)]
+    if manifests and parse_manifest(manifests[0]).version in repository.versions():
+        return _registered(places, manifests[0], say)
+    if any(not each.document.endswith(TARGETS_NAME) for each in Signing(request).missing()):
+        check_complete(Signing(request))
+    if not is_current(repository, request, now):
+        request = on_newest_list(repository, request, now)
+        say("something else was published since, or it is too old: the list of updates is made anew")
+    signing = Signing(Signing(request).signed_by(keys.here("release", repository)))
+    if signing.missing():
+        return _pass_on(signing, file)
+    publish_request(repository, signing.request, keys.some("online", repository)[0], now)
+    say(f"published to {repository.store.url}")
+    if not manifests:
+        return Released(signing)
+    return Released(signing, update=_register(places, parse_manifest(manifests[0]).version, say))
+
+
+def _pass_on(signing: Signing, file: Path) -> Released:
+    write_request(signing.request, file)
+    return Released(signing, file)
+
+
+def _registered(places: Places, raw: bytes, say: Say) -> Released:
+    """The end of an earlier attempt that published exactly this."""
+    version = parse_manifest(raw).version
+    verified = places.repository.manifest(version)
+    if verified.raw != raw:
+        raise ConflictError(
+            f"update {version} is published with other content than this",
+            hint="a version is never replaced: use a newer one",
+        )
+    say(f"{version} is in {places.repository.store.url} from an earlier attempt")
+    signing = Signing(SigningRequest("release", "", places.repository.root_raw, ()))
+    return Released(signing, update=_register(places, version, say))
+
+
+def _register(places: Places, version: str, say: Say) -> Json:
+    update = places.control_plane.register_update(_record(places.repository, version))
+    say("registered at the control plane as STAGED")
+    return update
+
+
+def _record(repository: Repository, version: str) -> Json:
+    """What the control plane keeps of a published update."""
+    verified = repository.manifest(version)
+    manifest = verified.manifest
+    return {
+        "version": manifest.version,
+        "description": manifest.description,
+        "critical": manifest.critical,
+        "manifest_sha256": hashlib.sha256(verified.raw).hexdigest(),
+        "key_ids": list(verified.key_ids),
+        "images": {service: image.model_dump(mode="json") for service, image in manifest.images.items()},
+        "agent_version": manifest.agent.version if manifest.agent else "",
+        "migrates": manifest.data.migrates,
+        "on_rollback": manifest.data.on_rollback,
+        "hooks": [hook.at for hook in manifest.hooks],
+        "created": manifest.created,
+    }
+
+
+def _names(signers: Sequence[Signer]) -> str:
+    ids = ", ".join(signer.public_key.keyid[:16] for signer in signers)
+    return f"the release key {ids}" if len(signers) == 1 else f"the release keys {ids}" if ids else "no key"
