@@ -122,12 +122,12 @@ def verify(
         source, _ = choose(s, version, manifest, bundle, None)
         assert source is not None
         found = source.verified.manifest
+        compat.check(found, s.config, s.journal.installed_version, s.journal.known_bad())
         for file in found.all_files:
             source.fetch(file)
         if source.bundle:
             source.bundle.check_blobs()
             source.bundle.close()
-        compat.check(found, s.config, s.journal.installed_version, s.journal.known_bad())
         trusted: dict[str, Any] = {
             "version": found.version,
             "key_ids": list(source.verified.key_ids),

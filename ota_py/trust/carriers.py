@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -12,12 +13,16 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient import FetcherInterface
 
 from ota_py.errors import CarrierError
+from ota_py.manifest import FILE_MAX_BYTES
 from ota_py.trust import layout
-from ota_py.trust.transfer import Link, Throttle
+from ota_py.trust.transfer import SLOWEST_BYTES_PER_SECOND, Link, Throttle
 
 READ_CHUNK_BYTES = 64 * 1024
 # A person or the agent asks again: a refresh does not insist for long.
 TRIES = 3
+# For the metadata of a refresh, and for each target beside what its bytes may need: a carrier that spreads
+# its delays over many answers is cut off then.
+PATIENCE_SECONDS = 3600.0
 
 
 class Carrier(Protocol):
@@ -85,20 +90,51 @@ def carrier_of(url: str, throttle: Throttle | None = None) -> Carrier:
     return DirectoryCarrier(url) if url.startswith("file:") else WebCarrier(url, throttle)
 
 
+def patience(length: int) -> float:
+    """Seconds that a target of so many bytes may take in all, over all tries."""
+    return PATIENCE_SECONDS + length / SLOWEST_BYTES_PER_SECOND
+
+
+def within(seconds: float, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Give what comes in that time.
+
+    Raises:
+        CarrierError: there is more, or nothing for so long.
+    """
+    until = time.monotonic() + seconds
+    for piece in pieces:
+        if time.monotonic() > until:
+            raise CarrierError("it is too slow: the time for all of it is over")
+        yield piece
+
+
 class Fetcher(FetcherInterface):
-    """Gives python-tuf what a carrier brings.
+    """Gives python-tuf what a carrier brings, for one refresh and the targets after it.
 
     Args:
         url: the base of the URLs that python-tuf asks for.
+        limits: bytes by role. python-tuf knows them, too, but lets metadata that is signed with an online key
+            state larger ones.
     """
 
-    def __init__(self, carrier: Carrier, url: str) -> None:
+    def __init__(self, carrier: Carrier, url: str, limits: Mapping[str, int]) -> None:
         self._carrier = carrier
         self._url = url
+        self._limits = limits
+        self._until = time.monotonic() + PATIENCE_SECONDS
+
+    def download_bytes(self, url: str, max_length: int) -> bytes:
+        """Called for metadata: at most what its role may have."""
+        role = url.rpartition("/")[2].removesuffix(".json").rpartition(".")[2]
+        limit = min(max_length, self._limits.get(role, 0))
+        return bytes(super().download_bytes(url, limit))
 
     def _fetch(self, url: str) -> Iterator[bytes]:
+        path = url.removeprefix(self._url)
+        is_metadata = path.startswith(layout.METADATA)
+        seconds = self._until - time.monotonic() if is_metadata else patience(FILE_MAX_BYTES)
         try:
-            yield from self._carrier.stream(url.removeprefix(self._url))
+            yield from within(seconds, self._carrier.stream(path))
         except CarrierError as error:
             status = error.details.get("status")
             if status:

@@ -16,22 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuf.api.exceptions import (
-    BadVersionNumberError,
-    DownloadError,
-    ExpiredMetadataError,
-    LengthOrHashMismatchError,
-    RepositoryError,
-    UnsignedMetadataError,
-)
+from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
 from ota_py import errors, names
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
-from ota_py.trust import layout
-from ota_py.trust.carriers import Carrier, Fetcher, NoCarrier, carrier_of
+from ota_py.trust import layout, trusted
+from ota_py.trust.carriers import Carrier, Fetcher, NoCarrier, carrier_of, patience, within
 from ota_py.trust.floor import Floor, check_floor, check_root
+from ota_py.trust.tuf_errors import translated
 from ota_py.trust.verify import (
     SIGNATURE_FILE_MAX_BYTES,
     VerifiedManifest,
@@ -48,7 +42,13 @@ LIMITS = UpdaterConfig(
     snapshot_max_length=2_000_000,
     targets_max_length=5_000_000,
 )
-
+_LIMITS_BY_ROLE = {
+    Root.type: LIMITS.root_max_length,
+    Timestamp.type: LIMITS.timestamp_max_length,
+    Snapshot.type: LIMITS.snapshot_max_length,
+    Targets.type: LIMITS.targets_max_length,
+}
+_CACHED_ROLES = (Timestamp.type, Snapshot.type, Targets.type)
 
 # A clock that says that this software was not yet made is wrong.
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,22 +92,20 @@ class TrustClient:
             FreshnessError: expired, or older than what was seen before.
             SignatureError, TrustError: not signed as the root demands.
         """
-        with _translated(self._url):
+        with translated(self._url):
             updater = self._open(self._carrier)
-            updater._trusted_set.reference_time = now = self._now()
+            now = self._now()
+            trusted.set_time(updater, now)
+            before = self._cached()
             updater.refresh()
-        self._check_floor(updater)
+        self._check_floor(updater, before)
         # Nothing had expired by then, so a clock that runs ahead cannot bring it further than that.
         self._floor.raise_to("time", int(now.timestamp()) // _HOUR_SECONDS)
         self._updater = updater
 
     def updates(self) -> list[AvailableUpdate]:
         """All updates of the repository, oldest version first. Refreshes on first use."""
-        found = [
-            AvailableUpdate(custom["version"], bool(custom.get("critical")))
-            for target in self._targets().values()
-            if (custom := target.custom or {}).get("version")
-        ]
+        found = [update for target in self._targets().values() if (update := _available(target))]
         return sorted(found, key=lambda update: names.parse_version(update.version))
 
     def fetch_manifest(self, version: str) -> VerifiedManifest:
@@ -122,8 +120,8 @@ class TrustClient:
             raise errors.NotFoundError(
                 f"the repository has no update {version}", hint="run `check` to see which it has"
             )
-        raw = self._download(path, MANIFEST_MAX_BYTES)
-        signature = self._download(layout.signature_path(version), SIGNATURE_FILE_MAX_BYTES)
+        raw = self.fetch_target(path, MANIFEST_MAX_BYTES)
+        signature = self.fetch_target(layout.signature_path(version), SIGNATURE_FILE_MAX_BYTES)
         verified = self.verify_local(raw, signature)
         if verified.manifest.version != version:
             raise errors.IntegrityError(
@@ -139,8 +137,29 @@ class TrustClient:
             RepositoryError: it cannot be fetched.
         """
         return check_integrity(
-            self._download(file.target, FILE_MAX_BYTES), file.sha256, file.length, f"file {file.dest}"
+            self.fetch_target(file.target, FILE_MAX_BYTES), file.sha256, file.length, f"file {file.dest}"
         )
+
+    def fetch_target(self, path: str, max_bytes: int) -> bytes:
+        """The bytes of one target, as the targets metadata lists it.
+
+        Raises:
+            IntegrityError: it is not what is listed, or larger than `max_bytes`.
+            RepositoryError: it is not listed, or cannot be fetched.
+        """
+        target = self._targets().get(path)
+        if target is None:
+            raise errors.RepositoryError(f"the repository does not list {path}")
+        if target.length > max_bytes:
+            raise errors.IntegrityError(f"{path} has {target.length} bytes, the limit is {max_bytes}")
+        assert self._updater is not None
+        # Private storage that vanishes with the call: what is returned is what was hashed.
+        with translated(self._url + path), tempfile.TemporaryDirectory(prefix="ota-") as directory:
+            name = os.path.join(directory, "target")
+            self._updater.download_target(target, name)
+            data = Path(name).read_bytes()
+            target.verify_length_and_hashes(data)
+        return data
 
     def stream(self, target: str, sha256: str, start: int = 0) -> Iterator[bytes]:
         """The bytes of a target of a verified manifest from `start` on; the caller checks its hash.
@@ -159,9 +178,9 @@ class TrustClient:
                 f"the repository lists {target} with sha256 {listed.hashes.get('sha256')}, expected {sha256}"
             )
         key = layout.target_key(target, sha256)
-        with _translated(self._url):
+        with translated(self._url):
             try:
-                yield from self._carrier.stream(key, start)
+                yield from within(patience(listed.length), self._carrier.stream(key, start))
             except errors.CarrierError as error:
                 raise DownloadError(error.message) from None
 
@@ -175,9 +194,8 @@ class TrustClient:
         """The metadata files behind the last refresh, by name: all roots, and one of each other role."""
         self._targets()
         assert self._updater is not None
-        trusted = self._updater._trusted_set
-        roots = {f"{version}.root.json" for version in range(1, trusted.root.version + 1)}
-        snapshot, targets = trusted.snapshot.version, trusted.targets.version
+        roots = {f"{version}.root.json" for version in range(1, trusted.root(self._updater).version + 1)}
+        snapshot, targets = trusted.snapshot(self._updater).version, trusted.targets(self._updater).version
         return {"timestamp.json", f"{snapshot}.snapshot.json", f"{targets}.targets.json"} | roots
 
     def verify_local(self, raw: bytes, signature: bytes) -> VerifiedManifest:
@@ -194,7 +212,7 @@ class TrustClient:
             str(self._metadata_dir),
             self._url + "metadata/",
             target_base_url=self._url + "targets/",
-            fetcher=Fetcher(carrier, self._url),
+            fetcher=Fetcher(carrier, self._url, _LIMITS_BY_ROLE),
             config=LIMITS,
             bootstrap=self._pinned,
         )
@@ -203,32 +221,17 @@ class TrustClient:
         if self._updater is None:
             self.refresh()
         assert self._updater is not None
-        return self._updater._trusted_set.targets.targets
-
-    def _download(self, path: str, max_bytes: int) -> bytes:
-        target = self._targets().get(path)
-        if target is None:
-            raise errors.RepositoryError(f"the repository does not list {path}")
-        if target.length > max_bytes:
-            raise errors.IntegrityError(f"{path} has {target.length} bytes, the limit is {max_bytes}")
-        assert self._updater is not None
-        # Private storage that vanishes with the call: what is returned is what was hashed.
-        with _translated(self._url + path), tempfile.TemporaryDirectory(prefix="ota-") as directory:
-            name = os.path.join(directory, "target")
-            self._updater.download_target(target, name)
-            data = Path(name).read_bytes()
-        target.verify_length_and_hashes(data)
-        return data
+        return trusted.targets(self._updater).targets
 
     def _trusted_root(self) -> Root:
         """The newest root known: of this refresh, or the end of the cached chain from the pinned one."""
         if self._updater is not None:
-            return self._updater._trusted_set.root
+            return trusted.root(self._updater)
         offline = self._open(NoCarrier())
         with contextlib.suppress(DownloadError, RepositoryError):
             # Walks and verifies the cached chain of roots; ends where the network would be needed.
             offline.refresh()
-        root = offline._trusted_set.root
+        root = trusted.root(offline)
         check_keys(root)
         check_root(self._floor, root)
         return root
@@ -238,15 +241,41 @@ class TrustClient:
         seen = datetime.fromtimestamp(self._floor.get("time") * _HOUR_SECONDS, UTC)
         return max(datetime.now(UTC), seen, EARLIEST)
 
-    def _check_floor(self, updater: Updater) -> None:
-        root = updater._trusted_set.root
-        check_keys(root)
-        with _translated(self._url):
-            accepted = {
-                role: (self._metadata_dir / f"{role}.json").read_bytes()
-                for role in (Timestamp.type, Snapshot.type, Targets.type)
-            }
-        check_floor(self._floor, root, accepted)
+    def _check_floor(self, updater: Updater, before: dict[str, bytes]) -> None:
+        """See `check_floor`; what it refuses does not stay in the cache, where python-tuf has put it."""
+        root = trusted.root(updater)
+        try:
+            check_keys(root)
+            check_floor(self._floor, root, self._cached())
+        except errors.TrustError:
+            for role in _CACHED_ROLES:
+                path = self._metadata_dir / f"{role}.json"
+                path.unlink(missing_ok=True)
+                if role in before:
+                    path.write_bytes(before[role])
+            raise
+
+    def _cached(self) -> dict[str, bytes]:
+        """The metadata in the cache beside root, by role."""
+        paths = {role: self._metadata_dir / f"{role}.json" for role in _CACHED_ROLES}
+        return {role: path.read_bytes() for role, path in paths.items() if path.is_file()}
+
+
+def _available(target: TargetFile) -> AvailableUpdate | None:
+    """The update whose manifest a target is; none for all other targets.
+
+    Raises:
+        TrustError: its description makes no sense, although it was signed.
+    """
+    custom = target.custom or {}
+    version = custom.get("version") if isinstance(custom, dict) else custom
+    if version is None:
+        return None
+    try:
+        names.parse_version(version if isinstance(version, str) else "")
+    except errors.UsageError:
+        raise errors.TrustError(f"the repository lists {target.path} with a version that is none") from None
+    return AvailableUpdate(version, bool(custom.get("critical")))
 
 
 def _read_root(path: Path) -> bytes:
@@ -259,33 +288,3 @@ def _read_root(path: Path) -> bytes:
         ) from None
     parse_root(raw)
     return raw
-
-
-@contextlib.contextmanager
-def _translated(url: str) -> Iterator[None]:
-    """Turn python-tuf's exceptions into ours, keeping its words."""
-    try:
-        yield
-    except ExpiredMetadataError as error:
-        raise errors.FreshnessError(
-            f"the repository's metadata has expired: {error}",
-            hint="check this gateway's clock, and that the operator renews the metadata; what runs is kept",
-        ) from None
-    except BadVersionNumberError as error:
-        raise errors.FreshnessError(
-            f"the repository is older than what this gateway has seen: {error}",
-            hint="the repository or a carrier serves an old state; this gateway keeps what it has",
-        ) from None
-    except UnsignedMetadataError as error:
-        raise errors.SignatureError(f"{url}: {error}") from None
-    except LengthOrHashMismatchError as error:
-        raise errors.IntegrityError(f"{url}: {error}") from None
-    except DownloadError as error:
-        raise errors.RepositoryError(
-            f"cannot fetch from the repository {url}: {error}",
-            hint="check the link and repository_url; nothing was changed, try again",
-        ) from None
-    except RepositoryError as error:
-        raise errors.TrustError(f"{url}: {error}") from None
-    except (OSError, ValueError) as error:
-        raise errors.RepositoryError(f"cannot fetch from the repository {url}: {error}") from None

@@ -16,6 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from ota_py.errors import CarrierError
+from ota_py.trust import connections
 
 CONNECT_SECONDS = 10.0
 # The longest silence in an answer.
@@ -165,7 +166,8 @@ class Link:
         while True:
             self._check()
             try:
-                piece: bytes = answer.read1(self._throttle.portion, decode_content=False)
+                with connections.limited(answer):
+                    piece: bytes = answer.read1(self._throttle.portion, decode_content=False)
             except HTTPError as error:
                 raise _Interrupted(CarrierError(f"{shown(url)} was cut off: {_reason(error)}")) from None
             if not piece:
@@ -188,9 +190,8 @@ class Link:
         proxy = _proxy(url)
         if proxy not in self._pools:
             options: dict[str, Any] = {"ca_certs": self._ca_file} if self._ca_file else {}
-            self._pools[proxy] = (
-                urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-            )
+            pools = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+            self._pools[proxy] = connections.use(pools)
         return self._pools[proxy]
 
 

@@ -65,13 +65,18 @@ def parse_root(raw: bytes) -> Root:
 
 
 def check_keys(root: Root) -> None:
-    """Refuse a root that names an RSA key under 2048 bits or with another scheme than PSS with SHA-256.
+    """Refuse a root that names an RSA key under 2048 bits or with another scheme than PSS with SHA-256, or
+    that would count one key of a role twice.
 
     Raises:
         TrustError: naming the key, what was expected and what was got.
     """
     for key_id, key in root.keys.items():
         check_key(key_id, key)
+    for name, role in root.roles.items():
+        public = [root.keys[key_id].keyval["public"].strip() for key_id in role.keyids]
+        if len(public) != len(set(public)):
+            raise TrustError(f"root names one key of the role {name} twice, under two ids")
 
 
 def check_key(key_id: str, key: Key) -> None:

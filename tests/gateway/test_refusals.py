@@ -41,6 +41,7 @@ def target(site: Site, name: str) -> Path:
     return found
 
 
+@pytest.mark.case("A05", "A20")
 @pytest.mark.parametrize("name", ["manifest.json", "manifest.json.sig", "app.conf"])
 def test_an_altered_byte(untouched: Site, name: str) -> None:
     untouched.publish("1.1.0", files={"config/app.conf": b"second\n"})
@@ -54,6 +55,7 @@ def test_an_altered_byte(untouched: Site, name: str) -> None:
     assert error["code"] == "integrity"
 
 
+@pytest.mark.case("A01", "A20")
 def test_an_altered_manifest_on_a_stick(untouched: Site) -> None:
     untouched.publish("1.1.0", files={"config/app.conf": b"second\n"})
     stick = untouched.directory / "stick"
@@ -68,6 +70,7 @@ def test_an_altered_manifest_on_a_stick(untouched: Site) -> None:
     assert error["message"] == "manifest is signed by 0 of the release keys, expected 1"
 
 
+@pytest.mark.case("A20")
 def test_an_altered_file_beside_the_manifest_on_a_stick(untouched: Site) -> None:
     untouched.publish("1.1.0", files={"config/app.conf": b"second\n"})
     stick = untouched.directory / "stick"
@@ -93,6 +96,7 @@ def test_an_update_on_a_stick_needs_no_network(site: Site) -> None:
     assert site.client_json("update", "--manifest", str(stick / "manifest.json"))["outcome"] == "SUCCEEDED"
 
 
+@pytest.mark.case("A09")
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -132,6 +136,7 @@ def test_a_template_with_an_undefined_variable(untouched: Site) -> None:
     )
 
 
+@pytest.mark.case("A25")
 def test_a_template_that_leaves_the_sandbox(untouched: Site) -> None:
     source = b"{{ ''.__class__.__mro__[1].__subclasses__() }}"
     untouched.publish("1.1.0", files={"config/app.conf": (source, True)})
@@ -229,6 +234,7 @@ def test_a_docker_engine_that_is_away(untouched: Site) -> None:
     assert result["error"]["code"] == "docker"
 
 
+@pytest.mark.case("A07")
 def test_a_link_where_the_update_would_write(untouched: Site) -> None:
     outside = untouched.directory / "outside"
     outside.mkdir()

@@ -38,6 +38,7 @@ def snapshot(directory: Path) -> dict[str, bytes]:
     return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
 
 
+@pytest.mark.case("A33")
 def test_secrets_are_private_and_paths_hold_from_anywhere(fleet: Fleet, tmp_path: Path) -> None:
     for name in (*SECRETS, "control-plane.secret", "control-plane.sqlite3"):
         assert (fleet.directory / name).stat().st_mode & 0o077 == 0, name
@@ -106,6 +107,7 @@ def test_wrong_options_make_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.case("A33")
 def test_encrypted_keys_need_their_passphrase(registry: str, fleet: Fleet) -> None:
     keys = fleet.directory / "keys"
     for role in ("release", "online"):

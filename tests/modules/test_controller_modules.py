@@ -49,6 +49,7 @@ def test_sign_then_verify_and_signing_again_changes_nothing(run: Run, manifest: 
     assert verified["key_ids"] == first["key_ids"] != []
 
 
+@pytest.mark.case("A20")
 def test_a20_an_altered_manifest_is_refused(run: Run, manifest: Path) -> None:
     run("localhost", "ota_manifest", path="manifest.json", state="signed")
     manifest.write_text(json.dumps({**MANIFEST, "critical": True}))

@@ -167,6 +167,7 @@ def test_pause_without_a_terminal_goes_on(plays: Playground) -> None:
     assert (done.returncode, "NEXT" in done.stdout) == (0, True)
 
 
+@pytest.mark.case("A25")
 def test_a25_extra_variables_are_templates(plays: Playground, tmp_path: Path) -> None:
     mark = tmp_path / "owned"
     play = "- hosts: h0\n  gather_facts: false\n  tasks:\n    - debug: msg={{ given }}\n"

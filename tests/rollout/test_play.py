@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from tests.rollout.agents import agent
 from tests.rollout.conftest import Fleet
 
@@ -157,6 +159,7 @@ def test_a_gateway_without_a_working_engine_counts_as_failed(fleet: Fleet) -> No
     assert gateway["reason"] == "the gateway's engine gave no answer (status 1): Segmentation fault"
 
 
+@pytest.mark.case("A25")
 def test_a25_what_a_gateway_says_is_never_a_template(fleet: Fleet) -> None:
     mark = fleet.directory / "owned"
     attack = "{{ lookup('ansible.builtin.pipe', 'touch " + str(mark) + "') }}"

@@ -42,6 +42,7 @@ def test_a_checkout_without_the_playbook_is_said(tmp_path: Path, monkeypatch: py
         runner_arguments(PLAY, tmp_path)
 
 
+@pytest.mark.case("A33")
 def test_a33_the_runners_files_are_private_and_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def test_the_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
     assert len(key) >= 50
 
 
+@pytest.mark.case("A33")
 def test_a_secret_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "key"
     ensure_secret_key(path)

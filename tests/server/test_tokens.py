@@ -72,6 +72,7 @@ def test_a_revoked_token_is_refused_on_both_paths(world: World) -> None:
     assert Api(fresh).get("/gateways/boston_001/assignment").status_code == 204
 
 
+@pytest.mark.case("A33")
 def test_only_the_hash_of_a_token_is_kept() -> None:
     token = create_token("olga", "operator")
     record = ApiToken.objects.get(digest=digest(token))

@@ -44,6 +44,7 @@ def test_unknown_version_is_named(publisher, gateway):
         gateway.client().fetch_manifest("9.9.9")
 
 
+@pytest.mark.case("A05")
 def test_a05_altered_file_is_refused(publisher, gateway):
     file = publisher.file("1.2.0", "a.conf", b"good")
     publisher.publish(publisher.manifest("1.2.0", files=[file]), {file.target: b"good"})
@@ -52,6 +53,7 @@ def test_a05_altered_file_is_refused(publisher, gateway):
         gateway.client().fetch_file(file)
 
 
+@pytest.mark.case("A01")
 def test_a01_altered_manifest_is_refused_by_its_own_signature(publisher, gateway):
     raw = publisher.manifest("1.2.0").to_bytes()
     signature = sign_manifest(raw, [publisher.signers["release"]])
@@ -60,12 +62,14 @@ def test_a01_altered_manifest_is_refused_by_its_own_signature(publisher, gateway
         gateway.client().verify_local(altered, signature)
 
 
+@pytest.mark.case("A01")
 def test_a01_online_key_cannot_sign_a_manifest(publisher, gateway):
     raw = publisher.manifest("1.2.0").to_bytes()
     with pytest.raises(SignatureError, match="signed by 0 of the release keys, expected 1"):
         gateway.client().verify_local(raw, sign_manifest(raw, [publisher.signers["online"]]))
 
 
+@pytest.mark.case("A03")
 def test_a03_older_repository_is_refused_by_the_cache(publisher, gateway):
     publisher.publish(publisher.manifest("1.1.0"))
     old = publisher.store.get("metadata/timestamp.json")
@@ -90,6 +94,7 @@ def test_f16_emptied_cache_does_not_let_an_older_repository_through(publisher, g
     assert dict(gateway.floor) == floor
 
 
+@pytest.mark.case("A04")
 def test_a04_expired_metadata_is_refused(publisher, gateway):
     publisher.publish(publisher.manifest("1.1.0"), now=datetime.now(UTC) - timedelta(days=60))
     with pytest.raises(FreshnessError, match="expired"):
@@ -146,12 +151,14 @@ def test_f34_before_anything_was_seen_the_clock_is_not_before_this_software(publ
     patch.undo()
 
 
+@pytest.mark.case("A06")
 def test_a06_oversized_timestamp_is_cut_off(publisher, gateway):
     publisher.store.put("metadata/timestamp.json", b"x" * 20_000, "")
     with pytest.raises(RepositoryError, match="cannot fetch"):
         gateway.client().refresh()
 
 
+@pytest.mark.case("A08")
 def test_a08_weak_root_is_refused(publisher, gateway, tmp_path):
     data = json.loads(publisher.root)
     key = next(iter(data["signed"]["keys"].values()))

@@ -14,6 +14,7 @@ from ota_py.trust.key_files import generate_key
 from ota_py.trust.signers import load_signer
 
 
+@pytest.mark.case("A33")
 def test_generated_key_is_private_and_encrypted(tmp_path):
     path = tmp_path / "release.pem"
     key = generate_key(path, "correct horse")
@@ -30,6 +31,7 @@ def test_wrong_passphrase(tmp_path):
         load_signer(f"file:{path}", key, lambda: "wrong")
 
 
+@pytest.mark.case("A33")
 def test_world_readable_key_is_refused(tmp_path):
     path = tmp_path / "release.pem"
     key = generate_key(path, None)
@@ -60,6 +62,7 @@ def test_never_overwrites(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.case("A08")
 def test_a08_short_keys_are_neither_made_nor_used(tmp_path):
     with pytest.raises(UsageError, match="rsa-1024 is not a kind of key that can be made"):
         generate_key(tmp_path / "a.pem", None, "rsa-1024")

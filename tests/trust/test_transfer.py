@@ -104,6 +104,7 @@ def test_the_limit_holds_over_all_threads_of_a_process(link_to_data: BadLink, tm
     assert 1.2 < seconds < 2.5, "three times 256 KiB at 512 KiB/s, less a burst"
 
 
+@pytest.mark.case("A33")
 def test_a_secret_in_a_url_is_not_told(link_to_data: BadLink):
     link_to_data.faults = [Fault(status=403)]
     with pytest.raises(CarrierError) as caught:

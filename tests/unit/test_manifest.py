@@ -46,6 +46,7 @@ def test_image_is_pinned_by_digest_without_its_tag():
     assert Image(reference="plain:1", digest=DIGEST, size=0).pinned == f"plain@{DIGEST}"
 
 
+@pytest.mark.case("A07", "A22", "A24")
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -82,6 +83,7 @@ def test_refusals(changes, words):
     assert words in caught.value.message
 
 
+@pytest.mark.case("A24")
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
@@ -102,12 +104,14 @@ def test_a24_odd_bytes(raw, words):
     assert words in caught.value.message
 
 
+@pytest.mark.case("A24")
 @given(st.binary(max_size=300) | st.text().map(str.encode))
 def test_a24_any_bytes_give_a_manifest_or_a_manifest_error(raw):
     with pytest.raises(ManifestError):
         parse_manifest(raw)
 
 
+@pytest.mark.case("A24")
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),

@@ -1,0 +1,40 @@
+"""python-tuf's errors as ours, in its words."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tuf.api import exceptions as tuf
+
+from ota_py.errors import FreshnessError, IntegrityError, RepositoryError, SignatureError, TrustError
+
+
+@contextlib.contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn python-tuf's exceptions into ours, keeping its words."""
+    try:
+        yield
+    except tuf.ExpiredMetadataError as error:
+        raise FreshnessError(
+            f"the repository's metadata has expired: {error}",
+            hint="check this gateway's clock, and that the operator renews the metadata; what runs is kept",
+        ) from None
+    except tuf.BadVersionNumberError as error:
+        raise FreshnessError(
+            f"the repository is older than what this gateway has seen: {error}",
+            hint="the repository or a carrier serves an old state; this gateway keeps what it has",
+        ) from None
+    except tuf.UnsignedMetadataError as error:
+        raise SignatureError(f"{url}: {error}") from None
+    except tuf.LengthOrHashMismatchError as error:
+        raise IntegrityError(f"{url}: {error}") from None
+    except tuf.DownloadError as error:
+        raise RepositoryError(
+            f"cannot fetch from the repository {url}: {error}",
+            hint="check the link and repository_url; nothing was changed, try again",
+        ) from None
+    except tuf.RepositoryError as error:
+        raise TrustError(f"{url}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise RepositoryError(f"cannot fetch from the repository {url}: {error}") from None
