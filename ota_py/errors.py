@@ -257,6 +257,16 @@ class HeldError(OtaError):
     exit_status = 34
 
 
+# -- the operator's upkeep ------------------------------------------------------------------------
+
+
+class ExpiringError(OtaError):
+    """Signatures of the repository expire soon, or have; gateways go on, and then refuse new updates."""
+
+    code = "expiring"
+    exit_status = 43
+
+
 # -- rollouts -------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ota_py.errors import OtaError
-from ota_py.gateway import free_space, health, hold, installation, lock, probes
+from ota_py.gateway import free_space, freshness, health, hold, installation, lock, probes
 from ota_py.gateway.api import Api, Assignment
 from ota_py.gateway.config import Config
 from ota_py.gateway.engine import Engine
@@ -31,6 +31,7 @@ def status(config: Config, journal: Journal, engine: Engine) -> dict[str, Any]:
         "transaction_state": str(last.state) if last else None,
         "transaction": _summary(last, config) if last else None,
         "held": _held(last) if last else None,
+        "freshness_problem": freshness.problem(journal),
         "next_window": hold.next_window(config.maintenance),
         "broken": journal.is_broken(),
         "agent_version": installation.own_version(),

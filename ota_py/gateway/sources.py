@@ -13,6 +13,7 @@ from ota_py.gateway import compat
 from ota_py.gateway.bundle import Bundle
 from ota_py.gateway.config import Config
 from ota_py.gateway.floor import JournalFloor
+from ota_py.gateway.freshness import WatchedTrust
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.staging import Fetch
 from ota_py.gateway.upgrade import Stream
@@ -45,7 +46,7 @@ def trust_client(config: Config, journal: Journal) -> TrustClient:
     """This gateway's view of the repository."""
     url = config.repository_url.rstrip("/") + "/"
     carrier = carrier_of(url, throttle(config))
-    return TrustClient(config.root, config.trust_dir, url, JournalFloor(journal), carrier)
+    return WatchedTrust(config.root, config.trust_dir, url, journal, carrier)
 
 
 def throttle(config: Config) -> Throttle:

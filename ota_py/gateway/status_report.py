@@ -22,6 +22,7 @@ FIELDS = (
     "hardware",
     "groups",
     "transaction_state",
+    "freshness_problem",
 )
 # Moves all the time: alone it is no news.
 _RESTLESS = "disk_free_bytes"

@@ -1,42 +1,123 @@
-"""`renew`: sign the repository's freshness anew."""
+"""`renew`: sign the repository's freshness anew, or say who must."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.options import passphrase_option
+from ota_py.manager.options import passphrase_option, request_option
 from ota_py.manager.parts import Parts
+
+if TYPE_CHECKING:
+    from ota_py.manager.releasing import Keys, Released
+    from ota_py.trust.freshness import Freshness
 
 
 @click.command("renew")
+@click.option("--check", is_flag=True, help="Sign nothing; exit status 43 if something expires soon.")
+@click.option("--release", is_flag=True, help="Sign the list of updates anew, too; takes the release key.")
+@request_option
 @passphrase_option
 @json_option
 @click.pass_obj
-def command(parts: Parts, /, *, passphrase_fd: int | None, as_json: bool) -> None:
+def command(
+    parts: Parts,
+    /,
+    *,
+    check: bool,
+    release: bool,
+    request: Path | None,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> None:
     """Sign the repository's snapshot and timestamp anew, so that gateways go on trusting it.
 
-    They hold for 30 days, and each create-update signs them too. Run this weekly from a timer, on a machine
-    that has the online key.
+    Each create-update signs them too. Run this from a timer on a machine that has the online key, or let
+    `serve` do it (server.renew in ota.toml). Root and list of updates hold longer and take a person; this
+    command says who, and what to run. How long each holds: `[expiry]` in ota.toml.
 
     \b
-    Example:
+    Examples:
       OTA_ONLINE_PASSPHRASE=... ota_manager.py renew
+      ota_manager.py renew --check || mail -s "sign anew" operator@example.com
+      ota_manager.py renew --release
     """
     from datetime import UTC, datetime
 
-    from ota_py.manager.keys import online_signer
+    from ota_py.errors import ExpiringError, UsageError
+    from ota_py.manager.releasing import Keys
     from ota_py.manager.secrets import Passphrases
+    from ota_py.trust.freshness import FRESH, assess
+
+    if check and release:
+        raise UsageError("--check signs nothing, and --release signs", hint="give one of them")
+    now = datetime.now(UTC)
+    done = (
+        None
+        if check
+        else _renew(parts, Keys(parts.config.keys, Passphrases(passphrase_fd)), release, request)
+    )
+    found = assess(parts.repository, now, parts.config.expiry.warn_percent)
+    late = [each for each in found if each.state != FRESH]
+    error = ExpiringError(
+        "; ".join(_line(each) for each in late), hint="; ".join(each.to_do for each in late)
+    )
+    if as_json:
+        _echo(parts, found, done, error if check and late else None)
+    else:
+        _show(parts, found, done)
+    if check and late:
+        if as_json:
+            raise click.exceptions.Exit(error.exit_status)
+        raise error
+
+
+def _renew(parts: Parts, keys: Keys, release: bool, request: Path | None) -> Released | None:
+    from datetime import UTC, datetime
+
+    from ota_py.manager.releasing import renew_list
     from ota_py.trust.freshening import renew
 
-    repository = parts.repository
-    renew(
-        repository,
-        online_signer(parts.config.keys, repository, Passphrases(passphrase_fd)),
-        datetime.now(UTC),
-    )
-    until = repository.timestamp.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
-    if as_json:
-        echo_json({"expires": until})
-    else:
-        click.echo(f"The repository {parts.store.url} is fresh until {until}.")
+    now = datetime.now(UTC)
+    if release:
+        return renew_list(parts.repository, parts.config.fleet, keys, request, now, _say)
+    renew(parts.repository, keys.some("online", parts.repository)[0], now)
+    return None
+
+
+def _echo(parts: Parts, found: list[Freshness], done: Released | None, error: Exception | None) -> None:
+    from ota_py.errors import ExpiringError
+    from ota_py.manager.request_words import released_json
+
+    roles = [{**vars(each), "expires": each.expires.strftime("%Y-%m-%dT%H:%M:%SZ")} for each in found]
+    told = {"expires": next(each["expires"] for each in roles if each["role"] == "online"), "roles": roles}
+    if done:
+        told |= released_json(done)
+    if isinstance(error, ExpiringError):
+        told["error"] = error.as_dict()
+    echo_json(told)
+
+
+def _show(parts: Parts, found: list[Freshness], done: Released | None) -> None:
+    from ota_py.manager.request_words import pass_on_lines
+    from ota_py.trust.freshness import EXPIRED, FRESH
+
+    if done and done.file:
+        for line in pass_on_lines(done.signing, done.file):
+            click.echo(line)
+    colours = {FRESH: "green", EXPIRED: "red"}
+    for each in found:
+        click.secho(_line(each), fg=colours.get(each.state, "yellow"))
+        if each.state != FRESH:
+            click.echo(f"  {each.to_do}")
+
+
+def _line(each: Freshness) -> str:
+    return f"{each.role}: {each.state}, until {each.expires:%Y-%m-%d %H:%M} UTC"
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

@@ -1,0 +1,83 @@
+"""`verify --root --url`: the chain of trust, with nothing but a root.json and a URL."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ota_py.trust import metadata
+from tests.manager.conftest import Fleet, Manager
+
+
+@pytest.fixture
+def outside(fleet: Fleet, ota: Manager, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A stranger with a root.json of the fleet's first day; the update came after a change of root."""
+    (tmp_path / "outside").mkdir()
+    shutil.copy(fleet.directory / "root.json", tmp_path / "outside")
+    assert ota("keys", "renew", "--yes").status == 0
+    assert ota.create("1.2.0", "--file", "ota.toml:a.conf").status == 0
+    monkeypatch.chdir(tmp_path / "outside")
+    url = (fleet.directory / "repository").as_uri()
+    return lambda *more: ota("verify", "1.2.0", "--root", "root.json", "--url", url, *more)
+
+
+def test_the_chain_is_shown_from_the_trusted_root_to_the_parts(outside, registry: str) -> None:
+    said = outside("--insecure-registry", registry)
+    assert said.status == 0, said.err
+    lines = said.out.splitlines()
+    order = [
+        "1.root.json",
+        "2.root.json",
+        "timestamp.json",
+        "snapshot.json",
+        "targets.json",
+        "manifest.json of",
+    ]
+    places = [next(i for i, line in enumerate(lines) if f"ok {name}" in line) for name in order]
+    assert places == sorted(places)
+    assert "1 of 1 keys signed, 1 must" in said.out
+    assert "\x1b[" not in said.out
+    assert lines[-1] == "Update 1.2.0 is what the release keys signed."
+    told = outside("--insecure-registry", registry, "--json").json
+    assert [part["state"] for part in told["parts"]] == ["checked", "checked"]
+    assert told["chain"][-1]["signers"] == told["key_ids"]
+
+
+def test_a_registry_that_cannot_be_reached_is_said(outside) -> None:
+    assert "(not reachable from here)" in outside().out
+
+
+def test_a_changed_file_is_found(outside, fleet: Fleet) -> None:
+    file = next((fleet.directory / "repository").rglob("*.a.conf"))
+    file.write_bytes(bytes(len(file.read_bytes())))
+    assert outside().status == 20
+
+
+def test_both_are_needed(ota: Manager) -> None:
+    assert "--root and --url belong together" in ota("verify", "1.2.0", "--url", "file:///x").err
+
+
+def test_who_must_sign_is_said_well_before_it_is_too_late(
+    fleet: Fleet, ota: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = ota("renew", "--check")
+    assert fresh.status == 0, fresh.err
+    # Everything is signed 61 days ago, as it were: of the 90 days of the list, a third is left.
+    fleet.config.write_text(fleet.config.read_text() + "\n[expiry]\nrelease = 29\nonline = 2\n")
+    assert ota("renew", "--release").status == 0
+    fleet.change("release = 29", "release = 90")
+    late = ota("renew", "--check", "--json")
+    assert late.status == 43
+    states = {each["role"]: each["state"] for each in late.json["roles"]}
+    assert states == {"root": "fresh", "release": "expiring", "online": "fresh"}
+    assert "the holder of a release key (" in late.json["error"]["hint"]
+    assert "ota_manager.py renew --release" in late.json["error"]["hint"]
+    assert ota("renew", "--release").status == 0
+    assert ota("renew", "--check").status == 0
+    said = ota("renew", "--check", "--json").json["roles"]
+    release = next(each for each in said if each["role"] == "release")
+    left = datetime.fromisoformat(release["expires"]) - datetime.now(UTC)
+    assert left > timedelta(days=metadata.LIFETIMES.release - 1)
