@@ -6,6 +6,7 @@ A test names its rows by the marker `case`, on itself, on its class, or for its 
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections import defaultdict
@@ -31,6 +32,16 @@ def guards() -> dict[str, list[str]]:
             for row in sorted({*whole_file, *named}):
                 found[row].append(f"{path.relative_to(ROOT)}::{test}")
     return found
+
+
+@functools.cache
+def tests() -> frozenset[str]:
+    """All tests, as `tests/x/test_y.py::test_z`."""
+    return frozenset(
+        f"{path.relative_to(ROOT)}::{test}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for test, _ in _tests(ast.parse(path.read_text()))
+    )
 
 
 def _tests(tree: ast.Module) -> Iterator[tuple[str, set[str]]]:
