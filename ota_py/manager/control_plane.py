@@ -78,10 +78,17 @@ class ControlPlane:
     # -- gateways -------------------------------------------------------------------------------
 
     def gateways(
-        self, *, state: str | None = None, group: str | None = None, version: str | None = None
+        self,
+        *,
+        state: str | None = None,
+        group: str | None = None,
+        version: str | None = None,
+        differs: bool | None = None,
     ) -> list[Json]:
-        """All gateways, or those with this state, group or version."""
-        return self._objects("/gateways", "gateways", state=state, group=group, version=version)
+        """All gateways, or those with this state, group or version, or that run other images than theirs."""
+        return self._objects(
+            "/gateways", "gateways", state=state, group=group, version=version, differs=differs
+        )
 
     def gateway(self, gateway: str) -> Json:
         """One gateway."""

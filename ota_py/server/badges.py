@@ -16,10 +16,20 @@ NOTHING = "-"
 JUST_NOW_SECONDS = 60
 # One colour for each meaning, the same on every page.
 KINDS = {
-    "good": {"SUCCEEDED", "COMMITTED", "COMPLETED", "RELEASED", "IDLE", "online", "valid"},
-    "bad": {"FAILED", "ROLLED_BACK", "BROKEN", "ABORTED", "WITHDRAWN", "alarm", "revoked"},
+    "good": {"SUCCEEDED", "COMMITTED", "COMPLETED", "RELEASED", "IDLE", "online", "valid", "fresh"},
+    "bad": {
+        "FAILED",
+        "ROLLED_BACK",
+        "BROKEN",
+        "ABORTED",
+        "WITHDRAWN",
+        "alarm",
+        "revoked",
+        "differs",
+        "expired",
+    },
     "busy": {"RUNNING", "UPDATING", "ASSIGNED"},
-    "late": {"PAUSED", "DEFERRED", "ROLLING_BACK", "deferred", "hint_failed", "held"},
+    "late": {"PAUSED", "DEFERRED", "ROLLING_BACK", "deferred", "hint_failed", "held", "stale", "expiring"},
 }
 
 

@@ -12,7 +12,18 @@ from ota_py.cli import echo_json, json_option
 from ota_py.manager.parts import Parts
 
 FILE = click.Path(path_type=Path)
-HEADER = ("id", "delivery", "version", "state", "online", "last seen", "groups", "hardware", "address")
+HEADER = (
+    "id",
+    "delivery",
+    "version",
+    "state",
+    "notes",
+    "online",
+    "last seen",
+    "groups",
+    "hardware",
+    "address",
+)
 
 token_file_option = click.option(
     "--token-file", type=FILE, help="Write the gateway's token to this new file (0600)."
@@ -23,9 +34,12 @@ token_file_option = click.option(
 @click.option("--state", help="Only gateways in this state, such as IDLE or BROKEN.")
 @click.option("--group", help="Only gateways of this group.")
 @click.option("--version", help="Only gateways that run this version.")
+@click.option(
+    "--differs", is_flag=True, default=None, help="Only those that run other images than their update names."
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, /, *, as_json: bool, **filters: str | None) -> None:
+def command(ctx: click.Context, /, *, as_json: bool, **filters: Any) -> None:
     """List the gateways, or manage them with a command below.
 
     \b
@@ -44,8 +58,15 @@ def command(ctx: click.Context, /, *, as_json: bool, **filters: str | None) -> N
     if as_json:
         echo_json({"gateways": gateways})
         return
-    rows = [[gateway[name.replace(" ", "_")] for name in HEADER] for gateway in gateways]
+    rows = [[_shown(gateway, name) for name in HEADER] for gateway in gateways]
     echo_table(HEADER, rows, "There are no such gateways; `ota_manager.py gateways add --help` shows how to.")
+
+
+def _shown(gateway: dict[str, Any], name: str) -> Any:
+    if name != "notes":
+        return gateway[name.replace(" ", "_")]
+    notes = [f"runs another image: {' '.join(gateway['differing'])}"] if gateway["differing"] else []
+    return notes + (["refuses updates: metadata is stale"] if gateway["freshness_problem"] else [])
 
 
 @command.command("add")

@@ -45,13 +45,16 @@ def list_gateways(
     state: GatewayState | None = None,
     group: Word | None = None,
     version: ReportedVersion | None = None,
+    differs: bool | None = None,
 ) -> Any:
-    """Gateways by id: all, or those of a state, group or version."""
+    """Gateways by id: all, or those of a state, group or version, or that run other images than theirs."""
     found = Gateway.objects.all()
     if state is not None:
         found = found.filter(state=state)
     if version is not None:
         found = found.filter(version=version)
+    if differs is not None:
+        found = found.exclude(differing=[]) if differs else found.filter(differing=[])
     # In Python, because SQLite has no containment lookup for JSON.
     rows = [gateway for gateway in found if group is None or group in gateway.groups]
     return {"gateways": [render.gateway(gateway) for gateway in rows]}

@@ -100,6 +100,8 @@ class GatewayOut(Schema):
     architecture: str
     version: str
     digests: dict[str, str]
+    differing: list[str]
+    freshness_problem: str
     agent_version: str
     disk_free_bytes: int | None
     online: bool

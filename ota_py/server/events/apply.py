@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ota_py import names
 from ota_py.server.events.models import Kind
 from ota_py.server.events.order import Place, is_newer
-from ota_py.server.fleet.models import Gateway, GatewayState
+from ota_py.server.fleet.models import FRESHNESS_MAX_CHARS, Gateway, GatewayState
 from ota_py.server.rollouts.models import RolloutGateway
 from ota_py.server.rollouts.states import HELD, REPORTED, SETTLED, GatewayResult
 
@@ -89,13 +89,16 @@ def _apply_transition(gateway: Gateway, report: Report) -> None:
         gateway.version = report.version
     elif report.state != "BROKEN" and report.from_version:
         gateway.version = report.from_version
-    _take(gateway, "digests", report.details.get("digests"), _digests)
+    _take_digests(gateway, report.details.get("digests"))
 
 
 def _apply_status(gateway: Gateway, report: Report) -> None:
     said = report.details
     _take(gateway, "version", said.get("version"), _version)
-    _take(gateway, "digests", said.get("digests"), _digests)
+    _take_digests(gateway, said.get("digests"))
+    stale = said.get("freshness_problem")
+    if isinstance(stale, str):
+        gateway.freshness_problem = stale[:FRESHNESS_MAX_CHARS]
     _take(gateway, "agent_version", said.get("agent_version"), _version)
     _take(gateway, "architecture", said.get("architecture"), _word)
     _take(gateway, "disk_free_bytes", said.get("disk_free_bytes"), _size)
@@ -115,6 +118,13 @@ def _take(gateway: Gateway, name: str, value: Any, check: Callable[[Any], bool])
     """Set the field if the value is usable: one odd value must not keep the rest of a report out."""
     if check(value):
         setattr(gateway, name, value)
+
+
+def _take_digests(gateway: Gateway, value: Any) -> None:
+    """An image that came from no registry has no digest, which is news as well."""
+    if isinstance(value, dict):
+        value = {service: "" if digest is None else digest for service, digest in value.items()}
+    _take(gateway, "digests", value, _digests)
 
 
 def _place(report: Report) -> Place:

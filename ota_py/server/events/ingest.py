@@ -16,10 +16,12 @@ from django.db import transaction
 
 from ota_py.server.events.apply import apply_to_gateway, apply_to_result
 from ota_py.server.events.models import Event
-from ota_py.server.fleet.models import Gateway
+from ota_py.server.fleet.digests import differing
+from ota_py.server.fleet.models import Gateway, GatewayState
 from ota_py.server.fleet.presence import last_seen
 from ota_py.server.fleet.services import get_gateway
 from ota_py.server.rollouts.models import RolloutGateway
+from ota_py.server.updates.models import Update
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def ingest(gateway_id: str, reports: Iterable[Report]) -> tuple[list[str], list[
             if report.rollout in results:
                 apply_to_result(results[report.rollout], report)
         if new:
+            _compare(gateway)
             gateway.save()
         for result in results.values():
             result.save()
@@ -87,6 +90,13 @@ def _results(gateway: Gateway, reports: list[Report]) -> dict[int | None, Rollou
     ids = {report.rollout for report in reports if report.rollout is not None}
     rows = RolloutGateway.objects.select_for_update(of=("self",)).select_related("rollout")
     return {row.rollout_id: row for row in rows.filter(gateway=gateway, rollout__in=ids).order_by("pk")}
+
+
+def _compare(gateway: Gateway) -> None:
+    """Note which services run another image than the update names; in the middle of an update, none does."""
+    update = Update.objects.filter(pk=gateway.version).only("images").first()
+    is_judged = update is not None and gateway.state == GatewayState.IDLE
+    gateway.differing = differing(gateway.digests, update.images) if update and is_judged else []
 
 
 def _event(gateway: Gateway, report: Report, results: dict[int | None, RolloutGateway]) -> Event:

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from ota_py.server.admin_base import FactsInline, ModelAdmin, ShownState
@@ -36,6 +37,23 @@ class OnlineFilter(admin.SimpleListFilter):
         return queryset.exclude(online_filter(timezone.now())) if self.value() == "no" else queryset
 
 
+class DiffersFilter(admin.SimpleListFilter):
+    """Runs what its update names, or not."""
+
+    title = "images"
+    parameter_name = "differs"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Yes and no."""
+        return [("yes", "differ from the update"), ("no", "are those of the update")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Gateway]) -> QuerySet[Gateway]:
+        """Those."""
+        if self.value() == "yes":
+            return queryset.exclude(differing=[])
+        return queryset.filter(differing=[]) if self.value() == "no" else queryset
+
+
 class ResultsOfGateway(FactsInline):
     """What became of the gateway in each rollout."""
 
@@ -62,13 +80,14 @@ class GatewayAdmin(ShownState, ModelAdmin):
         "id",
         "shown_online",
         "shown_state",
+        "shown_notes",
         "version",
         "delivery",
         "shown_groups",
         "architecture",
         "seen",
     )
-    list_filter = (OnlineFilter, "state", "version", "delivery", "hardware", "architecture")
+    list_filter = (OnlineFilter, DiffersFilter, "state", "version", "delivery", "hardware", "architecture")
     search_fields = ("id", "address", "hardware", "version")
     search_help_text = "Id, address, hardware or version"
     list_per_page = 50
@@ -76,7 +95,10 @@ class GatewayAdmin(ShownState, ModelAdmin):
     actions = ("new_token",)
     fieldsets = (
         (None, {"fields": ("id", "delivery", "address", "groups", "hardware")}),
-        ("Reported", {"fields": ("shown_online", "seen", "shown_state", "version", "shown_digests")}),
+        (
+            "Reported",
+            {"fields": ("shown_online", "seen", "shown_state", "version", "shown_digests", "shown_notes")},
+        ),
         ("Machine", {"fields": ("architecture", "agent_version", "disk_free_bytes", "created_at")}),
     )
     readonly_fields = (
@@ -85,6 +107,7 @@ class GatewayAdmin(ShownState, ModelAdmin):
         "shown_state",
         "version",
         "shown_digests",
+        "shown_notes",
         "architecture",
         "agent_version",
         "disk_free_bytes",
@@ -112,6 +135,15 @@ class GatewayAdmin(ShownState, ModelAdmin):
             "\n".join(f"{service}: {digest}" for service, digest in sorted(gateway.digests.items()))
             or NOTHING
         )
+
+    @admin.display(description="notes")
+    def shown_notes(self, gateway: Gateway) -> SafeString | str:
+        """Other images than its update names, and metadata that expired, with the details on hover."""
+        differs = f"another image than the update names: {', '.join(gateway.differing)}"
+        notes = [("differs", differs)] if gateway.differing else []
+        notes += [("stale", gateway.freshness_problem)] if gateway.freshness_problem else []
+        lines = ((text, badge(word)) for word, text in notes)
+        return format_html_join(" ", '<span title="{}">{}</span>', lines) or NOTHING
 
     @admin.display(description="last seen", ordering="last_seen")
     def seen(self, gateway: Gateway) -> SafeString | str:

@@ -10,6 +10,9 @@ from ota_py import names
 # Addresses end up in Ansible's inventory, which is a template: nothing but a host name or an IP address.
 ADDRESS = r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252})$"
 
+# What it says about metadata that expired; the rest of a longer text is left out.
+FRESHNESS_MAX_CHARS = 500
+
 
 class Delivery(models.TextChoices):
     """Who starts a transaction: the controller over SSH, or the gateway's agent."""
@@ -38,6 +41,12 @@ class Gateway(models.Model):
     architecture = models.CharField(max_length=32, blank=True)
     version = models.CharField(max_length=names.VERSION_MAX_CHARS, blank=True, db_index=True)
     digests = models.JSONField(default=dict, blank=True)
+    differing = models.JSONField(
+        default=list, blank=True, help_text="Services that run another image than the update names."
+    )
+    freshness_problem = models.CharField(
+        max_length=FRESHNESS_MAX_CHARS, blank=True, help_text="Why it refuses new updates."
+    )
     agent_version = models.CharField(max_length=names.VERSION_MAX_CHARS, blank=True)
     disk_free_bytes = models.BigIntegerField(null=True, blank=True)
     state = models.CharField(max_length=8, choices=GatewayState, default=GatewayState.UNKNOWN, db_index=True)
