@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from tuf.api.metadata import Metadata, Targets
 
 from ota_py.errors import ConflictError, IntegrityError, NotFoundError, SignatureError, StoreError, TrustError
+from ota_py.trust import layout
 from ota_py.trust.initialising import initialise
-from ota_py.trust.releasing import release
+from ota_py.trust.releasing import is_current, publish_request, release, release_request
 from ota_py.trust.repository import Repository
+from ota_py.trust.signing import Signing
 
 
 def test_timestamp_is_written_last_and_targets_first(publisher):
@@ -89,3 +93,21 @@ def test_store_of_another_fleet_is_refused(publisher, signers, tmp_path):
     )
     with pytest.raises(TrustError, match="is not what root's keys signed"):
         Repository(publisher.store, swapped)
+
+
+def test_a_request_whose_list_drops_an_update_is_not_current(publisher):
+    publisher.publish(publisher.manifest("1.1.0"))
+    now, repository = datetime.now(UTC), publisher.repository()
+    request = release_request(repository, publisher.manifest("1.2.0").to_bytes(), now)
+    assert is_current(repository, request, now)
+    assert not is_current(repository, request, now + timedelta(days=91))
+    manifest, document = request.documents
+    listed = document.parsed(Targets)
+    del listed.targets[layout.manifest_path("1.1.0")]
+    dropped = replace(document, payload=Metadata(listed).signed_bytes)
+    altered = replace(request, documents=(manifest, dropped))
+    assert not is_current(repository, altered, now)
+    signed = Signing(altered).signed_by([publisher.signers["release"]])
+    with pytest.raises(ConflictError):
+        publish_request(repository, signed, publisher.signers["online"], now)
+    assert publisher.repository().versions() == ["1.1.0"]
