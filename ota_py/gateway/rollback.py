@@ -123,6 +123,8 @@ class Rollback:
         with self._journal.part(transaction, "rollback.services") as needed:
             if needed:
                 self._start(transaction, backup, project, swapped)
+            else:
+                self._start_again(backup, project, swapped, transaction.clock)
         self._wait_for_health(backup, project, plan, swapped, transaction.clock)
 
     def _to_swap(self, plan: Plan) -> list[str]:
@@ -185,6 +187,12 @@ class Rollback:
         self._compose.up(set(swapped) - done, clock.check("starting services"), recreate=recreate)
         others = {name for name in backup.running if name in project.services} - set(swapped)
         self._compose.up(others | (done & set(swapped)), clock.check("starting services"), recreate=False)
+
+    def _start_again(self, backup: Backup, project: Project, swapped: Collection[str], clock: Clock) -> None:
+        """An earlier try had started them; the engine, or the machine, may have stopped some since then."""
+        done = {c.service for c in self._compose.containers() if c.state == "exited" and c.exit_code == 0}
+        ran = set(backup.running) & set(project.services)
+        self._compose.up(ran | (set(swapped) - done), clock.check("starting services"), recreate=False)
 
     def _wait_for_health(
         self, backup: Backup, project: Project, plan: Plan, swapped: Collection[str], clock: Clock

@@ -159,6 +159,13 @@ class SimDocker:
                 else:
                     entry.update(status="exited", exit_code=137, finished=self.clock.time())
 
+    def restart_engine(self) -> None:
+        """The engine was killed and is back: what it found running it stopped, as if by hand (F09)."""
+        with self.change() as state:
+            for entry in state["containers"].values():
+                if entry["status"] == "running" and entry["restart"] != "always":
+                    entry.update(status="exited", by_hand=True, finished=self.clock.time())
+
     @property
     def database(self) -> Path:
         """The SQLite database of the service `store`."""

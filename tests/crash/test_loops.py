@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
 import pytest
 
@@ -85,6 +86,40 @@ def test_broken_leaves_services_running_as_well_as_they_can() -> None:
         with Journal(bench.gateway.config) as journal:
             assert journal.is_broken()
     assert {"broker", "store", "cache", "database"} <= set(running)
+
+
+@pytest.mark.case("F09")
+@pytest.mark.parametrize("name", ["unhealthy", "rollback"])
+def test_an_engine_that_restarts_while_the_way_back_waits_for_health_costs_one_try(name: str) -> None:
+    with sweep.bench(scenarios.named(name)) as bench:
+        looks = [
+            reached.place
+            for reached in bench.record()
+            if reached.phase == "journal.part.rollback.services.end.after"
+            and reached.place.name == "docker.containers.before"
+        ]
+        waiting = looks[:-1]  # the last look is for the report: what dies by then the agent revives
+        assert waiting
+        for place in sweep.spread(waiting, 4):
+            bench.reset()
+            ended = child.run(lambda place=place: restart_engine_at(bench, place))
+            assert ended.answer is True, ended.problem or f"{place} was not reached"
+            assert bench.judge(("old",), reboot=False) == "", place
+
+
+def restart_engine_at(bench: Bench, place: Place) -> bool:
+    """Act; at the place the engine restarts. Returns whether the place was reached."""
+    bench.gateway.install()
+    seen: Counter[str] = Counter()
+
+    def note(name: str) -> None:
+        seen[name] += 1
+        if name == place.name and seen[name] == place.number:
+            bench.gateway.docker.restart_engine()
+
+    points.install(note)
+    scenarios.act(bench.scenario, bench.gateway)
+    return seen[place.name] >= place.number
 
 
 def elapsed(bench: Bench, place: Place) -> tuple[float, float]:
