@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
@@ -76,7 +77,7 @@ class Mirror:
         return [p.rpartition("/")[2].partition(".")[2] for p in self.requests if p.startswith("targets/")]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        path = handler.path.lstrip("/")
+        path = unquote(handler.path.lstrip("/"))
         self.requests.append(path)
         try:
             found = self.instead[path] if path in self.instead else self.publisher.store.get(path)
