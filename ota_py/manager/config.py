@@ -207,6 +207,12 @@ class ServerSection(Section):
         default=[], description="`https://...` origins of a TLS proxy in front of the admin"
     )
     https: bool = Field(default=False, description="the admin is reached by HTTPS only")
+    renew: bool = Field(
+        default=False, description="renew snapshot and timestamp by itself; takes the online key of `[keys]`"
+    )
+    freshness_file: Location = Field(
+        default=Path("freshness.json"), description="where it notes how fresh the repository is"
+    )
     mqtt: MqttSection | None = None
 
 

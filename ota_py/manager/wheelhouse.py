@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -26,6 +25,7 @@ import click
 from ota_py import __version__
 from ota_py import cli as boundary
 from ota_py.errors import CarrierError, UsageError
+from ota_py.manager.processes import run_command
 from ota_py.manager.project import project_root
 
 ARCHIVE = "wheelhouse.tar"
@@ -126,7 +126,7 @@ def _gateway_requirements(root: Path) -> list[str]:
 
 def _pip(*arguments: str) -> None:
     argv = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = run_command(argv)
     if done.returncode:
         raise CarrierError(
             f"pip {arguments[0]} failed: {done.stderr.strip()[-TAIL_CHARS:]}",

@@ -38,6 +38,7 @@ class ServerSettings:
         trusted_origins: `https://...` origins of a TLS proxy in front of the admin.
         https: the admin is reached by HTTPS only: cookies are marked secure.
         online_seconds: a gateway that was seen within this time counts as online.
+        freshness_file: where `serve` notes how fresh the repository is, or None.
         mqtt: broker for hints, or None to send none.
     """
 
@@ -47,6 +48,7 @@ class ServerSettings:
     trusted_origins: tuple[str, ...] = ()
     https: bool = False
     online_seconds: int = ONLINE_SECONDS_DEFAULT
+    freshness_file: Path | None = None
     mqtt: MqttSettings | None = field(default=None)
 
     def to_environment(self) -> dict[str, str]:
@@ -58,6 +60,7 @@ class ServerSettings:
             "TRUSTED_ORIGINS": ",".join(self.trusted_origins),
             "HTTPS": "1" if self.https else "",
             "ONLINE_SECONDS": str(self.online_seconds),
+            "FRESHNESS_FILE": str(self.freshness_file or ""),
         }
         if self.mqtt:
             values |= {
@@ -88,6 +91,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> ServerSettings:
         trusted_origins=_words(given, "TRUSTED_ORIGINS"),
         https=given.get("HTTPS", "").lower() in {"1", "true", "yes"},
         online_seconds=_integer(given, "ONLINE_SECONDS", ONLINE_SECONDS_DEFAULT),
+        freshness_file=_path(given, "FRESHNESS_FILE"),
         mqtt=_mqtt(given),
     )
 

@@ -37,11 +37,15 @@ class OtaAdminSite(AdminSite):
 def _figures() -> dict[str, Any]:
     # Imported here, because Django reads this module before it has loaded the models.
     from ota_py.server import statistics
+    from ota_py.server.freshness import freshness
     from ota_py.server.rollouts.models import Rollout
     from ota_py.server.rollouts.progress import progress_of
 
+    signatures = freshness()
     rollouts = Rollout.objects.select_related("update_record")[:ROLLOUTS_SHOWN]
     return {
+        "signatures": signatures,
+        "warned": [role for role in signatures["roles"] if role["state"] != "fresh"],
         "fleet": statistics.fleet_figures(),
         "rollouts": [(rollout, progress_of(rollout)) for rollout in rollouts],
         "updates": statistics.update_figures()[:UPDATES_SHOWN],

@@ -26,12 +26,18 @@ THREADS_PER_WORKER = 4
 def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bool) -> None:
     """Bring the database up to date and run the control plane until Ctrl-C or SIGTERM.
 
+    It looks every hour how long the repository's signatures still hold, and shows it in admin and API.
+    With server.renew in ota.toml it signs snapshot and timestamp anew by itself; it opens no other key
+    than the online one.
+
     \b
     Examples:
       ota_manager.py serve
       ota_manager.py serve --listen 0.0.0.0:8000 --workers 2
     """
     from ota_py.errors import UsageError
+    from ota_py.manager.secrets import Passphrases
+    from ota_py.manager.upkeep import start
     from ota_py.server.setup import migrate
 
     host, _, port = (listen or parts.config.server.listen).rpartition(":")
@@ -40,6 +46,7 @@ def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bo
     _check_free(host, int(port))
     settings = server_settings(parts.config)
     migrate(settings)
+    start(parts.config, Passphrases())
     url = parts.config.control_plane.url
     click.echo(f"Control plane on {host}:{port}, database {settings.database.split('@')[-1]}")
     click.echo(f"Admin: {url}/admin/   API: {url}/api/v1/   Stop: Ctrl-C")
@@ -61,6 +68,7 @@ def server_settings(config: Config) -> ServerSettings:
         allowed_hosts=tuple(dict.fromkeys([*LOCAL_HOSTS, own_host, *server.allowed_hosts])),
         trusted_origins=tuple(server.trusted_origins),
         https=server.https,
+        freshness_file=server.freshness_file,
         mqtt=_mqtt_settings(server.mqtt) if server.mqtt else None,
     )
 

@@ -15,9 +15,10 @@ from ota_py.server.api import render
 from ota_py.server.api.auth import READER
 from ota_py.server.api.fields import GatewayId, RolloutId
 from ota_py.server.api.rollout_schemas import StatisticsOut
-from ota_py.server.api.schemas import EventList, HealthOut
+from ota_py.server.api.schemas import EventList, FreshnessOut, HealthOut
 from ota_py.server.events.models import Event
 from ota_py.server.fleet.inventory import inventory
+from ota_py.server.freshness import freshness
 
 EVENTS_DEFAULT = 100
 EVENTS_MAX = 1000
@@ -30,6 +31,12 @@ def health(request: HttpRequest) -> Any:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return {"status": "ok", "version": __version__}
+
+
+@router.get("/freshness", auth=READER, response=FreshnessOut, tags=["control plane"])
+def get_freshness(request: HttpRequest) -> Any:
+    """How long the repository's signatures still hold, and who must run what before they expire."""
+    return freshness()
 
 
 @router.get("/statistics", auth=READER, response=StatisticsOut, tags=["fleet"])

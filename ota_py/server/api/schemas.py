@@ -62,6 +62,23 @@ class HealthOut(Schema):
     version: str
 
 
+class RoleFreshness(Schema):
+    """How long what one kind of key signed holds: `fresh`, `expiring` or `expired`; and who must act."""
+
+    role: str
+    expires: Moment
+    state: str
+    to_do: str
+
+
+class FreshnessOut(Schema):
+    """How fresh the repository is; a problem says why that is not known, or could not be renewed."""
+
+    checked_at: Moment | None
+    problem: str
+    roles: list[RoleFreshness]
+
+
 class AssignmentOut(Schema):
     """What the gateway should look for. It carries no authority."""
 

@@ -1,0 +1,30 @@
+"""Other processes of the manager: a command that is waited for, and one beside `serve`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+def run_command(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, without input; its output is captured."""
+    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
+def start_beside(target: Callable[..., None], *arguments: Any) -> None:
+    """Start a function in a process of its own, begun anew and not forked; it ends when this process exits.
+
+    When this process is killed, it ends itself: see `wait_beside`.
+    """
+    multiprocessing.get_context("spawn").Process(target=target, args=arguments, daemon=True).start()
+
+
+def wait_beside(seconds: float) -> bool:
+    """Wait in a process that `start_beside` made; False, at once, when the one that made it is gone."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return False
+    parent.join(seconds)
+    return parent.is_alive()

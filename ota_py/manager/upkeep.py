@@ -1,0 +1,107 @@
+"""What `serve` does besides: it looks how fresh the repository is, and renews what the online key may.
+
+A process of its own, because the server forks its workers, and what it finds goes to a file that they read.
+It opens no key but the online one. Of several that renew at once one succeeds: see `trust/freshening.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from ota_py.errors import KeyFileError, OtaError
+from ota_py.manager.config import Config
+from ota_py.manager.parts import Parts
+from ota_py.manager.processes import start_beside, wait_beside
+from ota_py.manager.releasing import Keys
+from ota_py.manager.root_file import replace_file
+from ota_py.manager.secrets import Passphrases
+from ota_py.trust.freshening import renew
+from ota_py.trust.freshness import Freshness, assess
+from ota_py.trust.repository import Repository
+
+LOOK_SECONDS = 3600.0
+TROUBLE_SECONDS = 300.0
+# Renewed when less than this share of the time is left: long before anybody is warned.
+RENEW_SHARE = 0.5
+
+logger = logging.getLogger("ota.upkeep")
+
+
+def start(config: Config, passphrases: Passphrases) -> None:
+    """Start it; it ends with this process, however that ends.
+
+    Raises:
+        KeyFileError: it is to renew, and the online key cannot be opened.
+    """
+    if config.server.renew:
+        repository = Parts(str(config.path)).repository
+        # Here, where a person can be asked for the passphrase.
+        Keys(config.keys, passphrases).some("online", repository)
+    start_beside(run, str(config.path), passphrases)
+
+
+def run(config: str, passphrases: Passphrases) -> None:
+    """Look again and again, until the process that started this one is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which then ends this one
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    is_wanted = True
+    while is_wanted:
+        is_well = False
+        with suppress(OtaError):  # a configuration that is being edited is read again the next time
+            is_well = look(Parts(config), passphrases, datetime.now(UTC))
+        is_wanted = wait_beside(LOOK_SECONDS if is_well else TROUBLE_SECONDS)
+
+
+def look(parts: Parts, passphrases: Passphrases, now: datetime) -> bool:
+    """Look once, renew if it is time, and write down what was found; whether all went well.
+
+    Raises:
+        ConfigError: the configuration is wrong, or the file cannot be written.
+    """
+    found: list[Freshness] = []
+    problem = ""
+    try:
+        if parts.config.server.renew:
+            _renew(parts, passphrases, now)
+        found = assess(parts.repository, now, parts.config.expiry.warn_percent)
+    except OtaError as error:
+        problem = error.message
+        logger.warning("the repository's freshness: %s", problem)
+        with suppress(OtaError):
+            found = assess(parts.repository, now, parts.config.expiry.warn_percent)
+    for each in found:
+        if each.state != "fresh":
+            logger.warning("%s is %s (%s): %s", each.role, each.state, each.expires, each.to_do)
+    replace_file(parts.config.server.freshness_file, _told(found, problem, now))
+    return not problem
+
+
+def _renew(parts: Parts, passphrases: Passphrases, now: datetime) -> None:
+    repository = parts.repository
+    if not is_due(repository, now):
+        return
+    signers = Keys(parts.config.keys, passphrases).here("online", repository)
+    if not signers:
+        raise KeyFileError("server.renew is set, and the online key is not here")
+    renew(repository, signers[0], now)
+    logger.info("renewed until %s", repository.timestamp.expires)
+
+
+def is_due(repository: Repository, now: datetime) -> bool:
+    """Whether half of the time of snapshot or timestamp is gone."""
+    left = min(repository.timestamp.expires, repository.snapshot.expires) - now
+    return left < repository.lifetimes.of("timestamp") * RENEW_SHARE
+
+
+def _told(found: list[Freshness], problem: str, now: datetime) -> bytes:
+    told: dict[str, Any] = {
+        "checked_at": now.isoformat(),
+        "problem": problem,
+        "roles": [{**vars(each), "expires": each.expires.isoformat()} for each in found],
+    }
+    return json.dumps(told, indent=2).encode()
