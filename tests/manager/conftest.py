@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,15 @@ def served_fleet(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     )
     subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
     with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "serve.log"):
+        _wait_for(directory / "freshness.json")  # written once an hour: a copy of the directory meets it whole
         yield Fleet(directory, url, directory / "control-plane.sqlite3")
+
+
+def _wait_for(path: Path, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"there is no {path}"
+        time.sleep(0.05)
 
 
 @pytest.fixture
