@@ -84,7 +84,7 @@ def served_fleet(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     )
     subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
     with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "serve.log"):
-        _wait_for(directory / "freshness.json")  # written once an hour: a copy of the directory meets it whole
+        _wait_for(directory / "freshness.json")  # next in an hour: copies meet it whole
         yield Fleet(directory, url, directory / "control-plane.sqlite3")
 
 
