@@ -9,6 +9,10 @@ from typing import Any
 ANSWER_MAX_CHARS = 4 * 1024 * 1024
 STDERR_SHOWN_CHARS = 2000
 HELD = "held"
+# What Ansible acts on in the result of any task. A gateway must not add hosts or set variables.
+_ANSIBLE_KEYS = frozenset({"add_host", "add_group", "results", "skipped", "unreachable", "warnings"})
+_ANSIBLE_KEYS |= {"deprecations", "exception", "invocation"}
+_ANSIBLE_PREFIXES = ("ansible_", "_ansible_")
 # Outcomes of a transaction after which the gateway needs nothing more from the controller.
 SETTLED = frozenset({"SUCCEEDED", "ROLLED_BACK", "FAILED", "BROKEN", "SKIPPED"})
 
@@ -26,7 +30,7 @@ def parse_answer(answer: Answer) -> dict[str, Any] | None:
     """The JSON object that the gateway printed, or None if it printed none.
 
     A login banner or a sudo lecture may stand before it, so the object is looked for from the first brace
-    that begins a line to the last brace.
+    that begins a line to the last brace. What Ansible would act on is left out.
     """
     text = answer.stdout[:ANSWER_MAX_CHARS]
     start = 0 if text.startswith("{") else text.find("\n{") + 1
@@ -36,7 +40,13 @@ def parse_answer(answer: Answer) -> dict[str, Any] | None:
         data = json.loads(text[start : text.rfind("}") + 1])
     except (ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return None
+    return {
+        key: value
+        for key, value in data.items()
+        if key not in _ANSIBLE_KEYS and not key.startswith(_ANSIBLE_PREFIXES)
+    }
 
 
 def to_result(answer: Answer) -> dict[str, Any]:

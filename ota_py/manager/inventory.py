@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ota_py.errors import ConfigError
+from ota_py import names
+from ota_py.errors import ConfigError, ControlPlaneError
 from ota_py.manager.project import environment, project_root
 
 # The group that holds every gateway, in static inventories and in the control plane's.
 GATEWAYS_GROUP = "gateways"
 DEFAULT_DELIVERY = "push"
+# Variables of a host that the control plane may give, and what each may look like.
+_HOST_VARIABLES = {
+    "ansible_host": r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}",
+    "ota_delivery": r"push|pull",
+    "ota_hardware": names.GROUP,
+    "ota_current_version": r"[0-9][0-9A-Za-z.+-]{0,63}",
+}
 
 
 def load_deliveries(inventory: Path, config: Path) -> dict[str, str]:
@@ -41,6 +50,45 @@ def load_deliveries(inventory: Path, config: Path) -> dict[str, str]:
     if not isinstance(said, Mapping):
         raise ConfigError(f"Ansible cannot read the inventory {inventory}: {str(complaint)[:500]}")
     return deliveries(said)
+
+
+def checked(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The control plane's inventory, if it holds identifiers and nothing else.
+
+    Ansible renders an inventory's values as templates and takes from it how to connect, so whoever owns the
+    control plane could run programs on the operator's machine (docs/adr/0003).
+
+    Raises:
+        ControlPlaneError: naming what is not allowed.
+    """
+    try:
+        groups = {name: body for name, body in document.items() if name != "_meta"}
+        hostvars = document["_meta"]["hostvars"]
+        _require(set(document["_meta"]) == {"hostvars"}, "more than variables of hosts in _meta")
+        for group, body in groups.items():
+            _require(set(body) <= {"hosts", "children"}, f"more than members in the group {group!r}")
+        members = [name for body in groups.values() for part in body.values() for name in part]
+        for name in [*groups, *members, *hostvars]:
+            _require(re.fullmatch(names.GATEWAY_ID, name) and name != "localhost", f"the name {name!r}")
+        for host, variables in hostvars.items():
+            for key, value in variables.items():
+                allowed = isinstance(value, str) and re.fullmatch(_HOST_VARIABLES.get(key, "(?!)"), value)
+                _require(allowed, f"{key} = {value!r} of {host}")
+    except (AttributeError, KeyError, TypeError):
+        raise _not_allowed("what is no inventory") from None
+    return dict(document)
+
+
+def _require(holds: object, what: str) -> None:
+    if not holds:
+        raise _not_allowed(what[:200])
+
+
+def _not_allowed(what: str) -> ControlPlaneError:
+    return ControlPlaneError(
+        f"the control plane's inventory holds {what}, which Ansible must not be given",
+        hint="nothing was run; find out who changed the control plane",
+    )
 
 
 def deliveries(listed: Mapping[str, Any]) -> dict[str, str]:

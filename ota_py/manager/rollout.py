@@ -162,7 +162,8 @@ def play_hosts(batches: Iterable[tuple[int, list[dict[str, Any]]]]) -> list[dict
     hosts: list[dict[str, Any]] = []
     batches = list(batches)
     for position, (number, gateways) in enumerate(batches):
-        push = [gateway["id"] for gateway in gateways if gateway["delivery"] == PUSH]
+        # They become hosts of the play: what the control plane says is checked like what a person says.
+        push = [names.check_gateway_id(gateway["id"]) for gateway in gateways if gateway["delivery"] == PUSH]
         last = position == len(batches) - 1
         hosts.append(
             {"name": f"{BATCH_HOST_PREFIX}{number + 1}", "batch": number, "push": push, "last": last}

@@ -2,7 +2,7 @@
 
 Installed as `ota_client.py` of a simulated gateway. `behaviour.json` beside it says how the gateway behaves:
 `{"update": "good" | "rolls_back" | "refuses" | "crashes" | "hangs" | "held", "busy": times, "reason": text}`.
-`state.json` holds what it did; `calls` lists the commands that it was given.
+`"says"` is added to every answer. `state.json` holds what it did; `calls` lists its commands.
 """
 
 import json
@@ -42,7 +42,7 @@ def main(argv):
     finally:
         path.write_text(json.dumps(state))
     print("Welcome to this gateway.")  # a banner, as a login shell may print it
-    print(json.dumps(answer, indent=2))
+    print(json.dumps({**answer, **behaviour.get("says", {})}, indent=2))
     return status
 
 

@@ -1,0 +1,85 @@
+"""Watching a command from outside while it runs: process lists and files, as another user could see them."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SECONDS = 120
+
+
+@dataclass
+class Watched:
+    """What was seen.
+
+    Attributes:
+        status: exit status.
+        texts: by where it stood: output, arguments of processes, contents of files.
+        modes: permission bits of the private directories of ansible-runner, by path.
+    """
+
+    status: int = -1
+    texts: dict[str, str] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+
+    def places_of(self, secret: str) -> list[str]:
+        """Where a secret was seen."""
+        return [place for place, text in self.texts.items() if secret in text]
+
+
+def watch(argv: list[str], directory: Path, env: dict[str, str], temporary: Path) -> Watched:
+    """Run a command to its end, with `temporary` as its directory for temporary files."""
+    seen = Watched()
+    process = start(argv, directory, env, temporary)
+    over = threading.Event()
+    watcher = threading.Thread(target=_look, args=(seen, temporary, over))
+    watcher.start()
+    try:
+        seen.texts["output"], _ = process.communicate(timeout=SECONDS)
+    finally:
+        over.set()
+        watcher.join()
+        process.kill()
+    seen.status = process.returncode
+    return seen
+
+
+def start(argv: list[str], directory: Path, env: dict[str, str], temporary: Path) -> subprocess.Popen[str]:
+    """Start it, both streams in one."""
+    temporary.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        argv,
+        cwd=directory,
+        env={**env, "TMPDIR": str(temporary)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _look(seen: Watched, temporary: Path, over: threading.Event) -> None:
+    arguments: set[str] = set()
+    while not over.wait(0.1):
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            arguments.add(_read(path).replace("\0", " "))
+        seen.texts["arguments"] = "\n".join(arguments)
+        for path in temporary.rglob("*"):
+            try:
+                mode = path.lstat().st_mode
+            except OSError:
+                continue  # gone meanwhile
+            if path.parent == temporary and path.name.startswith("ota-rollout-"):
+                seen.modes[str(path)] = stat.S_IMODE(mode)
+            if stat.S_ISREG(mode):
+                seen.texts[str(path)] = _read(path)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
