@@ -338,7 +338,7 @@ class Manifest(Model):
 
 
 def parse_json(raw: bytes, what: str, max_bytes: int) -> Any:
-    """Parse JSON that came from outside: size capped, no duplicate keys, no NaN, no deep nesting.
+    """Parse JSON that came from outside: size capped, no key twice, no NaN, no deep nesting, Unicode.
 
     Raises:
         ManifestError: anything but plain JSON of at most `max_bytes` bytes.
@@ -346,10 +346,14 @@ def parse_json(raw: bytes, what: str, max_bytes: int) -> Any:
     if len(raw) > max_bytes:
         raise ManifestError(f"{what} has {len(raw)} bytes, the limit is {max_bytes}")
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        data = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        if b"\\u" in raw:
+            # Half of a surrogate pair, which only an escape can write, is no text that could be stored.
+            json.dumps(data, ensure_ascii=False).encode()
+        return data
     except RecursionError:
         raise ManifestError(f"{what} is nested too deeply") from None
-    except ValueError as error:  # covers UnicodeDecodeError and JSONDecodeError
+    except ValueError as error:  # covers UnicodeError and JSONDecodeError
         raise ManifestError(f"{what} is not valid JSON: {error}") from None
 
 

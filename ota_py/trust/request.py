@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from securesystemslib.exceptions import Error as SecureSystemsError
 from securesystemslib.signer import Signature, Signer
 from tuf.api.metadata import Metadata, Root, Targets, VerificationResult
-from tuf.api.serialization import DeserializationError
+from tuf.api.serialization import DeserializationError, SerializationError
 from tuf.api.serialization.json import JSONSerializer
 
 from ota_py.errors import ConfigError, KeyFileError, ManifestError, NotFoundError, UsageError
@@ -103,10 +103,11 @@ class Document:
             # Canonical JSON has line ends in text as they are, which plain JSON has not.
             data = {"signatures": [], "signed": json.loads(self.payload, strict=False)}
             metadata: Metadata[Any] = Metadata.from_bytes(json.dumps(data).encode())
-        except (ValueError, RecursionError, DeserializationError) as error:
+            canonical = metadata.signed_bytes
+        except (ValueError, RecursionError, DeserializationError, SerializationError) as error:
             raise UsageError(f"{self.name} in the signing request is not TUF metadata: {error}") from None
         # Whatever a lenient parser overlooks, a double key for example, shows here.
-        if metadata.signed_bytes != self.payload:
+        if canonical != self.payload:
             raise UsageError(f"{self.name} in the signing request is not in canonical form")
         return metadata
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Key, Signature
 from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Targets
-from tuf.api.serialization import DeserializationError
+from tuf.api.serialization import DeserializationError, SerializationError
 
 from ota_py.errors import IntegrityError, SignatureError, TrustError
 from ota_py.manifest import Manifest, parse_json, parse_manifest
@@ -61,6 +61,8 @@ def parse_root(raw: bytes) -> Root:
         root.verify_delegate(Root.type, envelope.signed_bytes, envelope.signatures)
     except (UnsignedMetadataError, ValueError) as error:
         raise SignatureError(f"root.json is not signed by its own keys: {error}") from None
+    except SerializationError as error:
+        raise TrustError(f"root.json holds what no signature can be over: {error.__cause__}") from None
     return root
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
@@ -60,7 +61,7 @@ def _edited_json(draw: DrawFn, seed: bytes) -> bytes:
         places = _places(document)
         at = draw(st.integers(0, len(places)))
         if at == len(places):
-            document = draw(st.sampled_from(ODD_VALUES))
+            document = deepcopy(draw(st.sampled_from(ODD_VALUES)))
             break
         _change(draw, places[at], raw)
     text = json.dumps(document)
@@ -89,7 +90,8 @@ def _change(draw: DrawFn, place: Place, raw: list[str]) -> None:
     container, key = place
     kind = draw(st.sampled_from(["value", "value", "key", "drop", "twice", "deep", "number"]))
     if kind == "value":
-        container[key] = draw(st.sampled_from(ODD_VALUES) | st.text(max_size=8) | st.integers() | st.floats())
+        odd = st.sampled_from(ODD_VALUES) | st.text(max_size=8) | st.integers() | st.floats()
+        container[key] = deepcopy(draw(odd))
     elif kind == "drop":
         del container[key]
     elif kind == "key" and isinstance(container, dict):

@@ -14,6 +14,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from ota_py.errors import ConflictError, NotFoundError, OtaError
+from ota_py.manifest import PROBLEM_MAX_CHARS
 from ota_py.server.middleware import API_PREFIX
 
 STATUS = {NotFoundError: 404, ConflictError: 409}
@@ -59,7 +60,8 @@ def _ota_error(request: HttpRequest, error: OtaError) -> HttpResponse:
 def _validation(request: HttpRequest, error: ValidationError) -> HttpResponse:
     # Locations are ("body", "payload", field...): the first two name our own parameters.
     problems = [
-        f"{'.'.join(str(part) for part in item['loc'][2:] or item['loc'])}: {item['msg']}"
+        f"{'.'.join(str(part) for part in item['loc'][2:] or item['loc'])[:PROBLEM_MAX_CHARS]}: "
+        f"{item['msg'][:PROBLEM_MAX_CHARS]}"
         for item in error.errors
     ]
     more = f" (and {len(problems) - PROBLEMS_SHOWN} more)" if len(problems) > PROBLEMS_SHOWN else ""
