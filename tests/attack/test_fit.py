@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import pytest
 from ota_py.errors import IncompatibleError, IntegrityError, ManifestError, SignatureError
 from ota_py.gateway import sources
 from ota_py.gateway.journal import Journal
-from ota_py.manifest import Compatibility
+from ota_py.manifest import Compatibility, Health, Hook, Manifest, MqttProbe
 from ota_py.trust.signers import sign_manifest
 from tests.attack.conftest import Box
+from tests.gateway import gateways
 
 OTHERS = [
     ({"fleet": "elsewhere"}, "update 1.3.0 is for the fleet 'elsewhere', this gateway is of 'healthguard'"),
@@ -161,7 +164,6 @@ def from_bundle(box: Box, path: Path) -> None:
 
 @pytest.mark.case("A01", "A20")
 def test_a_file_by_hand_needs_the_release_keys_signature(box: Box) -> None:
-    """Also what an Ansible module asks for: `ota_apply` with `manifest` runs this very command."""
     raw = box.publisher.manifest("1.3.0").to_bytes()
     path = box.stick(raw, sign_manifest(raw, [box.publisher.signers["online"]]))
     before = box.state()
@@ -170,6 +172,58 @@ def test_a_file_by_hand_needs_the_release_keys_signature(box: Box) -> None:
     assert said["error"]["message"] == "manifest is signed by 0 of the release keys, expected 1"
     assert box.state() == before
     assert box.mirror.requests == []
+
+
+@pytest.mark.case("A01", "A20")
+def test_ansible_cannot_bring_a_manifest_without_its_own_signature(box: Box) -> None:
+    """The module asks the gateway's own engine, which believes the controller no more than anybody else."""
+    raw = box.publisher.manifest("1.3.0").to_bytes()
+    path = box.stick(raw, sign_manifest(raw, [box.publisher.signers["online"]]))
+    before = box.state()
+    status, said = ansible(box, path)
+    assert status == 2, said
+    assert "code: signature" in said
+    assert "msg: manifest is signed by 0 of the release keys, expected 1" in said
+    assert box.state() == before
+
+
+@pytest.mark.case("A25")
+def test_a_manifest_full_of_templates_stays_text_on_the_controller(box: Box) -> None:
+    mark = box.directory / "owned"
+    attack = "{{ lookup('ansible.builtin.pipe', 'touch " + str(mark) + "') }}"
+    hook = Hook(at="before-stop", service="app", command=[attack])
+    probe = MqttProbe(type="mqtt", host=attack, topic=attack)
+    health = Health(probes=[probe])
+    manifest = box.publisher.manifest("1.3.0", description=attack, hooks=[hook], health=health)
+    status, said = ansible(box, box.stick(manifest.to_bytes()), "--check")
+    assert status == 0, said
+    assert "would go from 1.1.0 to 1.3.0" in said
+    assert not mark.exists()
+    verified = box.look(lambda client: client.verify_local(manifest.to_bytes(), signature_of(box, manifest)))
+    assert verified.manifest.description == attack
+
+
+def signature_of(box: Box, manifest: Manifest) -> bytes:
+    return sign_manifest(manifest.to_bytes(), [box.publisher.signers["release"]])
+
+
+def ansible(box: Box, manifest: Path, *flags: str) -> tuple[int, str]:
+    """Run the module `ota_apply` on this very gateway; its status and what it says, on one line."""
+    options = f"manifest={manifest} directory={gateways.ROOT}"
+    done = subprocess.run(
+        ["ansible", "localhost", *flags, "-m", "ota_apply", "-a", options],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(gateways.ROOT / "ansible.cfg"),
+            "OTA_GATEWAY_CONFIG": str(box.directory / "gateway.toml"),
+        },
+        cwd=box.directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.case("A20")
