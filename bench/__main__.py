@@ -15,7 +15,7 @@ from bench.result import Comparison
 
 # Of the table where there is no terminal to ask.
 WIDTH = 140
-NAMES = ("polls", "update", "rollout", "memory")
+NAMES = ("verify", "polls", "update", "rollout", "memory")
 
 
 @click.command(epilog="\b\nExamples:\n  make bench\n  python -m bench polls --json")

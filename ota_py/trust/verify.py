@@ -62,7 +62,8 @@ def parse_root(raw: bytes) -> Root:
     except (UnsignedMetadataError, ValueError) as error:
         raise SignatureError(f"root.json is not signed by its own keys: {error}") from None
     except SerializationError as error:
-        raise TrustError(f"root.json holds what no signature can be over: {error.__cause__}") from None
+        why = str(error.__cause__)[:200]
+        raise TrustError(f"root.json holds what no signature can be over: {why}") from None
     return root
 
 
