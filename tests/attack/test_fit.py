@@ -286,7 +286,7 @@ def document(**changes: str) -> bytes:
         (document(timeout_minutes="NaN"), "NaN is not JSON"),
         (document(timeout_minutes="1e999"), "timeout_minutes: Input should be less than or equal to 1440"),
         (document(timeout_minutes="9" * 5000), "manifest is not valid"),
-        (document(description='"\\ud800"'), "description: "),
+        (document(description='"\\ud800"'), "surrogates not allowed"),
         (document(fleet='"health\\u0000guard"'), "fleet: String should match pattern"),
         (document(description='"' + "x" * 2001 + '"'), "description: String should have at most 2000"),
         (document(images='{"app": {"reference": "r/a:1", "size": 1}}'), "images.app.digest: Field required"),
