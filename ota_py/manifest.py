@@ -19,6 +19,7 @@ from ota_py.errors import ManifestError, OtaError
 
 MANIFEST_MAX_BYTES = 256 * 1024
 FILE_MAX_BYTES = 8 * 1024 * 1024
+SBOMS_MAX = 64
 WHEELHOUSE_MAX_BYTES = 128 * 1024 * 1024
 WHEELHOUSES_MAX = 16
 FILES_MAX = 256
@@ -254,6 +255,21 @@ class Wheelhouse(Model):
         return f"gateway software {self.name}"
 
 
+class Sbom(Model):
+    """A software bill of materials: what is in the update or in a service. Gateways do not fetch it."""
+
+    service: ServiceName | None = Field(default=None, description="absent: of the whole update")
+    format: Literal["spdx", "cyclonedx"]
+    target: RelativePath = Field(description="path of the target in the TUF repository")
+    sha256: Sha256
+    length: int = Field(ge=0, le=FILE_MAX_BYTES, description="bytes")
+
+    @property
+    def what(self) -> str:
+        """What people call it."""
+        return f"SBOM of {self.service or 'the update'}"
+
+
 class Agent(Model):
     """A new version of the gateway software, installed once the services are committed."""
 
@@ -293,6 +309,7 @@ class Manifest(Model):
     data: Data = Data()
     hooks: Annotated[list[Hook], Field(max_length=HOOKS_MAX)] = []
     agent: Agent | None = None
+    sbom: Annotated[list[Sbom], Field(max_length=SBOMS_MAX)] = []
     timeout_minutes: float = Field(
         default=TIMEOUT_MINUTES_DEFAULT,
         gt=0,
@@ -306,6 +323,9 @@ class Manifest(Model):
             raise ValueError("the update changes nothing: it has no images, files or gateway software")
         if self.data.migrates and self.data.on_rollback == "keep":
             raise ValueError("data that the old version cannot read must not be kept by a rollback")
+        described = [each.service for each in self.sbom]
+        if len(described) != len(set(described)):
+            raise ValueError("two SBOMs are of the same service")
         dests = [f.dest for f in self.all_files]
         if len(dests) != len(set(dests)):
             raise ValueError("two files have the same dest")
@@ -327,9 +347,9 @@ class Manifest(Model):
         return ([self.compose] if self.compose else []) + list(self.files)
 
     @property
-    def targets(self) -> list[File | Wheelhouse]:
+    def targets(self) -> list[File | Wheelhouse | Sbom]:
         """All that the manifest names in the repository beside itself."""
-        return [*self.all_files, *(self.agent.wheelhouses if self.agent else [])]
+        return [*self.all_files, *(self.agent.wheelhouses if self.agent else []), *self.sbom]
 
     def to_bytes(self) -> bytes:
         """The bytes that are signed: sorted keys, two spaces, UTF-8, one line feed at the end."""

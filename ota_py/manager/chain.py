@@ -16,7 +16,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from ota_py.errors import IntegrityError, OtaError
 from ota_py.manager.registry import Registry
-from ota_py.manifest import Manifest, Wheelhouse
+from ota_py.manifest import Manifest, Sbom, Wheelhouse
 from ota_py.trust.client import TrustClient
 from ota_py.trust.verify import VerifiedManifest
 
@@ -47,7 +47,7 @@ class Part:
     """One thing that the manifest names by its hash, and whether its bytes were looked at.
 
     Attributes:
-        kind: `image` or `file`.
+        kind: `image`, `file` or `sbom`.
         state: `checked`, or why it could not be.
     """
 
@@ -134,18 +134,19 @@ def _files(client: TrustClient, manifest: Manifest) -> Iterator[Part]:
         client.fetch_file(file)
         yield Part("file", file.dest, f"sha256:{file.sha256}", CHECKED)
     for wheelhouse in manifest.agent.wheelhouses if manifest.agent else []:
-        _check_wheelhouse(client, wheelhouse)
+        _check(client, wheelhouse)
         yield Part("file", wheelhouse.what, f"sha256:{wheelhouse.sha256}", CHECKED)
+    for sbom in manifest.sbom:
+        _check(client, sbom)
+        yield Part("sbom", f"{sbom.service or 'update'} ({sbom.format})", f"sha256:{sbom.sha256}", CHECKED)
 
 
-def _check_wheelhouse(client: TrustClient, wheelhouse: Wheelhouse) -> None:
+def _check(client: TrustClient, named: Wheelhouse | Sbom) -> None:
     digest = hashlib.sha256()
-    for piece in client.stream(wheelhouse.target, wheelhouse.sha256):
+    for piece in client.stream(named.target, named.sha256):
         digest.update(piece)
-    if digest.hexdigest() != wheelhouse.sha256:
-        raise IntegrityError(
-            f"{wheelhouse.what} has sha256 {digest.hexdigest()}, expected {wheelhouse.sha256}"
-        )
+    if digest.hexdigest() != named.sha256:
+        raise IntegrityError(f"{named.what} has sha256 {digest.hexdigest()}, expected {named.sha256}")
 
 
 def _images(registry: Registry, manifest: Manifest) -> Iterator[Part]:

@@ -20,8 +20,9 @@ from ota_py.manager.gateway_software import Software, collect
 from ota_py.manager.platforms import check_architectures
 from ota_py.manager.published import check_version, published_file
 from ota_py.manager.registry import Registry, ResolvedImage
+from ota_py.manager.sboms import read_sbom
 from ota_py.manager.slow_stop import slow_stop_warning
-from ota_py.manifest import Compatibility, Data, Health, Hook, Image, Manifest, describe
+from ota_py.manifest import Compatibility, Data, Health, Hook, Image, Manifest, Sbom, describe
 from ota_py.trust.repository import Repository
 
 Say = Callable[[str], None]
@@ -37,6 +38,7 @@ class Request:
         files: files and templates.
         known_compose: the fleet's Compose file, to check service names where the update brings none.
         compatibility: as asked; no architectures means those that all images have.
+        sboms: service, or None for the whole update, and the file of its software bill of materials.
         agent: kinds of gateways that get this gateway software, see `gateway_software.collect`.
     """
 
@@ -54,6 +56,7 @@ class Request:
     hooks: tuple[Hook, ...] = ()
     timeout_minutes: float | None = None
     agent: tuple[str, ...] = ()
+    sboms: tuple[tuple[str | None, Path], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,9 @@ def prepare(request: Request, places: Places, now: datetime, say: Say) -> Prepar
     images = _resolve(wanted, places.registry, say)
     contents = [_read(request.version, source) for source in request.files]
     software = collect(request.version, request.agent, say)
+    sboms = [_read_sbom(request, images, *each) for each in request.sboms]
     created = _earlier(places, request.version).created if published else _timestamp(now)
-    manifest = _manifest(request, images, compose, contents, software, created)
+    manifest = _manifest(request, images, compose, contents, software, [entry for entry, _ in sboms], created)
     if published and manifest != _earlier(places, request.version):
         raise ConflictError(
             f"update {request.version} is published with other content than asked for now",
@@ -119,6 +123,7 @@ def prepare(request: Request, places: Places, now: datetime, say: Say) -> Prepar
                 content.entry.target: content.data for content in [*contents, *([compose] if compose else [])]
             },
             **(software.archives if software else {}),
+            **{entry.target: data for entry, data in sboms},
         },
         images=images,
         warnings=_warnings(request, images, known),
@@ -175,12 +180,27 @@ def _read(version: str, source: Source) -> Content:
         raise UsageError(f"{source.path}: {describe(error)}") from None
 
 
+def _read_sbom(
+    request: Request, images: Mapping[str, ResolvedImage], service: str | None, path: Path
+) -> tuple[Sbom, bytes]:
+    if service is not None and service not in images:
+        raise UsageError(
+            f"--sbom {service}={path}: the update has no image of {service}",
+            hint=f"it has {', '.join(sorted(images)) or 'none'}; FILE alone is of the whole update",
+        )
+    try:
+        return read_sbom(request.version, service, path)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {describe(error)}") from None
+
+
 def _manifest(
     request: Request,
     images: Mapping[str, ResolvedImage],
     compose: Content | None,
     contents: list[Content],
     software: Software | None,
+    sboms: list[Sbom],
     created: str,
 ) -> Manifest:
     architectures = check_architectures(request.compatibility.architectures, images)
@@ -205,6 +225,7 @@ def _manifest(
             health=request.health,
             data=request.data,
             hooks=list(request.hooks),
+            sbom=sboms,
             **timeout,  # type: ignore[arg-type]
         )
     except ValidationError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ota_py import names
 from ota_py.errors import ConflictError, NotFoundError, UsageError
 from ota_py.manager.control_plane import ControlPlane
-from ota_py.manifest import File, Wheelhouse
+from ota_py.manifest import File, Sbom, Wheelhouse
 from ota_py.trust import layout
 from ota_py.trust.large_files import check_file
 from ota_py.trust.repository import Repository
@@ -34,15 +34,15 @@ def published_manifest(repository: Repository, version: str) -> VerifiedManifest
     return repository.manifest(version)
 
 
-def published_file(repository: Repository, file: File) -> bytes:
-    """The bytes of a file that a published manifest names.
+def published_file(repository: Repository, file: File | Sbom) -> bytes:
+    """The bytes of a file or an SBOM that a published manifest names.
 
     Raises:
         NotFoundError: it is not in the store.
         IntegrityError: it is not what was signed.
     """
     data = repository.store.get(layout.target_key(file.target, file.sha256))
-    return check_integrity(data, file.sha256, file.length, f"file {file.dest}")
+    return check_integrity(data, file.sha256, file.length, file.what)
 
 
 def check_wheelhouse(repository: Repository, wheelhouse: Wheelhouse) -> None:

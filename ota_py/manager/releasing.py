@@ -209,6 +209,7 @@ def _record(repository: Repository, version: str) -> Json:
         "migrates": manifest.data.migrates,
         "on_rollback": manifest.data.on_rollback,
         "hooks": [hook.at for hook in manifest.hooks],
+        "sbom": [sbom.model_dump(mode="json") for sbom in manifest.sbom],
         "created": manifest.created,
     }
 

@@ -85,6 +85,8 @@ def manifest_lines(manifest: Manifest) -> list[str]:
         lines.append(f"  {hook.at}, {hook.service or 'on the gateway'}: {' '.join(hook.command)}")
     for line in data_lines(manifest.data):
         lines.append(f"  {line}")
+    for sbom in manifest.sbom:
+        lines.append(f"  {sbom.what}: {sbom.format} sha256:{sbom.sha256}")
     for wheelhouse in manifest.agent.wheelhouses if manifest.agent else []:
         lines.append(f"  {wheelhouse.what}: sha256:{wheelhouse.sha256}")
     return lines

@@ -33,6 +33,11 @@ def wheelhouse_path(version: str, name: str) -> str:
     return f"updates/{version}/agent/{name}.tar"
 
 
+def sbom_path(version: str, service: str | None) -> str:
+    """Target path of a software bill of materials: of one service, or of the whole update."""
+    return f"{update_prefix(version)}sbom/{service or 'update'}.json"
+
+
 def target_key(path: str, sha256: str) -> str:
     """Store key of a target with consistent snapshots: the hash goes before the file name.
 

@@ -18,7 +18,11 @@ def outside(fleet: Fleet, ota: Manager, registry: str, tmp_path: Path, monkeypat
     (tmp_path / "outside").mkdir()
     shutil.copy(fleet.directory / "root.json", tmp_path / "outside")
     assert ota("keys", "renew", "--yes").status == 0
-    assert ota.create("1.2.0", "--file", "ota.toml:a.conf").status == 0
+    for name, text in (("a.spdx", '{"spdxVersion": "SPDX-2.3"}'), ("b.cdx", '{"bomFormat": "CycloneDX"}')):
+        (fleet.directory / name).write_text(text)
+    sboms = ("--sbom", "mqtt-bridge=a.spdx", "--sbom", "b.cdx")
+    made = ota.create("1.2.0", "--file", "ota.toml:a.conf", *sboms)
+    assert made.status == 0, made.err
     monkeypatch.chdir(tmp_path / "outside")
     url = (fleet.directory / "repository").as_uri()
     return lambda *more: ota("verify", "1.2.0", "--root", "root.json", "--url", url, *more)
@@ -42,7 +46,7 @@ def test_the_chain_is_shown_from_the_trusted_root_to_the_parts(outside, registry
     assert "\x1b[" not in said.out
     assert lines[-1] == "Update 1.2.0 is what the release keys signed."
     told = outside("--insecure-registry", registry, "--json").json
-    assert [part["state"] for part in told["parts"]] == ["checked", "checked"]
+    assert [part["state"] for part in told["parts"]] == ["checked"] * 4
     assert told["chain"][-1]["signers"] == told["key_ids"]
 
 
@@ -81,3 +85,36 @@ def test_who_must_sign_is_said_well_before_it_is_too_late(
     release = next(each for each in said if each["role"] == "release")
     left = datetime.fromisoformat(release["expires"]) - datetime.now(UTC)
     assert left > timedelta(days=metadata.LIFETIMES.release - 1)
+
+
+def test_sboms_are_signed_and_shown(
+    outside, fleet: Fleet, ota: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "sbom mqtt-bridge (spdx) sha256:" in outside().out
+    monkeypatch.chdir(fleet.directory)
+    assert "SBOM of the update: cyclonedx sha256:" in ota("verify", "1.2.0").out
+    listed = ota("list-updates", "--json").json["updates"][0]
+    assert [each["format"] for each in listed["sbom"]] == ["spdx", "cyclonedx"]
+    assert len(listed["key_ids"]) == 1
+    changed = next((fleet.directory / "repository").rglob("*.update.json"))
+    changed.write_bytes(bytes(changed.stat().st_size))
+    monkeypatch.chdir(fleet.directory.parent / "outside")
+    assert outside().status == 20
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("ota.toml", "the SBOM ota.toml is not valid JSON"),
+        ("none.json", "cannot read the SBOM none.json: No such file"),
+        ("nobody=s.json", "the update has no image of nobody"),
+        ("s.json", "s.json is neither SPDX nor CycloneDX in JSON"),
+    ],
+)
+def test_what_is_no_sbom_is_refused(fleet: Fleet, ota: Manager, option: str, message: str) -> None:
+    (fleet.directory / "s.json").write_text("{}")
+    before = fleet.state()
+    refused = ota.create("1.2.0", "--sbom", option)
+    assert refused.status == 2
+    assert message in refused.err
+    assert fleet.state() == before

@@ -33,6 +33,13 @@ FILE = click.Path(path_type=Path)
     multiple=True,
     help="Upgrade the gateway software too: built for such gateways, or taken from a wheelhouse.tar.",
 )
+@click.option(
+    "--sbom",
+    "sboms",
+    metavar="[SERVICE=]FILE",
+    multiple=True,
+    help="A software bill of materials, SPDX or CycloneDX in JSON, signed with the update.",
+)
 @click.option("--min-version", metavar="VERSION", help="Oldest version that can be updated.")
 @click.option(
     "--architecture",
@@ -71,7 +78,7 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
     (--request): the others run `sign FILE`, and one runs `publish FILE`. No gateway can use it before.
 
     Tags are resolved to digests now: what is pushed under a tag later changes nothing. Options that can be
-    given several times: --file, --template, --agent, --architecture, --hardware, --group.
+    given several times: --file, --template, --sbom, --agent, --architecture, --hardware, --group.
 
     \b
     Examples:
@@ -124,6 +131,7 @@ def _request(parts: Parts, options: dict[str, Any]) -> Request:
         parse_hooks,
         parse_images,
     )
+    from ota_py.manager.sboms import parse_sbom
 
     return Request(
         fleet=parts.config.fleet,
@@ -149,6 +157,7 @@ def _request(parts: Parts, options: dict[str, Any]) -> Request:
         data=parse_data(migrates=options["migrates"], on_rollback=options["on_rollback"]),
         timeout_minutes=options["timeout_minutes"],
         agent=options["agent"],
+        sboms=tuple(parse_sbom(text) for text in options["sboms"]),
     )
 
 
@@ -181,6 +190,8 @@ def _contents(prepared: Prepared) -> None:
         click.echo(f"  {hook.at}, {hook.service or 'on the gateway'}: {' '.join(hook.command)}")
     for line in data_lines(manifest.data):
         click.echo(f"  {line}")
+    for sbom in manifest.sbom:
+        click.echo(f"  {sbom.what}: {sbom.format}, {sbom.length} bytes")
     for wheelhouse in manifest.agent.wheelhouses if manifest.agent else []:
         click.echo(
             f"  {wheelhouse.what}: {wheelhouse.length / 1e6:.1f} MB, Python {wheelhouse.python}, "

@@ -56,6 +56,8 @@ def command(
     manifest = verified.manifest
     for file in manifest.all_files:
         published_file(parts.repository, file)
+    for sbom in manifest.sbom:
+        published_file(parts.repository, sbom)
     software = manifest.agent.wheelhouses if manifest.agent else []
     for wheelhouse in software:
         check_wheelhouse(parts.repository, wheelhouse)
@@ -66,6 +68,8 @@ def command(
         click.echo(f"  {service}: {image.reference} {image.digest}")
     for file in manifest.all_files:
         click.echo(f"  {file.dest}: sha256:{file.sha256}")
+    for sbom in manifest.sbom:
+        click.echo(f"  {sbom.what}: {sbom.format} sha256:{sbom.sha256}")
     for line in data_lines(manifest.data):
         click.echo(f"  {line}")
     for wheelhouse in software:

@@ -13,9 +13,11 @@ from ota_py.manifest import (
     DESCRIPTION_MAX_CHARS,
     HOOKS_MAX,
     IMAGES_MAX,
+    SBOMS_MAX,
     HookPoint,
     Image,
     OnRollback,
+    Sbom,
     ServiceName,
 )
 from ota_py.server.api.fields import (
@@ -158,6 +160,7 @@ class UpdateIn(Request):
     migrates: bool = False
     on_rollback: OnRollback = "restore"
     hooks: Annotated[list[HookPoint], Field(max_length=HOOKS_MAX)] = []
+    sbom: Annotated[list[Sbom], Field(max_length=SBOMS_MAX)] = []
     created: MomentIn
 
 
@@ -175,6 +178,7 @@ class UpdateOut(Schema):
     migrates: bool
     on_rollback: str
     hooks: list[str]
+    sbom: list[dict[str, Any]]
     created: Moment
     registered_at: Moment
     released_at: Moment | None

@@ -26,7 +26,7 @@ def list_updates(request: HttpRequest) -> Any:
 def register_update(request: HttpRequest, payload: UpdateIn) -> Any:
     """Register a published update as STAGED; 200 if the same one is there already."""
     update, created = services.register_update(
-        **{**payload.dict(), "images": payload.model_dump(mode="json")["images"]}
+        **{**payload.dict(), **payload.model_dump(mode="json", include={"images", "sbom"})}
     )
     return Status(201 if created else 200, update)
 

@@ -34,8 +34,16 @@ class UpdateAdmin(FactsAdmin):
     list_filter = ("state", "critical")
     search_fields = ("version", "description")
     actions = ("withdraw",)
-    exclude = ("state", "images")
-    readonly_fields = ("shown_state", "shown_images", "succeeded", "failures", "success")
+    exclude = ("state", "images", "sbom", "key_ids")
+    readonly_fields = (
+        "shown_state",
+        "shown_images",
+        "shown_sbom",
+        "shown_signers",
+        "succeeded",
+        "failures",
+        "success",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the results of all rollouts of each update."""
@@ -70,6 +78,19 @@ class UpdateAdmin(FactsAdmin):
             (service, image["reference"], image["digest"]) for service, image in sorted(update.images.items())
         )
         return format_html_join("", "<div><b>{}</b> {}<br><code>{}</code></div>", lines) or NOTHING
+
+    @admin.display(description="SBOM")
+    def shown_sbom(self, update: Update) -> SafeString | str:
+        """One a line."""
+        lines = ((each["service"] or "update", each["format"], each["sha256"]) for each in update.sbom)
+        return format_html_join("", "<div><b>{}</b> {}<br><code>sha256:{}</code></div>", lines) or NOTHING
+
+    @admin.display(description="signed by")
+    def shown_signers(self, update: Update) -> SafeString | str:
+        """One key id a line."""
+        return (
+            format_html_join("", "<div><code>{}</code></div>", ((key,) for key in update.key_ids)) or NOTHING
+        )
 
     @admin.action(description="Withdraw (ends its rollouts, for good)", permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Update]) -> None:

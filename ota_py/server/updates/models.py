@@ -41,6 +41,7 @@ class Update(models.Model):
         help_text="What a rollback does to the databases.",
     )
     hooks = models.JSONField(default=list, help_text="Points at which it runs commands of its own, in order.")
+    sbom = models.JSONField(default=list, help_text="Software bills of materials, by service.")
     created = models.DateTimeField(help_text="When the manifest was made.")
     registered_at = models.DateTimeField(auto_now_add=True)
     released_at = models.DateTimeField(null=True, blank=True)
