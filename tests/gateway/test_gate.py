@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from ota_py.gateway.engine import Engine
+from ota_py.gateway.progress import Silence
+from ota_py.gateway.sources import from_repository, trust_client
+from ota_py.gateway.states import State
 from ota_py.manifest import CommandProbe, Health, TcpProbe
 from tests.gateway.brokers import free_port
 from tests.gateway.site import RUNS, Site
@@ -128,3 +132,35 @@ def test_probes_of_the_update(site: Site) -> None:
     works = fails.model_copy(update={"command": ["cat", "/version"]})
     site.publish("1.3.0", image, text, health=Health(probes=[nobody, works]))
     assert site.update("1.3.0")["outcome"] == "SUCCEEDED"
+
+
+class Swapping(Silence):
+    """Puts a container of another image in the place of `app` when the gate begins, as a stranger might."""
+
+    def __init__(self, site: Site, image: Any) -> None:
+        self._site = site
+        self._image = image
+
+    def step(self, state: State) -> None:
+        if state is State.HEALTHY:
+            (found,) = self._site.containers("app")
+            found.remove(force=True)
+            found.client.containers.run(
+                self._image, name=found.name, labels=found.labels, network_mode="none", detach=True
+            )
+
+
+@pytest.mark.case("A22")
+def test_another_image_than_the_signed_one_does_not_pass_the_gate(site: Site) -> None:
+    (before,) = site.containers("app")
+    files = site.files()
+    site.publish("1.1.0", {"app": site.push("app", "1.1.0")})
+    with site.engine() as (_, journal):
+        engine = Engine(site.config, journal, Swapping(site, before.image))
+        source = from_repository(trust_client(site.config, journal), "1.1.0")
+        result = engine.update(source.verified, source.fetch)
+    assert result["outcome"] == "ROLLED_BACK", result
+    assert result["reason"].startswith(f"the service app runs the image {before.image.id}, expected sha256:")
+    assert details(result)["failing_service"] == "app"
+    assert site.files() == files
+    assert site.version_of("app") == "1.0.0"
