@@ -97,11 +97,31 @@ def publish_root(
             "snapshot and timestamp must be signed anew, and the online key is not here",
             hint="run `ota_manager.py publish FILE` on the machine that has it",
         )
+    before = _read(store, layout.TIMESTAMP)
     timestamp = _write_contents(store, signing, online, now, lifetimes) if online else None
     _put_once(store, f"{signing.after.version}.root.json", raw)
-    if timestamp is not None:
+    if timestamp is not None and before is None:
         store.put(layout.TIMESTAMP, timestamp, JSON)
+    elif timestamp is not None and before is not None:
+        _replace_timestamp(store, timestamp, before)
     return raw
+
+
+def _replace_timestamp(store: Store, timestamp: bytes, before: bytes) -> None:
+    try:
+        store.replace(layout.TIMESTAMP, timestamp, JSON, before)
+    except ConflictError:
+        raise ConflictError(
+            "somebody else published at the same moment; nothing of theirs was changed",
+            hint="run `ota_manager.py publish FILE` or the same command again",
+        ) from None
+
+
+def _read(store: Store, key: str) -> bytes | None:
+    try:
+        return store.get(key)
+    except NotFoundError:
+        return None
 
 
 def _write_contents(
