@@ -27,11 +27,6 @@ def release_signer(keys: KeysSection, repository: Repository, passphrases: Passp
     return signers("release", keys, repository, passphrases)[0]
 
 
-def online_signer(keys: KeysSection, repository: Repository, passphrases: Passphrases) -> Signer:
-    """Opens a key that signs snapshot and timestamp; see `open_keys`."""
-    return signers("online", keys, repository, passphrases)[0]
-
-
 def open_keys(uris: Sequence[str], known: Sequence[Key], role: str, passphrases: Passphrases) -> list[Signer]:
     """Opens those of some keys that are among the `known` ones; others may be of before or after a change.
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from securesystemslib.signer import Key
 from tuf.api.exceptions import RepositoryError as TufRepositoryError
 from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
@@ -61,14 +60,6 @@ class Repository:
         version = self.snapshot.meta["targets.json"].version
         self.targets_raw, self.targets = self._load(Targets, f"{version}.targets.json")
 
-    def release_key(self) -> Key:
-        """The public key of the release (targets) role."""
-        return self._key(Targets.type)
-
-    def online_key(self) -> Key:
-        """The public key of the snapshot and timestamp roles."""
-        return self._key(Snapshot.type)
-
     def versions(self) -> list[str]:
         """All published versions, oldest first."""
         return listed_versions(self.targets)
@@ -115,9 +106,6 @@ class Repository:
         raw = self._target(layout.manifest_path(version))
         signature = self._target(layout.signature_path(version))
         return verify_manifest(raw, signature, self.root)
-
-    def _key(self, role: str) -> Key:
-        return self.root.keys[self.root.roles[role].keyids[0]]
 
     def _load(self, kind: type[S], name: str) -> tuple[bytes, S]:
         try:
