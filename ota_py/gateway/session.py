@@ -45,18 +45,24 @@ def session(config_file: Path | None, as_json: bool = True) -> Iterator[Session]
 
 
 def choose_held(s: Session) -> tuple[Source, int | None]:
-    """The update that is held back, and the rollout behind it: from what is here, without any network.
+    """The update that is held back, and the rollout behind it: from what is here, also without any network.
 
     Raises:
         NotFoundError: nothing is held back.
+        SignatureError: a key that signed it was revoked meanwhile, as far as can be seen from here.
     """
-    from ota_py.errors import NotFoundError
+    from contextlib import suppress
+
+    from ota_py.errors import NotFoundError, OtaError
     from ota_py.gateway import hold, sources
 
     waiting = s.journal.open_transaction()
     if waiting is None or not hold.is_held(waiting):
         raise NotFoundError("no update is held back", hint="look with `status`")
     trust = sources.trust_client(s.config, s.journal)
+    # A newer root may count other keys. Only that is asked for: what waits was fresh when it was accepted.
+    with suppress(OtaError):
+        trust.refresh()
     return sources.from_file(trust, s.engine.parts.staging(waiting.version).manifest), waiting.rollout
 
 

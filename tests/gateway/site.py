@@ -18,6 +18,7 @@ from typing import Any
 
 import docker
 from securesystemslib.signer import Signer
+from tuf.api.metadata import Metadata, Root, Targets
 
 from lab.oci import Image as OciImage
 from lab.oci import Layer, Registry, layer_of_files
@@ -187,6 +188,16 @@ class Site:
         now = datetime.now(UTC)
         release(repository, raw, targets, [signers["release"]], signers["online"], now)
         return manifest
+
+    def replace_release_key(self, directory: Path) -> None:
+        """A new root.json that counts another release key, and no list of updates that it signed yet."""
+        envelope = Metadata[Root].from_bytes(self._store.get(f"{layout.METADATA}1.root.json"))
+        root, signers = envelope.signed, self._keys.signers
+        root.version += 1
+        root.revoke_key(signers["release"].public_key.keyid, Targets.type)
+        root.add_key(generate_key(directory / "new-release.pem", None), Targets.type)
+        envelope.sign(signers["root"])
+        self._store.put(f"{layout.METADATA}2.root.json", envelope.to_bytes(), "application/json")
 
     # -- the gateway ----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 import docker
 import pytest
@@ -83,6 +84,21 @@ def test_what_was_written_while_it_waited_outlives_a_rollback(site: Site) -> Non
     assert ended["outcome"] == "ROLLED_BACK"
     assert site.version_of("app") == "1.0.0"
     assert site.readings() == [4.5, 21.5]
+
+
+def test_a_release_key_revoked_while_it_waited_counts_no_more(site: Site, tmp_path: Path) -> None:
+    publish(site)
+    hold_back(site)
+    site.client_json("update", "--version", "1.1.0", "--rollout", "7", status=34)
+    before = site.ids()
+    site.replace_release_key(tmp_path)
+
+    ended = site.client_json("update", "--held", "--now", status=20)
+
+    assert ended["outcome"] == "FAILED"
+    assert ended["reason"] == "manifest is signed by 0 of the release keys, expected 1"
+    assert site.ids() == before
+    assert site.client_json("status")["held"] is None
 
 
 def test_a_file_changed_while_it_waited_is_not_lost(site: Site) -> None:
