@@ -165,6 +165,7 @@ def _send(
         "Content-Type": media_type,
         "Content-Length": str(size - start),
         "Docker-Distribution-Api-Version": "registry/2.0",
+        "Connection": "close",
     }
     if start:
         headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
