@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,14 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
-    logging.getLogger("django.request").setLevel(logging.CRITICAL)
+def _quiet() -> Iterator[None]:
+    """Refused requests are not logged here; what a long run switches off is on again for other tests."""
+    requests = logging.getLogger("django.request")
+    level = requests.level
+    requests.setLevel(logging.CRITICAL)
+    yield
+    requests.setLevel(level)
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
