@@ -66,9 +66,14 @@ def change_lines(change: RoleChange) -> list[str]:
 
 def gateway_lines(before: Root, after: Root) -> list[str]:
     """What gateways will see of a change of root."""
+    taken = (
+        f"  versions 2 to {after.version} one after the other, up to {ROOTS_AT_ONCE} at once."
+        if after.version > 2
+        else "  version 2."
+    )
     return [
         "Gateways follow by themselves when they next ask, also one that slept since version 1: it takes",
-        f"  versions 2 to {after.version} one after the other, up to {ROOTS_AT_ONCE} at once.",
+        taken,
         "A gateway without a network trusts the keys before until a bundle brings it the new root.",
     ]
 
