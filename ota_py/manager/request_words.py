@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuf.api.metadata import Root, Targets
 
-from ota_py.manager.data_lines import data_lines
+from ota_py.manager.effect_lines import effect_lines
 from ota_py.manifest import Manifest, parse_manifest
 from ota_py.trust.resigning import listed_versions
 from ota_py.trust.root_change import KEY_ROLES, RoleChange, differences, role_keys
@@ -86,10 +86,7 @@ def manifest_lines(manifest: Manifest) -> list[str]:
         lines.append(f"  {service}: {image.reference} {image.digest}")
     for file in manifest.all_files:
         lines.append(f"  {file.dest}: sha256:{file.sha256}")
-    for hook in manifest.hooks:
-        lines.append(f"  {hook.at}, {hook.service or 'on the gateway'}: {' '.join(hook.command)}")
-    for line in data_lines(manifest.data):
-        lines.append(f"  {line}")
+    lines += effect_lines(manifest)
     for sbom in manifest.sbom:
         lines.append(f"  {sbom.what}: {sbom.format} sha256:{sbom.sha256}")
     for wheelhouse in manifest.agent.wheelhouses if manifest.agent else []:

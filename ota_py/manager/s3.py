@@ -84,7 +84,7 @@ class S3Store:
     def _write_if(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
         """Write on a condition, which AWS and most other servers check, and some ignore.
 
-        Reading back tells the one who was overwritten where two wrote at once in spite of it.
+        Where it is ignored, reading back tells who was overwritten by then, and not who is overwritten later.
         """
         # A refusal may be that of the second try of our own write, whose first answer was lost.
         with suppress(ConflictError):

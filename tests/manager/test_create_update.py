@@ -64,6 +64,7 @@ def test_hooks_are_signed_with_the_update(ota: Manager) -> None:
     assert "before-stop, mqtt-bridge: /drain --fast" in done.out
     manifest = ota("verify", "1.2.0", "--json").json["manifest"]
     assert manifest["hooks"] == [{**hooks[0], "timeout_seconds": 60.0}]
+    assert "before-stop, mqtt-bridge: /drain --fast" in ota("verify", "1.2.0").out
 
 
 def test_size_and_architectures_of_an_index(registry: str, ota: Manager) -> None:

@@ -21,7 +21,8 @@ def outside(fleet: Fleet, ota: Manager, registry: str, tmp_path: Path, monkeypat
     for name, text in (("a.spdx", '{"spdxVersion": "SPDX-2.3"}'), ("b.cdx", '{"bomFormat": "CycloneDX"}')):
         (fleet.directory / name).write_text(text)
     sboms = ("--sbom", "mqtt-bridge=a.spdx", "--sbom", "b.cdx")
-    made = ota.create("1.2.0", "--file", "ota.toml:a.conf", *sboms)
+    hook = '[{"at": "before-stop", "service": "mqtt-bridge", "command": ["/drain"]}]'
+    made = ota.create("1.2.0", "--file", "ota.toml:a.conf", "--hooks", hook, *sboms)
     assert made.status == 0, made.err
     monkeypatch.chdir(tmp_path / "outside")
     url = (fleet.directory / "repository").as_uri()
@@ -44,6 +45,7 @@ def test_the_chain_is_shown_from_the_trusted_root_to_the_parts(outside, registry
     assert places == sorted(places)
     assert "1 of 1 keys signed, 1 must" in said.out
     assert "\x1b[" not in said.out
+    assert "  before-stop, mqtt-bridge: /drain" in lines
     assert lines[-1] == "Update 1.2.0 is what the release keys signed."
     told = outside("--insecure-registry", registry, "--json").json
     assert [part["state"] for part in told["parts"]] == ["checked"] * 4

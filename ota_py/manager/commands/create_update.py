@@ -176,7 +176,7 @@ def _warn(prepared: Prepared, *, ask: bool) -> None:
 
 
 def _contents(prepared: Prepared) -> None:
-    from ota_py.manager.data_lines import data_lines
+    from ota_py.manager.effect_lines import effect_lines
 
     manifest = prepared.manifest
     for service, image in prepared.images.items():
@@ -186,10 +186,8 @@ def _contents(prepared: Prepared) -> None:
         click.echo(
             f"  {file.dest}: {file.length} bytes{', rendered on the gateway' if file.template else ''}"
         )
-    for hook in manifest.hooks:
-        click.echo(f"  {hook.at}, {hook.service or 'on the gateway'}: {' '.join(hook.command)}")
-    for line in data_lines(manifest.data):
-        click.echo(f"  {line}")
+    for line in effect_lines(manifest):
+        click.echo(line)
     for sbom in manifest.sbom:
         click.echo(f"  {sbom.what}: {sbom.format}, {sbom.length} bytes")
     for wheelhouse in manifest.agent.wheelhouses if manifest.agent else []:

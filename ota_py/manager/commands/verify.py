@@ -49,7 +49,7 @@ def command(
     if root or url:
         _from_outside(version, root, url, insecure_registry, as_json=as_json)
         return
-    from ota_py.manager.data_lines import data_lines
+    from ota_py.manager.effect_lines import effect_lines
     from ota_py.manager.published import check_wheelhouse, published_file, published_manifest
 
     verified = published_manifest(parts.repository, version)
@@ -70,8 +70,8 @@ def command(
         click.echo(f"  {file.dest}: sha256:{file.sha256}")
     for sbom in manifest.sbom:
         click.echo(f"  {sbom.what}: {sbom.format} sha256:{sbom.sha256}")
-    for line in data_lines(manifest.data):
-        click.echo(f"  {line}")
+    for line in effect_lines(manifest):
+        click.echo(line)
     for wheelhouse in software:
         click.echo(f"  {wheelhouse.what}: Python {wheelhouse.python}, {wheelhouse.architecture}")
     keys = ", ".join(key[:16] for key in verified.key_ids)
@@ -104,6 +104,7 @@ def _from_outside(
 
 def _show(chain: Chain, root: Path) -> None:
     from ota_py.manager.chain import CHECKED
+    from ota_py.manager.effect_lines import effect_lines
 
     click.echo(f"trusted: {root}")
     for link in chain.links:
@@ -118,4 +119,6 @@ def _show(chain: Chain, root: Path) -> None:
         is_checked = part.state == CHECKED
         click.secho("  ok " if is_checked else "  ?  ", fg="green" if is_checked else "yellow", nl=False)
         click.echo(f"{part.kind} {part.name} {part.digest}" + ("" if is_checked else f" ({part.state})"))
+    for line in effect_lines(chain.verified.manifest):
+        click.echo(line)
     click.echo(f"Update {chain.verified.manifest.version} is what the release keys signed.")
