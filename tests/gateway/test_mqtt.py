@@ -146,14 +146,14 @@ def test_a_broker_that_is_down_at_the_start_is_found_later(link, broker, hints, 
         wait_for(lambda: "broker cannot be reached" in caplog.text, "a log line")
     finally:
         broker.start()
-    wait_for(lambda: hints, "a connection", seconds=60)
+    wait_for(lambda: hints, "a connection", seconds=15)
 
 
 def test_a_broker_that_restarts_is_found_again_and_asked_for_what_was_missed(link, broker, hints):
     connected(link, hints)
     broker.stop()
     broker.start()
-    wait_for(lambda: hints, "a second connection", seconds=60)
+    wait_for(lambda: hints, "a second connection", seconds=15)
     hints.clear()
     again = Control(broker)
     time.sleep(0.1)
@@ -168,7 +168,7 @@ def test_a_rotated_password_is_used_by_the_next_connection(link, password_file, 
     wait_for(lambda: "broker refused the connection" in caplog.text, "a refusal")
     assert not hints
     password_file.write_text(USERS["boston_001"])
-    wait_for(lambda: hints, "a connection", seconds=60)
+    wait_for(lambda: hints, "a connection", seconds=15)
 
 
 def test_another_certificate_is_not_accepted(broker, password_file, hints, tmp_path, caplog):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_for(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
+def wait_for(holds: Callable[[], object], what: str, seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
