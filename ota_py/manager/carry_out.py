@@ -9,13 +9,15 @@ from pathlib import Path
 
 from securesystemslib.signer import Signer
 
-from ota_py.errors import ConfigError
+from ota_py.errors import ConfigError, ControlPlaneError, OtaError
 from ota_py.manager.config import KeysSection
 from ota_py.manager.keys import keys_here, open_keys
 from ota_py.manager.parts import Parts
+from ota_py.manager.registered import tell_signers
 from ota_py.manager.root_file import name_keys, replace_file, wanted_uris
 from ota_py.manager.secrets import Passphrases
-from ota_py.trust.request import SigningRequest
+from ota_py.trust.repository import Repository
+from ota_py.trust.request import SigningRequest, write_request
 from ota_py.trust.root_change import role_keys
 from ota_py.trust.root_publish import needs_online, publish_root
 from ota_py.trust.signing import Signing
@@ -31,12 +33,12 @@ class Published:
     Attributes:
         version: of root.
         renamed: the keys that ota.toml names now, by role, where that changed.
-        problem: what the operator must do by hand, if anything.
+        problems: what the operator must still do.
     """
 
     version: int
     renamed: dict[str, list[str]]
-    problem: ConfigError | None
+    problems: list[OtaError]
 
 
 def sign_here(
@@ -76,12 +78,16 @@ def publish_change(
     given: Sequence[str],
     passphrases: Passphrases,
     now: datetime,
+    file: Path,
     new: Mapping[str, Sequence[str]] | None = None,
 ) -> Published:
     """Bring a change of root that everybody signed into the store, then into root.json and ota.toml.
 
+    The control plane is told whose signatures of updates count now; where it is away, nothing waits for it.
+
     Args:
         given: URIs of keys that ota.toml does not name; the online key may be among them.
+        file: where the request is, or goes to if `publish FILE` must be run again.
         new: URIs of new keys by role, which ota.toml is to name.
 
     Raises:
@@ -98,13 +104,30 @@ def publish_change(
     raw = publish_root(parts.store, request, online, now, parts.config.expiry.lifetimes)
     replace_file(parts.config.repository.root, raw)
     wanted = wanted_uris(parts.config, signing.after, new or {})
-    problem = None
+    problems: list[OtaError] = []
     if wanted:
         try:
             name_keys(parts.config, wanted)
         except ConfigError as error:
-            problem = error
-    return Published(signing.after.version, wanted, problem)
+            problems.append(error)
+    if role_keys(signing.before, "release") != role_keys(signing.after, "release"):
+        problems += _tell_signers(parts, request, raw, file)
+    return Published(signing.after.version, wanted, problems)
+
+
+def _tell_signers(parts: Parts, request: SigningRequest, root: bytes, file: Path) -> list[OtaError]:
+    """Tell the control plane; what keeps from it, if anything."""
+    try:
+        tell_signers(parts.control_plane, Repository(parts.store, root, parts.config.expiry.lifetimes))
+    except OtaError as error:
+        write_request(request, file)
+        return [
+            ControlPlaneError(
+                f"the control plane shows who signed updates before this change ({error.message})",
+                hint=f"when it can be reached, run `ota_manager.py publish {file}`",
+            )
+        ]
+    return []
 
 
 def request_path(signing: Signing, option: Path | None) -> Path:

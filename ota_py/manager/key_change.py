@@ -132,8 +132,9 @@ class Change:
         if Signing(request).missing():
             self._pass_on(planned, request)
             return
+        file = request_path(planned.signing, self._options["request"])
         done = publish_change(
-            self._parts, request, given, self.passphrases, now, {role: new} if role else None
+            self._parts, request, given, self.passphrases, now, file, {role: new} if role else None
         )
         if options["as_json"]:
             echo_json(plan_json(planned) | published_json(done))

@@ -41,8 +41,7 @@ def published_lines(done: Published) -> list[str]:
     """What was done."""
     lines = [f"Published root version {done.version}; root.json here is that version now."]
     lines += [f"ota.toml names {', '.join(uris)} for {role} now." for role, uris in done.renamed.items()]
-    if done.problem:
-        lines.append(f"To do: {done.problem.message}: {done.problem.hint}")
+    lines += [f"To do: {line}" for line in _to_do(done)]
     return lines
 
 
@@ -52,8 +51,12 @@ def published_json(done: Published) -> dict[str, Any]:
         "published": True,
         "root_version": done.version,
         "keys": done.renamed,
-        "to_do": f"{done.problem.message}: {done.problem.hint}" if done.problem else None,
+        "to_do": "; ".join(_to_do(done)) or None,
     }
+
+
+def _to_do(done: Published) -> list[str]:
+    return [f"{problem.message}: {problem.hint}" for problem in done.problems]
 
 
 def keys_json(root: Root, uris: Mapping[str, list[str]]) -> dict[str, Any]:

@@ -1,14 +1,56 @@
-"""Whether updates that are to be signed anew are those that the control plane knows."""
+"""The control plane's records of published updates: how they are made, compared, and kept true.
+
+Whoever publishes tells the control plane, which itself reads no repository.
+"""
 
 from __future__ import annotations
 
 import hashlib
 
 from ota_py.errors import CarrierError, ConfigError, IntegrityError, NotFoundError
+from ota_py.manager.control_plane import ControlPlane, Json
 from ota_py.manager.parts import Parts
 from ota_py.manager.root_plan import Plan
 from ota_py.manifest import parse_manifest
+from ota_py.trust.repository import Repository
 from ota_py.trust.signing import manifest_documents
+
+
+def record_of(repository: Repository, version: str) -> Json:
+    """What the control plane keeps of a published update."""
+    verified = repository.manifest(version)
+    manifest = verified.manifest
+    return {
+        "version": manifest.version,
+        "description": manifest.description,
+        "critical": manifest.critical,
+        "manifest_sha256": hashlib.sha256(verified.raw).hexdigest(),
+        "key_ids": list(verified.key_ids),
+        "images": {service: image.model_dump(mode="json") for service, image in manifest.images.items()},
+        "agent_version": manifest.agent.version if manifest.agent else "",
+        "migrates": manifest.data.migrates,
+        "on_rollback": manifest.data.on_rollback,
+        "hooks": [hook.at for hook in manifest.hooks],
+        "sbom": [sbom.model_dump(mode="json") for sbom in manifest.sbom],
+        "created": manifest.created,
+    }
+
+
+def tell_signers(control_plane: ControlPlane, repository: Repository) -> None:
+    """Tell the control plane whose signatures of its updates count now, where that changed.
+
+    Updates that it does not know are not registered by this: nobody said that they are ours.
+
+    Raises:
+        ControlPlaneError: it cannot be reached, or refused.
+        TrustError: a published manifest is not what was signed.
+        StoreError: the repository cannot be read.
+    """
+    known = {update["version"]: update["key_ids"] for update in control_plane.updates()}
+    for version in repository.versions():
+        record = record_of(repository, version) if version in known else None
+        if record and record["key_ids"] != known[version]:
+            control_plane.register_update(record)
 
 
 def compare_registered(parts: Parts, plan: Plan) -> list[str]:

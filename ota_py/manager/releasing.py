@@ -7,7 +7,6 @@ write, of timestamp.json, no gateway can install anything of it; the same comman
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from ota_py.manager.config import KeysSection, Role
 from ota_py.manager.control_plane import Json
 from ota_py.manager.keys import keys_here, open_keys
 from ota_py.manager.publish import Places, Prepared
+from ota_py.manager.registered import record_of
 from ota_py.manager.secrets import Passphrases
 from ota_py.manifest import parse_manifest
 from ota_py.trust.releasing import (
@@ -189,29 +189,9 @@ def _registered(places: Places, raw: bytes, say: Say) -> Released:
 
 
 def _register(places: Places, version: str, say: Say) -> Json:
-    update = places.control_plane.register_update(_record(places.repository, version))
+    update = places.control_plane.register_update(record_of(places.repository, version))
     say("registered at the control plane as STAGED")
     return update
-
-
-def _record(repository: Repository, version: str) -> Json:
-    """What the control plane keeps of a published update."""
-    verified = repository.manifest(version)
-    manifest = verified.manifest
-    return {
-        "version": manifest.version,
-        "description": manifest.description,
-        "critical": manifest.critical,
-        "manifest_sha256": hashlib.sha256(verified.raw).hexdigest(),
-        "key_ids": list(verified.key_ids),
-        "images": {service: image.model_dump(mode="json") for service, image in manifest.images.items()},
-        "agent_version": manifest.agent.version if manifest.agent else "",
-        "migrates": manifest.data.migrates,
-        "on_rollback": manifest.data.on_rollback,
-        "hooks": [hook.at for hook in manifest.hooks],
-        "sbom": [sbom.model_dump(mode="json") for sbom in manifest.sbom],
-        "created": manifest.created,
-    }
 
 
 def _names(signers: Sequence[Signer]) -> str:

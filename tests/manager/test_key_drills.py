@@ -57,6 +57,11 @@ class Machine:
         self.patch.chdir(self.directory)
         return [key["id"] for key in self.ota("keys", "list", "--json").json["roles"][role]["keys"]]
 
+    def signers(self) -> dict[str, list[str]]:
+        """Who signed each update, as the control plane knows it."""
+        updates = json.loads(self("list-updates", "--json"))["updates"]
+        return {update["version"]: update["key_ids"] for update in updates}
+
 
 @dataclass
 class Gateway:
@@ -167,6 +172,8 @@ def test_the_release_key_was_stolen(world: World, awake: Gateway, asleep: Gatewa
     assert "Taken off the list, no gateway installs them any more: 6.6.6." in said
     new = office.ids("release")[0]
     assert new != old
+    # The control plane shows who signed it now, not the key that was stolen.
+    assert office.signers() == {"1.0.0": [new], "6.6.6": [old]}
 
     for gateway in (awake, asleep, world.gateway("new")):
         assert gateway.updates() == ["1.0.0"]

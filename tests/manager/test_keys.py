@@ -110,6 +110,43 @@ def test_an_update_that_somebody_replaced_is_not_signed_anew(ota: Manager, fleet
     assert fleet.repository() == before
 
 
+def signers(ota: Manager) -> list[str]:
+    found: list[str] = ota("list-updates", "--json").json["updates"][0]["key_ids"]
+    return found
+
+
+def test_who_signed_an_update_follows_every_change_of_release_keys(ota: Manager) -> None:
+    first = release_id(ota)
+    assert ota("create-update", "--version", "1.2.0", "--file", "ota.toml:a", "--yes").status == 0
+    ota("keys", "init", "keys/second.pem", "--unencrypted")
+    second = read_public(Path("keys/second.pub")).keyid
+    both = ("--threshold", "2", "--key", "file:keys/second.pem", "--yes")
+    assert ota("keys", "add", "release", "keys/second.pub", *both).status == 0
+    assert signers(ota) == sorted([first, second])
+    # Its signatures count on without the one that goes: nothing is signed anew, and it counts no more.
+    assert ota("keys", "revoke", "release", first, "--threshold", "1", "--yes").status == 0
+    assert signers(ota) == [second]
+    assert ota("verify", "1.2.0", "--json").json["key_ids"] == [second]
+
+
+def test_keys_change_while_the_control_plane_is_away(ota: Manager, fleet: Fleet) -> None:
+    assert ota("create-update", "--version", "1.2.0", "--file", "ota.toml:a", "--yes").status == 0
+    before = signers(ota)
+    here, nowhere = f'url = "{fleet.control_plane_url}"', 'url = "http://127.0.0.1:1"'
+    fleet.change(here, nowhere)
+    done = ota("keys", "rotate", "release", "--yes", "--unencrypted")
+    assert done.status == 0, done.err
+    to_do = done.out.splitlines()[-1]
+    assert "To do: the control plane shows who signed updates before this change" in to_do
+    assert to_do.endswith("run `ota_manager.py publish root-2.request.json`")
+    fleet.change(nowhere, here)
+    assert signers(ota) == before
+    done = ota("publish", "root-2.request.json")
+    assert done.status == 0, done.err
+    assert "To do" not in done.out
+    assert signers(ota) == [release_id(ota)] != before
+
+
 def test_resign_names_what_needs_it(ota: Manager) -> None:
     assert ota("create-update", "--version", "1.2.0", "--file", "ota.toml:a", "--yes").status == 0
     done = ota("keys", "rotate", "release", "--yes", "--unencrypted", "--resign", "1.2.0,3.0.0")

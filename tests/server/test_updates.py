@@ -29,6 +29,19 @@ def test_the_same_again_is_200_and_another_manifest_409(world: World) -> None:
     assert Update.objects.get().manifest_sha256 == "b" * 64
 
 
+def test_who_signed_it_follows_a_change_of_keys_and_nothing_else_does(world: World) -> None:
+    before = world.update("1.1.0")
+    now = world.update("1.1.0", key_ids=["d" * 64, "e" * 64], description="another", critical=True)
+    assert now == {**before, "key_ids": ["d" * 64, "e" * 64]} == world.reader.ok("GET", "/updates/1.1.0")
+    event = world.reader.ok("GET", "/events?limit=1")["events"][0]
+    assert (event["kind"], event["version"]) == ("update", "1.1.0")
+    assert event["reason"] == "signed by other keys now"
+    assert event["details"] == {"before": ["c" * 64], "now": ["d" * 64, "e" * 64]}
+    # The same again is no news, and who does not say who signed it takes nothing back.
+    assert world.update("1.1.0", key_ids=[]) == now == world.update("1.1.0", key_ids=now["key_ids"])
+    assert len(world.reader.ok("GET", "/events")["events"]) == 2
+
+
 def test_versions_are_listed_by_meaning_not_by_spelling(world: World) -> None:
     for version in ("1.9.0", "1.10.0", "1.10.0-rc.1"):
         world.update(version)

@@ -48,7 +48,7 @@ def command(
     if request.kind == "release":
         _release(parts, request, file, key_uris, passphrases, as_json=as_json)
         return
-    done = publish_change(parts, request, key_uris, passphrases, datetime.now(UTC))
+    done = publish_change(parts, request, key_uris, passphrases, datetime.now(UTC), file)
     if as_json:
         echo_json(published_json(done))
         return

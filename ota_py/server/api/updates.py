@@ -24,7 +24,7 @@ def list_updates(request: HttpRequest) -> Any:
 
 @router.post("", auth=OPERATOR, response={200: UpdateOut, 201: UpdateOut})
 def register_update(request: HttpRequest, payload: UpdateIn) -> Any:
-    """Register a published update as STAGED; 200 if the same one is there already."""
+    """Register a published update as STAGED. 200 if it is there already; its signers are then those given."""
     update, created = services.register_update(
         **{**payload.dict(), **payload.model_dump(mode="json", include={"images", "sbom"})}
     )

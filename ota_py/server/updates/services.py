@@ -17,6 +17,9 @@ from ota_py.server.updates.models import Update, UpdateState
 def register_update(**values: Any) -> tuple[Update, bool]:
     """Register a published update as STAGED; return it and whether it is new.
 
+    Of one that is registered already, who signed it is taken over: release keys change, and what they signed
+    is signed anew. Nothing else of it ever changes.
+
     Raises:
         ConflictError: the version is registered with another manifest.
     """
@@ -32,7 +35,21 @@ def register_update(**values: Any) -> tuple[Update, bool]:
             f"update {update.version} is registered with another manifest (sha256 {update.manifest_sha256})",
             hint="a version is never changed: create a new one",
         )
+    if values["key_ids"] and update.key_ids != values["key_ids"]:
+        _take_signers(update, values["key_ids"])
     return update, created
+
+
+def _take_signers(update: Update, key_ids: list[str]) -> None:
+    before, update.key_ids = update.key_ids, key_ids
+    with transaction.atomic():
+        update.save(update_fields=["key_ids"])
+        record(
+            Kind.UPDATE,
+            "signed by other keys now",
+            version=update.version,
+            details={"before": before, "now": key_ids},
+        )
 
 
 def get_update(version: str) -> Update:
