@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,13 +15,19 @@ from typing import Any
 
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from ota_py.errors import IntegrityError, OtaError
+from ota_py.errors import ConfigError, FreshnessError, IntegrityError, OtaError, RepositoryError
 from ota_py.manager.registry import Registry
 from ota_py.manifest import Manifest, Sbom, Wheelhouse
 from ota_py.trust.client import TrustClient
 from ota_py.trust.verify import VerifiedManifest
 
 CHECKED, UNREACHABLE = "checked", "not reachable from here"
+HINTS: dict[type[OtaError], str] = {
+    ConfigError: "--root names a root.json that you trust: the fleet's operator hands it out",
+    FreshnessError: "check this machine's clock; if it is right, the fleet's operator must run "
+    "`ota_manager.py renew`, or somebody serves an old state",
+    RepositoryError: "check --url, below which metadata/ and targets/ must lie, and the network",
+}
 
 
 @dataclass(frozen=True)
@@ -94,12 +101,22 @@ def follow(root: Path, url: str, version: str, registry: Registry) -> Chain:
         TrustError: something is not what was signed, expired, or signed by too few.
         RepositoryError: the repository cannot be fetched.
     """
-    with TemporaryDirectory(prefix="ota-") as directory:
+    with TemporaryDirectory(prefix="ota-") as directory, _outside():
         client = TrustClient(root, Path(directory), url, MemoryFloor())
         verified = client.fetch_manifest(version)
         links = list(_links(Path(directory) / "metadata", verified))
         parts = [*_files(client, verified.manifest), *_images(registry, verified.manifest)]
     return Chain(verified, links, parts)
+
+
+@contextmanager
+def _outside() -> Iterator[None]:
+    """The client's errors with hints for a person at `verify`; its own speak to a gateway's owner."""
+    try:
+        yield
+    except tuple(HINTS) as error:
+        error.hint = next(hint for kind, hint in HINTS.items() if isinstance(error, kind))
+        raise
 
 
 def _links(directory: Path, verified: VerifiedManifest) -> Iterator[Link]:

@@ -7,9 +7,12 @@ from typing import Any
 
 from tuf.api.metadata import Root
 
+from ota_py.errors import OtaError
 from ota_py.manager.carry_out import Published
+from ota_py.manager.freshness_words import freshness_json, state_words
 from ota_py.manager.request_words import ID_LENGTH, day, gateway_lines, request_lines
 from ota_py.manager.root_plan import Plan
+from ota_py.trust.freshness import FRESH, Freshness
 from ota_py.trust.key_files import describe_key
 from ota_py.trust.root_change import KEY_ROLES, differences, role_keys
 
@@ -59,8 +62,9 @@ def _to_do(done: Published) -> list[str]:
     return [f"{problem.message}: {problem.hint}" for problem in done.problems]
 
 
-def keys_json(root: Root, uris: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Who may sign what."""
+def keys_json(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness] | OtaError) -> dict[str, Any]:
+    """Who may sign what, and how long what they signed holds; or why that is not known."""
+    known = {} if isinstance(fresh, OtaError) else {each.role: freshness_json(each) for each in fresh}
     roles = {}
     for role, names in KEY_ROLES.items():
         named = role_keys(root, role)
@@ -69,16 +73,32 @@ def keys_json(root: Root, uris: Mapping[str, list[str]]) -> dict[str, Any]:
             "threshold": named.threshold,
             "keys": [{"id": key.keyid, "kind": describe_key(key)} for key in named.keys],
             "configured": uris[role],
+            "freshness": known.get(role),
         }
-    return {"root_version": root.version, "expires": root.expires.isoformat(), "roles": roles}
+    return {
+        "root_version": root.version,
+        "expires": root.expires.isoformat(),
+        "roles": roles,
+        "problem": fresh.message if isinstance(fresh, OtaError) else None,
+    }
 
 
-def keys_lines(root: Root, uris: Mapping[str, list[str]]) -> list[str]:
+def keys_lines(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness] | OtaError) -> list[str]:
     """The same for people."""
+    known = {} if isinstance(fresh, OtaError) else {each.role: each for each in fresh}
     lines = [f"root.json version {root.version}, until {day(root.expires)}"]
     for role, names in KEY_ROLES.items():
         named = role_keys(root, role)
         lines.append(f"{role}: {named.threshold} of {len(named.keys)} signs {' and '.join(names)}")
         lines += [f"  {key.keyid[:ID_LENGTH]}  {describe_key(key)}" for key in named.keys]
         lines.append(f"  ota.toml: {', '.join(uris[role])}")
+        lines += _fresh_lines(known[role]) if role in known else []
+    if isinstance(fresh, OtaError):
+        lines.append(f"how long signatures hold is not known: {fresh.message}")
     return lines
+
+
+def _fresh_lines(each: Freshness) -> list[str]:
+    signed = ", ".join(f"{name} version {version}" for name, version in each.versions.items())
+    lines = [f"  {signed}: {state_words(each)}"]
+    return lines if each.state == FRESH else [*lines, f"    {each.to_do}"]

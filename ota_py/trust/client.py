@@ -53,6 +53,8 @@ _CACHED_ROLES = (Timestamp.type, Snapshot.type, Targets.type)
 # A clock that says that this software was not yet made is wrong.
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 _HOUR_SECONDS = 3600
+# So many of the newest updates are named to who asks for one that is not there.
+_VERSIONS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,10 @@ class TrustClient:
         """
         path = layout.manifest_path(version)
         if path not in self._targets():
+            newest = ", ".join(each.version for each in reversed(self.updates()[-_VERSIONS_NAMED:]))
             raise errors.NotFoundError(
-                f"the repository has no update {version}", hint="run `check` to see which it has"
+                f"the repository has no update {version}",
+                hint=f"the newest there: {newest}" if newest else "nothing is published there yet",
             )
         raw = self.fetch_target(path, MANIFEST_MAX_BYTES)
         signature = self.fetch_target(layout.signature_path(version), SIGNATURE_FILE_MAX_BYTES)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tuf.api.metadata import Root, Targets, Timestamp
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from ota_py.trust.repository import Repository
 from ota_py.trust.root_change import role_keys
@@ -23,12 +24,16 @@ class Freshness:
         expires: until when gateways take it.
         state: `fresh`, `expiring` (a person should act) or `expired` (gateways refuse new updates).
         to_do: who must run what, always given.
+        versions: of what it signed, by TUF role.
+        days_left: whole days, 0 from the last one on.
     """
 
     role: str
     expires: datetime
     state: str
     to_do: str
+    versions: dict[str, int]
+    days_left: int
 
 
 def assess(repository: Repository, now: datetime, warn_percent: int) -> list[Freshness]:
@@ -38,20 +43,31 @@ def assess(repository: Repository, now: datetime, warn_percent: int) -> list[Fre
         now: with time zone.
         warn_percent: a role is `expiring` when so much of its lifetime, or less, is left.
     """
-    expiries = {
-        "root": (Root.type, repository.root.expires),
-        "release": (Targets.type, repository.targets.expires),
-        "online": (Timestamp.type, min(repository.timestamp.expires, repository.snapshot.expires)),
+    signed: dict[str, list[Root | Targets | Snapshot | Timestamp]] = {
+        "root": [repository.root],
+        "release": [repository.targets],
+        "online": [repository.snapshot, repository.timestamp],
     }
-    return [
-        Freshness(
-            role,
-            expires,
-            _state(expires - now, repository.lifetimes.of(metadata) * (warn_percent / 100)),
-            _to_do(repository, role),
-        )
-        for role, (metadata, expires) in expiries.items()
-    ]
+    return [_assess(repository, role, found, now, warn_percent) for role, found in signed.items()]
+
+
+def _assess(
+    repository: Repository,
+    role: str,
+    signed: Sequence[Root | Targets | Snapshot | Timestamp],
+    now: datetime,
+    warn_percent: int,
+) -> Freshness:
+    expires = min(each.expires for each in signed)
+    left = expires - now
+    return Freshness(
+        role,
+        expires,
+        _state(left, repository.lifetimes.of(signed[0].type) * (warn_percent / 100)),
+        _to_do(repository, role),
+        {each.type: each.version for each in signed},
+        max(left.days, 0),
+    )
 
 
 def _state(left: timedelta, warned: timedelta) -> str:

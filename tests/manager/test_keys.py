@@ -49,6 +49,17 @@ def test_a_key_of_ones_own_is_made_without_a_fleet(tmp_path: Path) -> None:
     assert "open sesame" not in done.stdout + done.stderr
 
 
+def test_keys_are_listed_whatever_became_of_the_rest(ota: Manager, fleet: Fleet) -> None:
+    (fleet.directory / "repository/metadata/timestamp.json").write_text("{}")
+    listed = ota("keys", "list")
+    assert listed.status == 0
+    assert "root: 1 of 1 signs root" in listed.out
+    assert "how long signatures hold is not known: " in listed.out
+    told = ota("keys", "list", "--json").json
+    assert "timestamp.json is not what root's keys signed" in told["problem"]
+    assert told["roles"]["online"]["freshness"] is None
+
+
 def test_no_passphrase_and_nobody_to_ask(ota: Manager, tmp_path: Path) -> None:
     done = ota("keys", "init", str(tmp_path / "a.pem"))
     assert done.status == 2

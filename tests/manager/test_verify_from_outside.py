@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ota_py.manager.parts import Parts
+from ota_py.manager.releasing import Keys
+from ota_py.manager.secrets import Passphrases
 from ota_py.trust import metadata
+from ota_py.trust.freshening import renew
 from tests.manager.conftest import Fleet, Manager
 
 
@@ -62,6 +66,29 @@ def test_a_changed_file_is_found(outside, fleet: Fleet) -> None:
     assert outside().status == 20
 
 
+def test_what_is_not_published_is_said_beside_what_is(outside, fleet: Fleet, ota: Manager) -> None:
+    url = (fleet.directory / "repository").as_uri()
+    for refused in (
+        ota("verify", "9.9.9", "--root", "root.json", "--url", url),
+        ota("--config", str(fleet.config), "verify", "9.9.9"),
+    ):
+        assert (refused.status, "hint: the newest there: 1.2.0" in refused.err) == (6, True), refused.err
+
+
+def test_a_refusal_tells_a_person_what_to_do_and_not_a_gateway(outside, fleet: Fleet, ota: Manager) -> None:
+    no_root = ota("verify", "1.2.0", "--root", "none.json", "--url", "file:///x")
+    assert (no_root.status, "hint: --root names a root.json that you trust" in no_root.err) == (3, True)
+    nowhere = ota("verify", "1.2.0", "--root", "root.json", "--url", "http://127.0.0.1:1/ota")
+    assert (nowhere.status, "hint: check --url, below which" in nowhere.err) == (10, True), nowhere.err
+    parts = Parts(str(fleet.config))
+    online = Keys(parts.config.keys, Passphrases()).some("online", parts.repository)[0]
+    renew(parts.repository, online, datetime.now(UTC) - timedelta(days=30))
+    late = outside()
+    assert late.status == 20
+    assert "the repository's metadata has expired" in late.err
+    assert "hint: check this machine's clock; if it is right, the fleet's operator must run" in late.err
+
+
 def test_both_are_needed(ota: Manager) -> None:
     assert "--root and --url belong together" in ota("verify", "1.2.0", "--url", "file:///x").err
 
@@ -75,12 +102,21 @@ def test_who_must_sign_is_said_well_before_it_is_too_late(
     fleet.config.write_text(fleet.config.read_text() + "\n[expiry]\nrelease = 29\nonline = 2\n")
     assert ota("renew", "--release").status == 0
     fleet.change("release = 29", "release = 90")
+    listed = ota("keys", "list").out
     late = ota("renew", "--check", "--json")
     assert late.status == 43
     states = {each["role"]: each["state"] for each in late.json["roles"]}
     assert states == {"root": "fresh", "release": "expiring", "online": "fresh"}
     assert "the holder of a release key (" in late.json["error"]["hint"]
     assert "ota_manager.py renew --release" in late.json["error"]["hint"]
+    # `keys list` says the same, in the same words.
+    told = {role: each["freshness"] for role, each in ota("keys", "list", "--json").json["roles"].items()}
+    assert [told[each["role"]] for each in late.json["roles"]] == late.json["roles"]
+    assert (told["release"]["versions"], told["release"]["days_left"]) == ({"targets": 2}, 28)
+    assert "  targets version 2: expiring, until " in listed
+    assert ", 28 days left\n    the holder of a release key (" in listed
+    assert "snapshot version 2, timestamp version 2: fresh, until " in listed
+    assert late.json["error"]["message"].endswith(", 28 days left")
     assert ota("renew", "--release").status == 0
     assert ota("renew", "--check").status == 0
     said = ota("renew", "--check", "--json").json["roles"]

@@ -72,19 +72,31 @@ def init(file: Path, kind: str, unencrypted: bool, passphrase_fd: int | None, as
 def list_keys(parts: Parts, /, *, as_json: bool) -> None:
     """Show the keys that root.json names, how many of them must sign, and what ota.toml names.
 
+    And what they signed: its version, how long it holds, and who must sign it anew if it expires soon, as
+    `renew --check` says it.
+
     \b
     Examples:
       ota_manager.py keys list
     """
+    from datetime import UTC, datetime
+
+    from ota_py.errors import OtaError
     from ota_py.manager.key_report import keys_json, keys_lines
+    from ota_py.trust.freshness import Freshness, assess
     from ota_py.trust.verify import parse_root
 
     root = parse_root(parts.newest_root)
     uris = parts.config.keys.model_dump()
+    fresh: list[Freshness] | OtaError
+    try:
+        fresh = assess(parts.repository, datetime.now(UTC), parts.config.expiry.warn_percent)
+    except OtaError as error:  # root says which keys count, whatever became of the rest
+        fresh = error
     if as_json:
-        echo_json(keys_json(root, uris))
+        echo_json(keys_json(root, uris, fresh))
         return
-    for line in keys_lines(root, uris):
+    for line in keys_lines(root, uris, fresh):
         click.echo(line)
 
 

@@ -90,9 +90,10 @@ def _renew(parts: Parts, keys: Keys, release: bool, request: Path | None) -> Rel
 
 def _echo(parts: Parts, found: list[Freshness], done: Released | None, error: Exception | None) -> None:
     from ota_py.errors import ExpiringError
+    from ota_py.manager.freshness_words import freshness_json
     from ota_py.manager.request_words import released_json
 
-    roles = [{**vars(each), "expires": each.expires.strftime("%Y-%m-%dT%H:%M:%SZ")} for each in found]
+    roles = [freshness_json(each) for each in found]
     told = {"expires": next(each["expires"] for each in roles if each["role"] == "online"), "roles": roles}
     if done:
         told |= released_json(done)
@@ -116,7 +117,9 @@ def _show(parts: Parts, found: list[Freshness], done: Released | None) -> None:
 
 
 def _line(each: Freshness) -> str:
-    return f"{each.role}: {each.state}, until {each.expires:%Y-%m-%d %H:%M} UTC"
+    from ota_py.manager.freshness_words import state_words
+
+    return f"{each.role}: {state_words(each)}"
 
 
 def _say(line: str) -> None:
