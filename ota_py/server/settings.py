@@ -31,6 +31,7 @@ INSTALLED_APPS = [
 
 # The API has no cookies and no pages: its requests pass these by (see middleware.py).
 MIDDLEWARE = [
+    "ota_py.server.api.outside.outside_errors",
     "ota_py.server.middleware.Security",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ota_py.server.middleware.Session",

@@ -9,8 +9,6 @@ from django.views.generic import RedirectView
 from ota_py.server.api import api
 from ota_py.server.api.poll import assignment
 
-handler404 = "ota_py.server.api.errors.not_found"
-
 urlpatterns = [
     path("api/v1/gateways/<str:gateway_id>/assignment", assignment),
     path("api/v1/", api.urls),

@@ -18,7 +18,7 @@ def test_health_is_open_and_names_the_version(world: World) -> None:
 
 def test_an_unknown_path_is_404(world: World) -> None:
     message = world.operator.refused(404, "GET", "/nothing")
-    assert message == "there is no such path in the API"
+    assert message == "there is no path /api/v1/nothing in the API"
 
 
 @pytest.mark.parametrize("path", ["/gateways", "/gateways/gw_000/assignment", "/health"])

@@ -21,7 +21,8 @@ from ota_py.server.api.schemas import AssignmentOut, Failure
 API_PATH = "/api/v1/"
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 FAILURE_RESPONSE = {
-    "description": "400, 413, 422: bad input; 401: no token; 403: not allowed; 404: unknown; 409: conflict",
+    "description": "400, 413, 422: bad input; 401: no token; 403: not allowed; 404: unknown; "
+    "405: not by this method; 409: conflict",
     "content": {"application/json": {"schema": {"$ref": SCHEMA_REFERENCE.format(model="Failure")}}},
 }
 

@@ -9,17 +9,19 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.defaults import page_not_found
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from ota_py.errors import ConflictError, NotFoundError, OtaError
 from ota_py.manifest import PROBLEM_MAX_CHARS
-from ota_py.server.middleware import API_PREFIX
 
 STATUS = {NotFoundError: 404, ConflictError: 409}
 PROBLEMS_SHOWN = 5
 TOKEN_HINT = "send a valid token as `Authorization: Bearer TOKEN`"
+ROLE_HINT = "use a token that may: the admin lists them, and makes new ones"
+REQUEST_HINT = "GET /api/v1/openapi.json says what each request takes"
+# Code, message, hint. The log has the trace; the caller learns nothing of the inside.
+INTERNAL = ("internal", "the control plane failed; its log says why", "tell who runs the control plane")
 logger = logging.getLogger(__name__)
 
 
@@ -40,16 +42,9 @@ def add_handlers(api: NinjaAPI) -> None:
         api.add_exception_handler(kind, handler)
 
 
-def answer(status: int, code: str, message: str, hint: str = "") -> HttpResponse:
+def answer(status: int, code: str, message: str, hint: str) -> HttpResponse:
     """One error."""
     return JsonResponse({"error": {"code": code, "message": message, "hint": hint}}, status=status)
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404 of an address that is none: as an error of the API below its prefix, as a page elsewhere."""
-    if request.path_info.startswith(API_PREFIX):
-        return answer(404, "not_found", "there is no such path in the API", "see /api/v1/openapi.json")
-    return page_not_found(request, exception)
 
 
 def _ota_error(request: HttpRequest, error: OtaError) -> HttpResponse:
@@ -65,7 +60,8 @@ def _validation(request: HttpRequest, error: ValidationError) -> HttpResponse:
         for item in error.errors
     ]
     more = f" (and {len(problems) - PROBLEMS_SHOWN} more)" if len(problems) > PROBLEMS_SHOWN else ""
-    return answer(422, "usage", f"the request is not valid: {'; '.join(problems[:PROBLEMS_SHOWN])}{more}")
+    message = f"the request is not valid: {'; '.join(problems[:PROBLEMS_SHOWN])}{more}"
+    return answer(422, "usage", message, REQUEST_HINT)
 
 
 def unauthenticated() -> HttpResponse:
@@ -77,7 +73,7 @@ def unauthenticated() -> HttpResponse:
 
 def forbidden(message: str) -> HttpResponse:
     """403: a valid token that may not do this."""
-    return answer(403, "forbidden", message)
+    return answer(403, "forbidden", message, ROLE_HINT)
 
 
 def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
@@ -85,7 +81,7 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
 
 
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    return answer(error.status_code, "usage", error.message)
+    return answer(error.status_code, "usage", error.message, REQUEST_HINT)
 
 
 def unavailable(error: Exception) -> HttpResponse:
@@ -97,6 +93,5 @@ def unavailable(error: Exception) -> HttpResponse:
 
 
 def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
-    # The log has the trace; the caller learns nothing of the inside.
     logger.error("unexpected error in %s %s", request.method, request.path, exc_info=error)
-    return answer(500, "internal", "the control plane failed; its log says why")
+    return answer(500, *INTERNAL)

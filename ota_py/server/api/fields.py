@@ -31,8 +31,8 @@ BatchNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 Reason = Annotated[str, Field(max_length=2000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = VersionText
-# A gateway that was never updated may report a version of its own making.
-ReportedVersion = Annotated[str, Field(max_length=names.VERSION_MAX_CHARS)]
+# A gateway that was never updated may report a version of its own making; PostgreSQL cannot be asked for NUL.
+ReportedVersion = Annotated[str, Field(max_length=names.VERSION_MAX_CHARS, pattern=r"^[^\x00]*$")]
 Groups = Annotated[list[Word], Field(max_length=64), AfterValidator(lambda groups: sorted(set(groups)))]
 # Written as RFC 3339 with Z, in whole seconds.
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]

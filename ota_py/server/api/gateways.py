@@ -34,7 +34,10 @@ def reports(request: HttpRequest, gateway_id: GatewayId, payload: ReportsIn) -> 
     """Deliver reports; each is counted once by its id, however often it is sent."""
     strangers = sorted({report.gateway for report in payload.reports} - {gateway_id})
     if strangers:
-        raise UsageError(f"reports of {', '.join(strangers[:5])} were sent as those of {gateway_id}")
+        raise UsageError(
+            f"reports of {', '.join(strangers[:5])} were sent as those of {gateway_id}",
+            hint="send each gateway's reports to its own path",
+        )
     accepted, duplicates = ingest(gateway_id, (_report(report) for report in payload.reports))
     return {"accepted": accepted, "duplicates": duplicates}
 

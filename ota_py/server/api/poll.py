@@ -10,11 +10,11 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from ota_py.server.api.auth import check_allowed
-from ota_py.server.api.errors import answer, forbidden, unauthenticated, unavailable
+from ota_py.server.api.errors import forbidden, unauthenticated, unavailable
 from ota_py.server.fleet.presence import last_seen
 from ota_py.server.rollouts.poll import look_up
 from ota_py.server.tokens.models import Role
@@ -41,7 +41,7 @@ DOCUMENT: dict[str, Any] = {
 def assignment(request: HttpRequest, gateway_id: str) -> HttpResponse:
     """What this gateway should install now."""
     if request.method != "GET":
-        return answer(405, "usage", f"{request.method} is not allowed here", "use GET")
+        return HttpResponseNotAllowed(["GET"])
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     try:
         poll = look_up(token) if scheme.lower() == "bearer" else None

@@ -38,7 +38,10 @@ def get_gateway(gateway_id: str) -> Gateway:
     try:
         return Gateway.objects.get(pk=gateway_id)
     except Gateway.DoesNotExist:
-        raise NotFoundError(f"gateway {gateway_id[:80]} is not registered") from None
+        raise NotFoundError(
+            f"gateway {gateway_id[:80]} is not registered",
+            hint="ota_manager.py gateways lists those that are",
+        ) from None
 
 
 def change_gateway(gateway_id: str, changes: dict[str, Any]) -> Gateway:

@@ -93,12 +93,16 @@ def defer(rollout_id: int, gateway_id: str, reason: str) -> RolloutGateway:
     changed = row.filter(state__in=DEFERRABLE).update(state=GatewayResult.DEFERRED, reason=reason)
     found = row.first()
     if found is None:
-        raise NotFoundError(f"gateway {gateway_id} is not part of rollout {rollout_id}")
+        raise NotFoundError(
+            f"gateway {gateway_id} is not part of rollout {rollout_id}",
+            hint=f"ota_manager.py status {rollout_id} lists those that are",
+        )
     if changed:
         record(Kind.DEFERRED, reason, rollout=rollout, gateway_id=gateway_id)
     elif found.state != GatewayResult.DEFERRED:
         raise ConflictError(
-            f"cannot defer gateway {gateway_id} in rollout {rollout_id} when it is {found.state}"
+            f"cannot defer gateway {gateway_id} in rollout {rollout_id} when it is {found.state}",
+            hint="only one that is ASSIGNED or UPDATING can be deferred",
         )
     return found
 
@@ -107,7 +111,10 @@ def _running(rollout_id: int, verb: str) -> Rollout:
     # Locked: a pause or abort at the same moment comes either before or after what the caller does.
     rollout = get_rollout(rollout_id, lock=True)
     if rollout.state != RolloutState.RUNNING:
-        raise ConflictError(f"cannot {verb} rollout {rollout_id} when it is {rollout.state}")
+        raise ConflictError(
+            f"cannot {verb} rollout {rollout_id} when it is {rollout.state}",
+            hint=f"it must be {RolloutState.RUNNING}",
+        )
     return rollout
 
 

@@ -28,7 +28,9 @@ def get_rollout(rollout_id: int, *, lock: bool = False) -> Rollout:
     try:
         return rollouts.get(pk=rollout_id)
     except Rollout.DoesNotExist:
-        raise NotFoundError(f"rollout {rollout_id} does not exist") from None
+        raise NotFoundError(
+            f"rollout {rollout_id} does not exist", hint="ota_manager.py status lists the last ones"
+        ) from None
 
 
 @transaction.atomic
@@ -117,7 +119,10 @@ def _act(rollout: Rollout, act: Act, **changes: Any) -> None:
     allowed = Rollout.objects.filter(pk=rollout.pk, state__in=act.sources)
     if not allowed.update(state=act.target, **changes):
         rollout.refresh_from_db()
-        raise ConflictError(f"cannot {act.verb} rollout {rollout.pk} when it is {rollout.state}")
+        raise ConflictError(
+            f"cannot {act.verb} rollout {rollout.pk} when it is {rollout.state}",
+            hint=f"it must be {' or '.join(sorted(act.sources))}",
+        )
     rollout.refresh_from_db()
 
 

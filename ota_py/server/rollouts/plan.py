@@ -11,6 +11,7 @@ GATEWAYS_MAX = 100_000
 SERIAL_MAX = 100
 # Not given: one gateway alone, then a quarter, then the rest.
 SERIAL_DEFAULT: tuple[int | str, ...] = (1, "25%", "100%")
+EXAMPLE = '[1, "25%", "100%"]'
 
 
 def batch_sizes(total: int, serial: Sequence[int | str]) -> list[int]:
@@ -23,7 +24,9 @@ def batch_sizes(total: int, serial: Sequence[int | str]) -> list[int]:
         UsageError: a value that is neither a count from 1 nor a percentage from 1% to 100%, or none at all.
     """
     if not 1 <= len(serial) <= SERIAL_MAX:
-        raise UsageError(f"serial has {len(serial)} values; give 1 to {SERIAL_MAX}")
+        raise UsageError(
+            f"serial has {len(serial)} values, and may have 1 to {SERIAL_MAX}", hint=f"for example {EXAMPLE}"
+        )
     sizes: list[int] = []
     left = total
     while left > 0:
@@ -64,8 +67,8 @@ def _size(value: int | str, total: int) -> int:
     match = re.fullmatch(r"([0-9]{1,3})%", value) if isinstance(value, str) else None
     if not match or not 1 <= int(match[1]) <= 100:
         raise UsageError(
-            f"serial value {value!r} is neither a count from 1 nor a percentage from 1% to 100%",
-            hint='for example [1, "25%", "100%"]',
+            f"serial value {value!r:.40} is neither a count from 1 nor a percentage from 1% to 100%",
+            hint=f"for example {EXAMPLE}",
         )
     # Float arithmetic on purpose: ansible-core's pct_to_int has it, and 29% of 100 is 28 there.
     return int((int(match[1]) / 100.0) * total) or 1

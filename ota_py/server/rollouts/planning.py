@@ -21,6 +21,8 @@ from ota_py.server.updates.services import check_not_withdrawn, get_update
 INSERT_ROWS = 1000
 # SQLite's default limit of variables in one statement is 32,766.
 QUERY_IDS = 10_000
+# Of gateways that a request names wrongly.
+IDS_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,20 @@ def create_rollout(request: Request, created_by: str) -> Rollout:
 
 def _check_ids(ids: list[str]) -> None:
     if not ids:
-        raise UsageError("the rollout names no gateways")
+        raise UsageError("the rollout names no gateways", hint="name at least one that is registered")
     if len(ids) > GATEWAYS_MAX:
-        raise UsageError(f"the rollout names {len(ids)} gateways, the limit is {GATEWAYS_MAX}")
+        raise UsageError(
+            f"the rollout names {len(ids)} gateways, the limit is {GATEWAYS_MAX}",
+            hint="make several rollouts",
+        )
     if twice := [gateway_id for gateway_id, times in Counter(ids).items() if times > 1]:
-        raise UsageError(f"gateways named more than once: {', '.join(twice)}")
+        raise UsageError(f"gateways named more than once: {_some(twice)}", hint="name each gateway once")
+
+
+def _some(ids: list[str]) -> str:
+    """As many as a person reads."""
+    more = f" and {len(ids) - IDS_NAMED} more" if len(ids) > IDS_NAMED else ""
+    return ", ".join(ids[:IDS_NAMED]) + more
 
 
 def _known_gateways(ids: list[str]) -> dict[str, Gateway]:
@@ -131,7 +142,7 @@ def _known_gateways(ids: list[str]) -> dict[str, Gateway]:
         known |= Gateway.objects.in_bulk(part)
     if missing := [gateway_id for gateway_id in ids if gateway_id not in known]:
         raise NotFoundError(
-            f"gateways not registered: {', '.join(missing)}",
+            f"gateways not registered: {_some(missing)}",
             hint="ota_manager.py gateways lists those that are",
         )
     return known

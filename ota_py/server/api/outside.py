@@ -1,0 +1,42 @@
+"""Errors below the API's prefix that no handler of it made: Django's own answers, in the API's one form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from ota_py.server.api.errors import INTERNAL, answer
+from ota_py.server.middleware import API_PREFIX
+
+PATH_SHOWN_CHARS = 200
+DOCUMENT_HINT = "GET /api/v1/openapi.json describes every path"
+
+
+def outside_errors(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware, the first of all: unknown paths, methods that a path does not have, and what else fails."""
+
+    def respond(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if response.status_code < 400 or not request.path_info.startswith(API_PREFIX):
+            return response
+        return response if response.get("Content-Type") == "application/json" else _in_form(request, response)
+
+    return respond
+
+
+def _in_form(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
+    path, status = request.path_info[:PATH_SHOWN_CHARS], response.status_code
+    if status == 404:
+        return answer(404, "not_found", f"there is no path {path} in the API", DOCUMENT_HINT)
+    if status == 405:
+        allowed = ", ".join(sorted(response.get("Allow", "").split(", ")))
+        made = answer(405, "usage", f"{request.method} is not allowed for {path}", f"use {allowed}")
+        made["Allow"] = allowed
+        return made
+    if status >= 500:
+        return answer(status, *INTERNAL)
+    return answer(status, "usage", f"the request to {path} is not valid", DOCUMENT_HINT)
