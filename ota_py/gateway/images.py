@@ -228,8 +228,10 @@ def login(registry: str) -> tuple[str, str] | None:
             f"the stored login of {registry} cannot be read: {error}",
             hint=f"run `docker logout {registry}` and `docker login {registry}` on this gateway",
         ) from None
-    if found.get("username"):
-        return found["username"], found["password"]
+    # A credential helper's answer has the names in capitals.
+    for user, password in (("username", "password"), ("Username", "Password")):
+        if found.get(user):
+            return found[user], found[password]
     if found:
         raise RegistryError(
             f"the stored login of {registry} is a token that only Docker itself can use",

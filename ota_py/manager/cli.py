@@ -9,6 +9,7 @@ import click
 from ota_py import __version__
 from ota_py import cli as boundary
 from ota_py.manager.parts import Parts
+from ota_py.manager.secrets import hidden_passphrases
 
 # What `--help` shows; the commands' own help says the rest.
 COMMANDS = {
@@ -71,6 +72,7 @@ def command(ctx: click.Context, config: str | None) -> None:
 
     Exit statuses are listed in docs/reference/exit-status.md.
     """
+    ctx.with_resource(hidden_passphrases())
     ctx.obj = Parts(config)
 
 

@@ -179,7 +179,6 @@ def _made(config: Config, store: Store) -> dict[str, str]:
         "keys": str(_key_path(config, "release").parent),
         "root": str(config.repository.root),
         "repository": store.url,
-        "database": config.server.database.rpartition("@")[2],
         "operator_token": str(config.control_plane.token_file),
         **({"admin_password": str(password)} if (password := admin_password_path(config)).exists() else {}),
     }

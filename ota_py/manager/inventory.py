@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from ota_py import names
 from ota_py.errors import ConfigError, ControlPlaneError
+from ota_py.manager.processes import run_command
 from ota_py.manager.project import environment, project_root
 
 # The group that holds every gateway, in static inventories and in the control plane's.
@@ -37,18 +39,18 @@ def load_deliveries(inventory: Path, config: Path) -> dict[str, str]:
         raise ConfigError(
             f"there is no inventory at {inventory}", hint="name it as ansible.inventory in ota.toml"
         )
-    from ansible_runner.interface import get_inventory
-
-    said, complaint = get_inventory(  # type: ignore[no-untyped-call]
-        "list",
-        [str(inventory)],
-        response_format="json",
-        quiet=True,
-        host_cwd=str(project_root()),
-        envvars=environment(config),
+    # Not by ansible-runner, which would leave a directory behind, with the whole environment in it.
+    done = run_command(
+        ["ansible-inventory", "--list", "--inventory", str(inventory)],
+        cwd=project_root(),
+        env=environment(config) | {"ANSIBLE_VERBOSITY": "0"},  # more would stand before the JSON
     )
-    if not isinstance(said, Mapping):
-        raise ConfigError(f"Ansible cannot read the inventory {inventory}: {str(complaint)[:500]}")
+    try:
+        said = json.loads(done.stdout)
+    except ValueError:
+        said = None
+    if done.returncode or not isinstance(said, Mapping):
+        raise ConfigError(f"Ansible cannot read the inventory {inventory}: {done.stderr.strip()[:500]}")
     return deliveries(said)
 
 

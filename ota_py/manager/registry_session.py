@@ -88,11 +88,12 @@ class RegistrySession:
         headers = {"Accept": accept}
         if authorization := self._authorizations.get((image.registry, image.path)):
             headers["Authorization"] = authorization
-        scheme = "http" if image.registry in self._insecure else "https"
         host = DOCKER_HUB_API if image.registry == DOCKER_HUB else image.registry
-        return self._send(
-            image, f"{scheme}://{host}/v2/{image.path}/{kind}/{name}", headers=headers, stream=stream
-        )
+        url = f"{self._scheme(image)}://{host}/v2/{image.path}/{kind}/{name}"
+        return self._send(image, url, headers=headers, stream=stream)
+
+    def _scheme(self, image: Reference) -> str:
+        return "http" if image.registry in self._insecure else "https"
 
     def _authorize(self, image: Reference, challenge: str) -> str:
         scheme, _, parameters = challenge.partition(" ")
@@ -102,8 +103,11 @@ class RegistrySession:
         if scheme.lower() != "bearer":
             raise _denied(image, "it asks for a user name and a password")
         given = parse_dict_header(parameters)  # type: ignore[no-untyped-call]
+        realm = given.get("realm") or ""
+        if login and not realm.startswith(("https:", f"{self._scheme(image)}:")):
+            raise _denied(image, "its token service would be told the password without TLS")
         query = {"service": given.get("service", ""), "scope": f"repository:{image.path}:pull"}
-        answer = self._send(image, given.get("realm") or "", params=query, auth=login)
+        answer = self._send(image, realm, params=query, auth=login)
         if not answer.ok:
             raise _denied(image, f"its token service answered {answer.status_code}")
         token = answer.json()
@@ -171,6 +175,8 @@ def _login(registry: str) -> tuple[str, str] | None:
         found = auth.load_config().resolve_authconfig(registry)  # type: ignore[no-untyped-call]
     except DockerException as error:
         raise RegistryError(f"the stored login of {registry} cannot be read: {error}") from None
-    if not found or not found.get("username"):
-        return None
-    return found["username"], found["password"]
+    # A credential helper's answer has the names in capitals.
+    for user, password in (("username", "password"), ("Username", "Password")):
+        if found and found.get(user):
+            return found[user], found[password]
+    return None

@@ -79,6 +79,7 @@ class BackgroundPlay:
         self._thread, self._runner = run_async(  # type: ignore[no-untyped-call]
             **runner_arguments(play, self._directory),
             event_handler=self._take,
+            status_handler=self._forget_environment,
             cancel_callback=lambda: self._cancelled,
         )
 
@@ -100,6 +101,12 @@ class BackgroundPlay:
     def status(self) -> int:
         """Exit status of ansible-playbook."""
         return int(self._runner.rc if self._runner.rc is not None else 1)
+
+    def _forget_environment(self, status: Event, runner_config: object) -> None:
+        """Remove the file in which the runner keeps the whole environment, with the secrets in it."""
+        if status.get("status") == "running":
+            for path in self._directory.glob("artifacts/*/command"):
+                path.unlink()
 
     def _take(self, event: Event) -> bool:
         data = event.get("event_data", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,23 @@ import click
 from ota_py.errors import ConfigError, ConflictError, KeyFileError, UsageError
 
 SECRET_MODE = 0o600
+_VARIABLE = re.compile(r"OTA_[A-Z]+_PASSPHRASE")
+# What the environment gave, by variable; see `hidden_passphrases`.
+_hidden: dict[str, str] = {}
+
+
+@contextmanager
+def hidden_passphrases() -> Iterator[None]:
+    """Passphrases are not in the environment, which every program that is started is given; we know them."""
+    taken = _in_environment()
+    _hidden.update(taken)
+    for name in taken:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        _hidden.clear()
+        os.environ.update(taken)
 
 
 def read_secret(path: Path, what: str) -> str:
@@ -77,6 +95,8 @@ class Passphrases:
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._given = _read_descriptor(descriptor) if descriptor is not None else None
+        # Its own copy: this object also goes to the process beside `serve`.
+        self._variables = _in_environment() | _hidden
         self._remembered: dict[str, str] = {}
 
     def getter(self, role: str, uri: str) -> Callable[[], str]:
@@ -85,7 +105,7 @@ class Passphrases:
 
     def given(self, role: str) -> str | None:
         """The passphrase that was given without asking, or None."""
-        return self._given if self._given is not None else os.environ.get(_variable(role)) or None
+        return self._given if self._given is not None else self._variables.get(_variable(role)) or None
 
     def new(self, role: str, *, unencrypted: bool) -> str | None:
         """The passphrase for a new key: given, or asked for twice; None or empty for none.
@@ -132,6 +152,10 @@ class Passphrases:
         return asked
 
 
+def _in_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if _VARIABLE.fullmatch(name)}
+
+
 def _variable(role: str) -> str:
     return f"OTA_{role.upper()}_PASSPHRASE"
 
@@ -140,5 +164,7 @@ def _read_descriptor(descriptor: int) -> str:
     try:
         with os.fdopen(descriptor, encoding="utf-8", closefd=False) as file:
             return file.readline().rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UsageError(f"--passphrase-fd {descriptor} cannot be read: {error}") from None
+    except UnicodeDecodeError:  # whose message has a byte of it
+        raise UsageError(f"--passphrase-fd {descriptor} gives no text in UTF-8") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ota_py.errors import ConfigError
@@ -9,6 +10,7 @@ from ota_py.errors import ConfigError
 SQLITE_BUSY_SECONDS = 20
 # WAL lets polls read while a report is written; NORMAL syncs at checkpoints, which a WAL database survives.
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
+URL_HINT = "write the special characters of a password as %XX: %2F for /, %40 for @, %25 for %"
 LIBPQ_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
 
 
@@ -29,6 +31,19 @@ def database_settings(url: str) -> dict[str, Any]:
         "the database URL is neither sqlite:///FILE nor postgresql://...",
         hint="for example sqlite:///control-plane.sqlite3 or postgresql://ota@localhost/ota",
     )
+
+
+def shown_database(url: str) -> str:
+    """A database URL as messages show it: without user, password and options.
+
+    Raises:
+        ConfigError: see `database_settings`.
+    """
+    settings = database_settings(url)
+    if url.startswith("sqlite:"):
+        return url
+    host, port = settings.get("HOST", ""), settings.get("PORT", "")
+    return f"postgresql://{host}{f':{port}' if port else ''}/{settings.get('NAME', '')}"
 
 
 def _sqlite(path: str) -> dict[str, Any]:
@@ -52,8 +67,12 @@ def _postgresql(url: str) -> dict[str, Any]:
     try:
         parts = conninfo_to_dict(url)
     except ProgrammingError as error:
-        raise ConfigError(f"the PostgreSQL URL is not valid: {str(error).strip()}") from None
+        # What libpq quotes may be the password.
+        words = re.sub(r'"[^"]*"', '"..."', str(error).strip())
+        raise ConfigError(f"the PostgreSQL URL is not valid: {words}", hint=URL_HINT) from None
     named = {name: str(parts.pop(key)) for key, name in LIBPQ_NAMES.items() if key in parts}
+    if not re.fullmatch("[0-9,]*", named.get("PORT", "")):
+        raise ConfigError("the PostgreSQL URL has a port that is no number", hint=URL_HINT)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": None,

@@ -90,6 +90,21 @@ def test_the_stored_login_is_used(server: Server, stored: Path):
         assert server.scopes == ["/token?service=s&scope=repository%3Ashop%2Fapp%3Apull"]
 
 
+@pytest.mark.case("A33")
+def test_a_login_that_a_helper_keeps_is_used_and_not_told(
+    server: Server, stored: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    helper = stored.with_name("docker-credential-shop")
+    helper.write_text('#!/bin/sh\ncat >&2\nprintf \'{"Username": "shop", "Secret": "secret"}\'\n')
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", str(stored.parent), prepend=":")
+    stored.write_text(json.dumps({"credsStore": "shop"}))
+    with caplog.at_level("DEBUG"):
+        assert read(server) == b"blob"
+    assert "secret" not in caplog.text
+    assert BASIC not in caplog.text
+
+
 def test_without_a_login_the_error_says_what_to_do(server: Server, stored: Path):
     with pytest.raises(RegistryError, match="denied access to shop/app") as caught:
         read(server)

@@ -50,6 +50,7 @@ def test_a33_the_runners_files_are_private_and_removed(
     (tmp_path / "ansible.cfg").touch()
     (tmp_path / "private").mkdir()
     monkeypatch.setenv("OTA_PROJECT", str(tmp_path))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "5ecret-of-the-store")
     monkeypatch.setattr(runner.tempfile, "tempdir", str(tmp_path / "private"))
     inventory = tmp_path / "hosts.yml"
     inventory.write_text("all: {}\n")
@@ -59,6 +60,9 @@ def test_a33_the_runners_files_are_private_and_removed(
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
     assert running.wait(60)
     assert running.status == 0
+    artifacts = [path.read_text() for path in made.rglob("*") if path.is_file()]
+    assert artifacts
+    assert not [text for text in artifacts if "5ecret" in text]
     running.close()
     assert list((tmp_path / "private").iterdir()) == []
 

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.case("A33")
 
 PASSWORD = "mqtt-5ecret-of-a-gateway"
 TOKEN = "ota_t0ken-of-a-gateway"
+PASSPHRASE = "passphrase-0f-the-release-key"
+STORE_SECRET = "5ecret-of-the-store"
 
 
 def environment(fleet: Fleet, tmp_path: Path) -> dict[str, str]:
@@ -35,13 +37,19 @@ def test_a_rollout_shows_no_token_and_leaves_nothing(fleet: Fleet, tmp_path: Pat
     words = ["rollout", "--version", fleet.version, "--gateways", a]
     argv = [*MANAGER, "--config", str(fleet.config), *words]
     temporary = tmp_path / "temporary"
-    seen = watch(argv, fleet.directory, environment(fleet, tmp_path), temporary)
+    given = {"OTA_RELEASE_PASSPHRASE": PASSPHRASE, "AWS_SECRET_ACCESS_KEY": STORE_SECRET}
+    seen = watch(argv, fleet.directory, environment(fleet, tmp_path) | given, temporary)
 
     assert seen.status == 40
     assert "Apply the update" in seen.texts[str(temporary / "ansible.log")]
-    check_kept(seen, (fleet.directory / "operator-token").read_text().strip(), fleet.tokens[a])
+    token = (fleet.directory / "operator-token").read_text().strip()
+    # Of the environment the passphrase is ours, and nobody else is given it.
+    environments = seen.texts.pop("environments")
+    assert STORE_SECRET in environments, "no process below the command was seen"
+    assert PASSPHRASE not in environments
+    check_kept(seen, token, fleet.tokens[a], PASSPHRASE, STORE_SECRET)
     assert list(seen.modes.values()) == [0o700]
-    assert list(temporary.glob("ota-rollout-*")) == [], "removed, though the rollout failed"
+    assert [path.name for path in temporary.iterdir()] == ["ansible.log"], "all else is removed"
 
 
 def test_sigterm_leaves_no_private_directory(fleet: Fleet, tmp_path: Path) -> None:

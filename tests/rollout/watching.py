@@ -17,7 +17,8 @@ class Watched:
 
     Attributes:
         status: exit status.
-        texts: by where it stood: output, arguments of processes, contents of files.
+        texts: by where it stood: output, arguments of processes, environments of the processes below the
+            command, contents of files.
         modes: permission bits of the private directories of ansible-runner, by path.
     """
 
@@ -35,7 +36,7 @@ def watch(argv: list[str], directory: Path, env: dict[str, str], temporary: Path
     seen = Watched()
     process = start(argv, directory, env, temporary)
     over = threading.Event()
-    watcher = threading.Thread(target=_look, args=(seen, temporary, over))
+    watcher = threading.Thread(target=_look, args=(seen, process.pid, temporary, over))
     watcher.start()
     try:
         seen.texts["output"], _ = process.communicate(timeout=SECONDS)
@@ -61,12 +62,19 @@ def start(argv: list[str], directory: Path, env: dict[str, str], temporary: Path
     )
 
 
-def _look(seen: Watched, temporary: Path, over: threading.Event) -> None:
+def _look(seen: Watched, command: int, temporary: Path, over: threading.Event) -> None:
     arguments: set[str] = set()
-    while not over.wait(0.1):
+    environments: set[str] = set()
+    is_over = False
+    while not is_over:
+        is_over = over.wait(0.1)  # and then a last look
+        parents: dict[str, str] = {}
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             arguments.add(_read(path).replace("\0", " "))
+            parents[path.parent.name] = _parent(path.with_name("stat"))
+        environments |= {_read(Path(f"/proc/{pid}/environ")) for pid in _below(str(command), parents)}
         seen.texts["arguments"] = "\n".join(arguments)
+        seen.texts["environments"] = "\n".join(environments)
         for path in temporary.rglob("*"):
             try:
                 mode = path.lstat().st_mode
@@ -76,6 +84,18 @@ def _look(seen: Watched, temporary: Path, over: threading.Event) -> None:
                 seen.modes[str(path)] = stat.S_IMODE(mode)
             if stat.S_ISREG(mode):
                 seen.texts[str(path)] = _read(path)
+
+
+def _parent(stat_file: Path) -> str:
+    """The parent of a process; its own name, in brackets before, may have anything in it."""
+    fields = _read(stat_file).rpartition(")")[2].split()
+    return fields[1] if fields else ""
+
+
+def _below(command: str, parents: dict[str, str]) -> set[str]:
+    """The processes that a command started, and those that these did."""
+    found = {pid for pid, parent in parents.items() if parent == command}
+    return found.union(*(_below(pid, parents) for pid in found))
 
 
 def _read(path: Path) -> str:

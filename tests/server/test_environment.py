@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ota_py.errors import ConfigError
-from ota_py.server.database import database_settings
+from ota_py.server.database import database_settings, shown_database
 from ota_py.server.environment import (
     MqttSettings,
     ServerSettings,
@@ -91,6 +91,26 @@ def test_postgresql_urls_are_read_as_libpq_reads_them() -> None:
 def test_other_urls_are_refused_without_showing_a_password(url: str) -> None:
     with pytest.raises(ConfigError, match="URL"):
         database_settings(url)
+
+
+@pytest.mark.case("A33")
+@pytest.mark.parametrize(
+    "url", ["postgresql://ota:p%zzCANARY@h/db", "postgresql://ota:CANARY x@h/db", "postgresql://ota:CANARY/x@h/db"]
+)
+def test_a_password_that_is_not_written_as_a_url_wants_it_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        database_settings(url)
+    assert "the PostgreSQL URL" in caught.value.message
+    assert "%40 for @" in caught.value.hint
+    assert "CANARY" not in str(caught.value.as_dict())
+
+
+@pytest.mark.case("A33")
+@pytest.mark.parametrize(
+    "url", ["postgresql://ota:CANARY@h:5433/fleet", "postgresql://h:5433/fleet?user=ota&password=CANARY"]
+)
+def test_a_database_is_shown_without_its_password(url: str) -> None:
+    assert shown_database(url) == "postgresql://h:5433/fleet"
 
 
 def test_sqlite_runs_with_wal_and_a_busy_timeout(db: None) -> None:

@@ -75,11 +75,13 @@ def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | 
     from ota_py.manager.initial_config import render_config
     from ota_py.manager.initialise import initialise, unencrypted_keys
     from ota_py.manager.secrets import Passphrases
+    from ota_py.server.database import shown_database
 
     text = render_config(options.pop("fleet"), _tables(options))
     parts.config = parse_config(tomllib.loads(text), config_path(parts.config_option))
     make = partial(_make_control_plane, admin=admin)
     made = initialise(parts.config, text, parts.store, Passphrases(passphrase_fd), make)
+    made["database"] = shown_database(parts.config.server.database)
     for path in unencrypted_keys(parts.config):
         click.secho("warning: ", fg="yellow", nl=False, err=True)
         click.echo(f"{path} is not encrypted (0600): there was no passphrase", err=True)

@@ -38,6 +38,7 @@ def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bo
     from ota_py.errors import UsageError
     from ota_py.manager.secrets import Passphrases
     from ota_py.manager.upkeep import start
+    from ota_py.server.database import shown_database
     from ota_py.server.setup import migrate
 
     host, _, port = (listen or parts.config.server.listen).rpartition(":")
@@ -48,7 +49,7 @@ def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bo
     migrate(settings)
     start(parts.config, Passphrases())
     url = parts.config.control_plane.url
-    click.echo(f"Control plane on {host}:{port}, database {settings.database.split('@')[-1]}")
+    click.echo(f"Control plane on {host}:{port}, database {shown_database(settings.database)}")
     click.echo(f"Admin: {url}/admin/   API: {url}/api/v1/   Stop: Ctrl-C")
     _run(host, int(port), workers, access_log)
     click.echo("The control plane has stopped.")
