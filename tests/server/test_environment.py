@@ -95,7 +95,8 @@ def test_other_urls_are_refused_without_showing_a_password(url: str) -> None:
 
 @pytest.mark.case("A33")
 @pytest.mark.parametrize(
-    "url", ["postgresql://ota:p%zzCANARY@h/db", "postgresql://ota:CANARY x@h/db", "postgresql://ota:CANARY/x@h/db"]
+    "url",
+    ["postgresql://ota:p%zzCANARY@h/db", "postgresql://ota:CANARY x@h/db", "postgresql://ota:CANARY/x@h/db"],
 )
 def test_a_password_that_is_not_written_as_a_url_wants_it_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
