@@ -22,6 +22,7 @@ from ota_py.trust.carriers import DirectoryCarrier
 from ota_py.trust.client import TrustClient
 from ota_py.trust.initialising import initialise
 from ota_py.trust.key_files import generate_key
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.releasing import release
 from ota_py.trust.repository import Repository
 from ota_py.trust.signers import load_signer
@@ -104,7 +105,9 @@ def _repository(directory: Path) -> tuple[bytes, str]:
     for number in range(UPDATES):
         raw = _manifest(f"1.{number}.0").to_bytes()
         repository = Repository(store, root)
-        release(repository, raw, {}, [signers["release"]], signers["online"], datetime.now(UTC))
+        release(
+            repository, raw, {}, [signers["release"]], OnlineSigners.one(signers["online"]), datetime.now(UTC)
+        )
     return root, (directory / "repository").as_uri() + "/"
 
 

@@ -11,19 +11,17 @@ from securesystemslib.signer import Signer
 
 from ota_py.errors import ConfigError, ControlPlaneError, OtaError
 from ota_py.manager.config import KeysSection
-from ota_py.manager.keys import keys_here, open_keys
+from ota_py.manager.keys import GIVEN, keys_here, online_signers, open_keys
 from ota_py.manager.parts import Parts
 from ota_py.manager.registered import tell_signers
 from ota_py.manager.root_file import name_keys, replace_file, wanted_uris
 from ota_py.manager.secrets import Passphrases
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.repository import Repository
 from ota_py.trust.request import SigningRequest, write_request
 from ota_py.trust.root_change import role_keys
-from ota_py.trust.root_publish import needs_online, publish_root
+from ota_py.trust.root_publish import publish_root, to_sign_online
 from ota_py.trust.signing import Signing
-
-# Whose passphrase is asked for where a key is given by --key: $OTA_SIGNING_PASSPHRASE.
-GIVEN = "signing"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def sign_here(
         signers += keys_here([uri], known, GIVEN, passphrases)
     if keys:
         for role in ("root", "release"):
-            signers += keys_here(getattr(keys, role), known, role, passphrases)
+            signers += keys_here(keys.of(role), known, role, passphrases)
     return signing.signed_by(signers)
 
 
@@ -86,7 +84,7 @@ def publish_change(
     The control plane is told whose signatures of updates count now; where it is away, nothing waits for it.
 
     Args:
-        given: URIs of keys that ota.toml does not name; the online key may be among them.
+        given: URIs of keys that ota.toml does not name; online keys may be among them.
         file: where the request is, or goes to if `publish FILE` must be run again.
         new: URIs of new keys by role, which ota.toml is to name.
 
@@ -94,13 +92,9 @@ def publish_change(
         SignatureError, ConflictError, KeyFileError, StoreError: see `publish_root`.
     """
     signing = Signing(request)
-    online = None
-    if needs_online(parts.store, signing):
-        known = role_keys(signing.after, "online").keys
-        found = keys_here(parts.config.keys.online, known, "online", passphrases)
-        for uri in given:
-            found += keys_here([uri], known, GIVEN, passphrases)
-        online = found[0] if found else None
+    online = OnlineSigners()
+    if to_sign_online(parts.store, signing):
+        online = online_signers(parts.config.keys, signing.after, given, passphrases)
     raw = publish_root(parts.store, request, online, now, parts.config.expiry.lifetimes)
     replace_file(parts.config.repository.root, raw)
     wanted = wanted_uris(parts.config, signing.after, new or {})

@@ -32,7 +32,7 @@ DOCKER_HUB = "docker.io"
 # what is checked knows the directory that relative paths start from.
 OPTIONAL_TABLES = ("keys", "expiry", "registry", "server", "ansible", "defaults")
 
-Role = Literal["root", "release", "online"]
+Role = Literal["root", "release", "snapshot", "timestamp"]
 
 
 def _directory(info: ValidationInfo) -> Path:
@@ -130,9 +130,18 @@ class KeysSection(Section):
     release: KeyUris = Field(
         default=["file:keys/release.pem"], description="URI or list of URIs: signs manifests and targets"
     )
-    online: KeyUris = Field(
-        default=["file:keys/online.pem"], description="URI or list of URIs: signs snapshot and timestamp"
+    snapshot: KeyUris = Field(
+        default=["file:keys/online.pem"], description="URI or list of URIs: says which list is in force"
     )
+    timestamp: KeyUris = Field(
+        default=["file:keys/online.pem"],
+        description="URI or list of URIs: says that it still is; may be the snapshot's key",
+    )
+
+    def of(self, role: str) -> list[str]:
+        """The URIs of one role."""
+        uris: list[str] = getattr(self, role)
+        return uris
 
 
 class ExpirySection(Section):
@@ -147,11 +156,17 @@ class ExpirySection(Section):
         le=3650,
         description="days that the list of updates holds; each release and `renew --release` sign it anew",
     )
-    online: int = Field(
-        default=LIFETIMES.online,
+    snapshot: int = Field(
+        default=LIFETIMES.snapshot,
         ge=1,
         le=3650,
-        description="days that snapshot and timestamp hold; `renew`, or `serve` by itself, before",
+        description="days that the snapshot holds; each release, `renew`, or `serve` by itself, before",
+    )
+    timestamp: int = Field(
+        default=LIFETIMES.timestamp,
+        ge=1,
+        le=3650,
+        description="days that the timestamp holds; each release, `renew`, or `serve` by itself, before",
     )
     warn_percent: int = Field(
         default=33, ge=1, le=99, description="warn when so much of its time, or less, is left"
@@ -160,7 +175,7 @@ class ExpirySection(Section):
     @property
     def lifetimes(self) -> Lifetimes:
         """The days, as the trust library takes them."""
-        return Lifetimes(self.root, self.release, self.online)
+        return Lifetimes(self.root, self.release, self.snapshot, self.timestamp)
 
 
 class RegistrySection(Section):
@@ -208,7 +223,7 @@ class ServerSection(Section):
     )
     https: bool = Field(default=False, description="the admin is reached by HTTPS only")
     renew: bool = Field(
-        default=False, description="renew snapshot and timestamp by itself; takes the online key of `[keys]`"
+        default=False, description="renew timestamp, and snapshot where its key is here, by itself"
     )
     freshness_file: Location = Field(
         default=Path("freshness.json"), description="where it notes how fresh the repository is"

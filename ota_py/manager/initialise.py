@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
 
 from securesystemslib.signer import Signer
 
 from ota_py.errors import ConfigError, ConflictError
-from ota_py.manager.config import Config, Role
-from ota_py.manager.secrets import Passphrases
+from ota_py.manager.config import Config
+from ota_py.manager.secrets import ONLINE_KEY, Passphrases
 from ota_py.trust import initialising, layout
 from ota_py.trust.key_files import generate_key, public_path, write_public
 from ota_py.trust.signers import FILE_SCHEME, load_signer
@@ -21,6 +20,8 @@ from ota_py.trust.store import Store
 
 ADMIN_PASSWORD_FILE = "admin-password"
 SQLITE = "sqlite:///"
+# Snapshot and timestamp begin with one key.
+NEW_KEYS = ("root", "release", ONLINE_KEY)
 # SQLite writes these beside its database.
 SQLITE_SUFFIXES = ("-wal", "-shm", "-journal")
 
@@ -51,14 +52,14 @@ def initialise(
     refuse_existing(config, store)
     with _all_or_nothing(_files(config), _store_directory(config)):
         config.path.parent.mkdir(parents=True, exist_ok=True)
-        signers = {role: _make_key(config, role, passphrases) for role in get_args(Role)}
+        signers = {role: _make_key(config, role, passphrases) for role in NEW_KEYS}
         make_control_plane(config)
         root = initialising.initialise(
             store,
             signers["root"],
             signers["release"].public_key,
             signers["release"],
-            signers["online"],
+            signers[ONLINE_KEY],
             datetime.now(UTC),
             config.expiry.lifetimes,
         )
@@ -86,7 +87,7 @@ def refuse_existing(config: Config, store: Store) -> None:
 
 def _files(config: Config) -> list[Path]:
     """Every file that `init` writes."""
-    keys = [_key_path(config, role) for role in get_args(Role)]
+    keys = [_key_path(config, role) for role in NEW_KEYS]
     database = sqlite_file(config)
     return [
         config.path,
@@ -102,7 +103,7 @@ def _files(config: Config) -> list[Path]:
 
 def unencrypted_keys(config: Config) -> list[Path]:
     """The new keys that anybody can use who reads their files."""
-    paths = [_key_path(config, role) for role in get_args(Role)]
+    paths = [_key_path(config, role) for role in NEW_KEYS]
     return [path for path in paths if b"ENCRYPTED" not in path.read_bytes()]
 
 
@@ -118,8 +119,8 @@ def _store_directory(config: Config) -> list[Path]:
     return [Path(store.removeprefix(FILE_SCHEME))] if store.startswith(f"{FILE_SCHEME}/") else []
 
 
-def _key_path(config: Config, role: Role) -> Path:
-    uri: str = getattr(config.keys, role)[0]
+def _key_path(config: Config, role: str) -> Path:
+    uri = config.keys.of("timestamp" if role == ONLINE_KEY else role)[0]
     if not uri.startswith(FILE_SCHEME):
         raise ConfigError(f"init makes keys in files, not at {uri}")
     return Path(uri.removeprefix(FILE_SCHEME))
@@ -130,7 +131,7 @@ def admin_password_path(config: Config) -> Path:
     return config.path.parent / ADMIN_PASSWORD_FILE
 
 
-def _make_key(config: Config, role: Role, passphrases: Passphrases) -> Signer:
+def _make_key(config: Config, role: str, passphrases: Passphrases) -> Signer:
     path = _key_path(config, role)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     passphrase = passphrases.new(role, unencrypted=not sys.stdin.isatty())

@@ -15,7 +15,6 @@ from tuf.api.metadata import Root
 from ota_py.cli import echo_json
 from ota_py.errors import UsageError
 from ota_py.manager.carry_out import publish_change, request_path, sign_here
-from ota_py.manager.config import Role
 from ota_py.manager.confirm import confirm
 from ota_py.manager.key_report import plan_json, plan_lines, published_json, published_lines
 from ota_py.manager.new_key import Source, make_role_key, read_source
@@ -23,13 +22,18 @@ from ota_py.manager.parts import Parts
 from ota_py.manager.registered import compare_registered
 from ota_py.manager.request_words import missing_lines
 from ota_py.manager.root_plan import Plan, plan
-from ota_py.manager.secrets import Passphrases
+from ota_py.manager.secrets import ONLINE_KEY, Passphrases
 from ota_py.trust.key_files import public_path
 from ota_py.trust.request import SigningRequest, write_request
-from ota_py.trust.root_change import RoleKeys, find_key, role_keys, with_key, without_key
+from ota_py.trust.root_change import ONLINE, RoleKeys, find_key, role_keys, with_key, without_key
 from ota_py.trust.signers import FILE_SCHEME
 from ota_py.trust.signing import Signing
 from ota_py.trust.verify import parse_root
+
+
+def roles_of(name: str) -> tuple[str, ...]:
+    """The roles that a word of the command line means."""
+    return ONLINE if name == ONLINE_KEY else (name,)
 
 
 class Change:
@@ -48,11 +52,21 @@ class Change:
     def _root(self) -> Root:
         return parse_root(self._parts.newest_root)
 
-    def role(self, role: Role) -> RoleKeys:
-        """The keys of a role as they are now."""
-        return role_keys(self._root, role)
+    def role(self, role: str) -> RoleKeys:
+        """The keys of a role as they are now; those of `online` where snapshot and timestamp share them.
 
-    def find(self, role: Role, beginning: str | None) -> str:
+        Raises:
+            UsageError: they do not.
+        """
+        first, *others = (role_keys(self._root, each) for each in roles_of(role))
+        if any((each.ids, each.threshold) != (first.ids, first.threshold) for each in others):
+            raise UsageError(
+                "snapshot and timestamp have keys of their own",
+                hint="name one of the two; `keys list` shows their keys",
+            )
+        return first
+
+    def find(self, role: str, beginning: str | None) -> str:
         """The id of the key of a role that is to go.
 
         Raises:
@@ -68,12 +82,12 @@ class Change:
         return find_key(now, role, beginning or "").keyid
 
     @contextmanager
-    def new_key(self, role: Role, to: str | None) -> Iterator[Source]:
+    def new_key(self, role: str, to: str | None) -> Iterator[Source]:
         """The key that comes: named, or made beside that of ota.toml, and removed when the block fails."""
         if to:
             yield read_source(to, self.passphrases)
             return
-        now: str = getattr(self._parts.config.keys, role)[0]
+        now = self._parts.config.keys.of(roles_of(role)[0])[0]
         if not now.startswith(FILE_SCHEME):
             raise UsageError(f"the {role} key is {now}", hint="make the new key there, and name it by --to")
         directory = Path(now.removeprefix(FILE_SCHEME)).parent
@@ -87,17 +101,17 @@ class Change:
                 public_path(path).unlink()
             raise
 
-    def replace(self, role: Role, gone: str, source: Source, *, resign_default: str | None = None) -> None:
+    def replace(self, role: str, gone: str, source: Source, *, resign_default: str | None = None) -> None:
         """Put a key in the place of another one, with the threshold as it is."""
         now = self.role(role)
         threshold = self._options.get("threshold") or now.threshold
         wanted = without_key(with_key(now, source.key, threshold), gone, threshold)
-        self.carry_out({role: wanted}, role, [source], resign_default=resign_default)
+        self.carry_out(role, wanted, [source], resign_default=resign_default)
 
     def carry_out(
         self,
-        changes: Mapping[str, RoleKeys],
-        role: Role | None,
+        role: str | None,
+        wanted: RoleKeys | None,
         sources: Sequence[Source],
         *,
         resign_default: str | None = None,
@@ -105,12 +119,14 @@ class Change:
         """Show the change, ask, sign it with the keys that are here, and publish it or write the request.
 
         Args:
-            role: whose keys change.
+            role: whose keys change; None: nobody's, root is signed anew.
+            wanted: what they become.
             sources: the new keys.
             resign_default: what `--resign` means where it is not given; None: it must be.
         """
         options = self._options
         resign = options["resign"] or resign_default
+        changes = dict.fromkeys(roles_of(role), wanted) if role and wanted else {}
         now = datetime.now(UTC)
         planned = plan(
             self._parts.store,
@@ -133,9 +149,8 @@ class Change:
             self._pass_on(planned, request)
             return
         file = request_path(planned.signing, self._options["request"])
-        done = publish_change(
-            self._parts, request, given, self.passphrases, now, file, {role: new} if role else None
-        )
+        renamed = dict.fromkeys(changes, new)
+        done = publish_change(self._parts, request, given, self.passphrases, now, file, renamed)
         if options["as_json"]:
             echo_json(plan_json(planned) | published_json(done))
             return

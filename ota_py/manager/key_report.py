@@ -10,10 +10,11 @@ from tuf.api.metadata import Root
 from ota_py.errors import OtaError
 from ota_py.manager.carry_out import Published
 from ota_py.manager.freshness_words import freshness_json, state_words
-from ota_py.manager.request_words import ID_LENGTH, day, gateway_lines, request_lines
+from ota_py.manager.request_words import day, gateway_lines, request_lines
 from ota_py.manager.root_plan import Plan
 from ota_py.trust.freshness import FRESH, Freshness
 from ota_py.trust.key_files import describe_key
+from ota_py.trust.metadata import ID_LENGTH
 from ota_py.trust.root_change import KEY_ROLES, differences, role_keys
 
 
@@ -66,10 +67,10 @@ def keys_json(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness] 
     """Who may sign what, and how long what they signed holds; or why that is not known."""
     known = {} if isinstance(fresh, OtaError) else {each.role: freshness_json(each) for each in fresh}
     roles = {}
-    for role, names in KEY_ROLES.items():
+    for role, signs in KEY_ROLES.items():
         named = role_keys(root, role)
         roles[role] = {
-            "signs": list(names),
+            "signs": signs,
             "threshold": named.threshold,
             "keys": [{"id": key.keyid, "kind": describe_key(key)} for key in named.keys],
             "configured": uris[role],
@@ -87,9 +88,10 @@ def keys_lines(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness]
     """The same for people."""
     known = {} if isinstance(fresh, OtaError) else {each.role: each for each in fresh}
     lines = [f"root.json version {root.version}, until {day(root.expires)}"]
-    for role, names in KEY_ROLES.items():
+    for role, signs in KEY_ROLES.items():
         named = role_keys(root, role)
-        lines.append(f"{role}: {named.threshold} of {len(named.keys)} signs {' and '.join(names)}")
+        label = role if role == signs else f"{role} ({signs})"
+        lines.append(f"{label}: {named.threshold} of {len(named.keys)} must sign")
         lines += [f"  {key.keyid[:ID_LENGTH]}  {describe_key(key)}" for key in named.keys]
         lines.append(f"  ota.toml: {', '.join(uris[role])}")
         lines += _fresh_lines(known[role]) if role in known else []
@@ -99,6 +101,5 @@ def keys_lines(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness]
 
 
 def _fresh_lines(each: Freshness) -> list[str]:
-    signed = ", ".join(f"{name} version {version}" for name, version in each.versions.items())
-    lines = [f"  {signed}: {state_words(each)}"]
+    lines = [f"  version {each.version}: {state_words(each)}"]
     return lines if each.state == FRESH else [*lines, f"    {each.to_do}"]

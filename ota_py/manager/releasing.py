@@ -15,14 +15,14 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 
 from ota_py.errors import ConflictError
-from ota_py.manager.carry_out import GIVEN
 from ota_py.manager.config import KeysSection, Role
 from ota_py.manager.control_plane import Json
-from ota_py.manager.keys import keys_here, open_keys
+from ota_py.manager.keys import GIVEN, keys_here, online_signers, open_keys
 from ota_py.manager.publish import Places, Prepared
 from ota_py.manager.registered import record_of
 from ota_py.manager.secrets import Passphrases
 from ota_py.manifest import parse_manifest
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.releasing import (
     is_current,
     on_newest_list,
@@ -33,7 +33,7 @@ from ota_py.trust.releasing import (
 )
 from ota_py.trust.repository import Repository
 from ota_py.trust.request import SigningRequest, write_request
-from ota_py.trust.root_change import role_keys
+from ota_py.trust.root_change import ONLINE, role_keys
 from ota_py.trust.root_publish import check_complete
 from ota_py.trust.signing import TARGETS_NAME, Signing, manifest_documents
 
@@ -60,7 +60,7 @@ class Keys:
             KeyFileError: a key cannot be used.
         """
         known = role_keys(repository.root, role).keys
-        found = keys_here(getattr(self.section, role), known, role, self.passphrases)
+        found = keys_here(self.section.of(role), known, role, self.passphrases)
         return found + [
             signer for uri in self.given for signer in keys_here([uri], known, GIVEN, self.passphrases)
         ]
@@ -72,9 +72,11 @@ class Keys:
             KeyFileError: none is, or one cannot be used.
         """
         known = role_keys(repository.root, role).keys
-        return self.here(role, repository) or open_keys(
-            getattr(self.section, role), known, role, self.passphrases
-        )
+        return self.here(role, repository) or open_keys(self.section.of(role), known, role, self.passphrases)
+
+    def online(self, repository: Repository) -> OnlineSigners:
+        """Those of snapshot and timestamp that are here; see `here`."""
+        return online_signers(self.section, repository.root, self.given, self.passphrases)
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,13 @@ def create(
     signers = keys.here("release", repository) if file else keys.some("release", repository)
     signing = Signing(Signing(release_request(repository, raw, now)).signed_by(signers))
     say(f"signed with {_names(signers)}")
-    online = keys.here("online", repository) if file else keys.some("online", repository)
+    online = keys.online(repository)
+    if not file:
+        online.require(repository.root, *ONLINE)
     upload(repository, manifest, prepared.files)
-    if signing.missing() or not online:
+    if signing.missing() or online.lacking(repository.root):
         return _pass_on(signing, file or Path(f"update-{manifest.version}.request.json"))
-    publish_request(repository, signing.request, online[0], now)
+    publish_request(repository, signing.request, online, now)
     say(f"published to {repository.store.url}")
     return Released(signing, update=_register(places, manifest.version, say))
 
@@ -129,10 +133,12 @@ def renew_list(
     signers = keys.here("release", repository) if file else keys.some("release", repository)
     signing = Signing(Signing(renewal_request(repository, fleet, now)).signed_by(signers))
     say(f"signed with {_names(signers)}")
-    online = keys.here("online", repository) if file else keys.some("online", repository)
-    if signing.missing() or not online:
+    online = keys.online(repository)
+    if not file:
+        online.require(repository.root, *ONLINE)
+    if signing.missing() or online.lacking(repository.root):
         return _pass_on(signing, file or Path(f"list-{repository.targets.version + 1}.request.json"))
-    publish_request(repository, signing.request, online[0], now)
+    publish_request(repository, signing.request, online, now)
     return Released(signing)
 
 
@@ -162,7 +168,7 @@ def publish(
     signing = Signing(Signing(request).signed_by(keys.here("release", repository)))
     if signing.missing():
         return _pass_on(signing, file)
-    publish_request(repository, signing.request, keys.some("online", repository)[0], now)
+    publish_request(repository, signing.request, keys.online(repository), now)
     say(f"published to {repository.store.url}")
     if not manifests:
         return Released(signing)

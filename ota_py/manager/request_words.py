@@ -10,6 +10,7 @@ from tuf.api.metadata import Root, Targets
 
 from ota_py.manager.effect_lines import effect_lines
 from ota_py.manifest import Manifest, parse_manifest
+from ota_py.trust.metadata import ID_LENGTH
 from ota_py.trust.resigning import listed_versions
 from ota_py.trust.root_change import KEY_ROLES, RoleChange, differences, role_keys
 from ota_py.trust.signing import Signing, list_document, manifest_documents, root_document
@@ -17,7 +18,6 @@ from ota_py.trust.signing import Signing, list_document, manifest_documents, roo
 if TYPE_CHECKING:
     from ota_py.manager.releasing import Released
 
-ID_LENGTH = 16
 # python-tuf follows so many versions of root at one refresh.
 ROOTS_AT_ONCE = 256
 
@@ -107,7 +107,7 @@ def pass_on_lines(signing: Signing, file: Path) -> list[str]:
     """What becomes of a file that others must sign, or that is to be published elsewhere."""
     if not signing.missing():
         return [
-            "Nothing has changed yet. Where the online key is, run:",
+            "Nothing has changed yet. Where the snapshot and timestamp keys are, run:",
             f"  ota_manager.py publish {file}",
         ]
     return [

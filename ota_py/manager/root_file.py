@@ -58,7 +58,7 @@ def wanted_uris(config: Config, root: Root, new: Mapping[str, Sequence[str]]) ->
     wanted = {}
     for role in KEY_ROLES:
         named = set(role_keys(root, role).ids)
-        now: list[str] = getattr(config.keys, role)
+        now = config.keys.of(role)
         kept = [uri for uri in now if (keyid := _key_id(uri)) is None or keyid in named]
         found = [*kept, *new.get(role, []), *_beside(now, named)]
         unique = list(dict.fromkeys(found))
@@ -82,7 +82,7 @@ def name_keys(config: Config, wanted: Mapping[str, Sequence[str]]) -> None:
         result = parse_config(tomllib.loads(changed), config.path)
     except (tomllib.TOMLDecodeError, ConfigError):
         result = config
-    if any(getattr(result.keys, role) != list(uris) for role, uris in wanted.items()):
+    if any(result.keys.of(role) != list(uris) for role, uris in wanted.items()):
         raise ConfigError(f"{config.path} must name the new keys", hint=f"write there, under [keys]: {hint}")
     replace_file(config.path, changed.encode())
 

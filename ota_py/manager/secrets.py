@@ -16,6 +16,8 @@ import click
 from ota_py.errors import ConfigError, ConflictError, KeyFileError, UsageError
 
 SECRET_MODE = 0o600
+# What the key is called that both snapshot and timestamp have.
+ONLINE_KEY = "online"
 _VARIABLE = re.compile(r"OTA_[A-Z]+_PASSPHRASE")
 # What the environment gave, by variable; see `hidden_passphrases`.
 _hidden: dict[str, str] = {}
@@ -105,7 +107,9 @@ class Passphrases:
 
     def given(self, role: str) -> str | None:
         """The passphrase that was given without asking, or None."""
-        return self._given if self._given is not None else self._variables.get(_variable(role)) or None
+        if self._given is not None:
+            return self._given
+        return next((self._variables[name] for name in _variables(role) if self._variables.get(name)), None)
 
     def new(self, role: str, *, unencrypted: bool) -> str | None:
         """The passphrase for a new key: given, or asked for twice; None or empty for none.
@@ -122,7 +126,7 @@ class Passphrases:
         if not sys.stdin.isatty():
             raise UsageError(
                 f"there is no passphrase for the new {role} key, and no terminal to ask for one",
-                hint=f"set {_variable(role)}, give --passphrase-fd, or accept a key in the clear "
+                hint=f"set {_variables(role)[-1]}, give --passphrase-fd, or accept a key in the clear "
                 "with --unencrypted",
             )
         text = f"Passphrase for the {role} key (empty for none)"
@@ -145,7 +149,7 @@ class Passphrases:
         if not sys.stdin.isatty():
             raise KeyFileError(
                 f"the {role} key is encrypted, and there is no terminal to ask for its passphrase",
-                hint=f"set {_variable(role)}, or give --passphrase-fd",
+                hint=f"set {' or '.join(_variables(role))}, or give --passphrase-fd",
             )
         asked: str = click.prompt(f"Passphrase of the {role} key {uri}", hide_input=True, err=True)
         self.remember(uri, asked)
@@ -156,8 +160,10 @@ def _in_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if _VARIABLE.fullmatch(name)}
 
 
-def _variable(role: str) -> str:
-    return f"OTA_{role.upper()}_PASSPHRASE"
+def _variables(role: str) -> list[str]:
+    """Of a role's own, and of the one key that snapshot and timestamp may share."""
+    roles = [role, ONLINE_KEY] if role in ("snapshot", "timestamp") else [role]
+    return [f"OTA_{each.upper()}_PASSPHRASE" for each in roles]
 
 
 def _read_descriptor(descriptor: int) -> str:

@@ -1,7 +1,8 @@
-"""What `serve` does besides: it looks how fresh the repository is, and renews what the online key may.
+"""What `serve` does besides: it looks how fresh the repository is, and renews what the online keys may.
 
 A process of its own, because the server forks its workers, and what it finds goes to a file that they read.
-It opens no key but the online one. Of several that renew at once one succeeds: see `trust/freshening.py`.
+It opens no keys but those of timestamp and snapshot. Of several that renew at once one succeeds: see
+`trust/freshening.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import signal
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+
+from tuf.api.metadata import Snapshot, Timestamp
 
 from ota_py.errors import KeyFileError, OtaError
 from ota_py.manager.config import Config
@@ -36,12 +39,12 @@ def start(config: Config, passphrases: Passphrases) -> None:
     """Start it; it ends with this process, however that ends.
 
     Raises:
-        KeyFileError: it is to renew, and the online key cannot be opened.
+        KeyFileError: it is to renew, and the timestamp key cannot be opened.
     """
     if config.server.renew:
         repository = Parts(str(config.path)).repository
         # Here, where a person can be asked for the passphrase.
-        Keys(config.keys, passphrases).some("online", repository)
+        Keys(config.keys, passphrases).some("timestamp", repository)
     start_beside(run, str(config.path), passphrases)
 
 
@@ -83,19 +86,25 @@ def look(parts: Parts, passphrases: Passphrases, now: datetime) -> bool:
 
 def _renew(parts: Parts, passphrases: Passphrases, now: datetime) -> None:
     repository = parts.repository
-    if not is_due(repository, now):
+    if not (wanted := due(repository, now)):
         return
-    signers = Keys(parts.config.keys, passphrases).here("online", repository)
-    if not signers:
-        raise KeyFileError("server.renew is set, and the online key is not here")
-    renew(repository, signers[0], now)
-    logger.info("renewed until %s", repository.timestamp.expires)
+    online = Keys(parts.config.keys, passphrases).online(repository)
+    lacking = online.lacking(repository.root)
+    if Timestamp.type in lacking:
+        raise KeyFileError("server.renew is set, and the timestamp key is not here")
+    if wanted - set(lacking):
+        renew(repository, online, now)
+        logger.info("renewed until %s", repository.timestamp.expires)
 
 
-def is_due(repository: Repository, now: datetime) -> bool:
-    """Whether half of the time of snapshot or timestamp is gone."""
-    left = min(repository.timestamp.expires, repository.snapshot.expires) - now
-    return left < repository.lifetimes.of("timestamp") * RENEW_SHARE
+def due(repository: Repository, now: datetime) -> set[str]:
+    """Which of snapshot and timestamp have lost half of their time."""
+    expiries = {Snapshot.type: repository.snapshot.expires, Timestamp.type: repository.timestamp.expires}
+    return {
+        role
+        for role, expires in expiries.items()
+        if expires - now < repository.lifetimes.of(role) * RENEW_SHARE
+    }
 
 
 def _told(found: list[Freshness], problem: str, now: datetime) -> bytes:

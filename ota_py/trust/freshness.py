@@ -2,72 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
+from ota_py.trust.metadata import ID_LENGTH
 from ota_py.trust.repository import Repository
-from ota_py.trust.root_change import role_keys
+from ota_py.trust.root_change import ONLINE, role_keys
 
 FRESH, EXPIRING, EXPIRED = "fresh", "expiring", "expired"
-ID_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """What one kind of key signed.
+    """What the keys of one role signed.
 
     Attributes:
-        role: `root`, `release` or `online`.
+        role: one of `KEY_ROLES`.
+        version: of its metadata.
         expires: until when gateways take it.
+        days_left: whole days, 0 from the last one on.
         state: `fresh`, `expiring` (a person should act) or `expired` (gateways refuse new updates).
         to_do: who must run what, always given.
-        versions: of what it signed, by TUF role.
-        days_left: whole days, 0 from the last one on.
     """
 
     role: str
+    version: int
     expires: datetime
+    days_left: int
     state: str
     to_do: str
-    versions: dict[str, int]
-    days_left: int
 
 
 def assess(repository: Repository, now: datetime, warn_percent: int) -> list[Freshness]:
-    """How fresh a repository is, by kind of key.
+    """How fresh a repository is, by role.
 
     Args:
         now: with time zone.
         warn_percent: a role is `expiring` when so much of its lifetime, or less, is left.
     """
-    signed: dict[str, list[Root | Targets | Snapshot | Timestamp]] = {
-        "root": [repository.root],
-        "release": [repository.targets],
-        "online": [repository.snapshot, repository.timestamp],
+    signed: dict[str, Root | Targets | Snapshot | Timestamp] = {
+        "root": repository.root,
+        "release": repository.targets,
+        "snapshot": repository.snapshot,
+        "timestamp": repository.timestamp,
     }
-    return [_assess(repository, role, found, now, warn_percent) for role, found in signed.items()]
-
-
-def _assess(
-    repository: Repository,
-    role: str,
-    signed: Sequence[Root | Targets | Snapshot | Timestamp],
-    now: datetime,
-    warn_percent: int,
-) -> Freshness:
-    expires = min(each.expires for each in signed)
-    left = expires - now
-    return Freshness(
-        role,
-        expires,
-        _state(left, repository.lifetimes.of(signed[0].type) * (warn_percent / 100)),
-        _to_do(repository, role),
-        {each.type: each.version for each in signed},
-        max(left.days, 0),
-    )
+    found = []
+    for role, content in signed.items():
+        left = content.expires - now
+        state = _state(left, repository.lifetimes.of(content.type) * (warn_percent / 100))
+        to_do = _to_do(repository, role)
+        found.append(Freshness(role, content.version, content.expires, max(left.days, 0), state, to_do))
+    return found
 
 
 def _state(left: timedelta, warned: timedelta) -> str:
@@ -79,8 +66,8 @@ def _state(left: timedelta, warned: timedelta) -> str:
 def _to_do(repository: Repository, role: str) -> str:
     named = role_keys(repository.root, role)
     keys = ", ".join(key[:ID_LENGTH] for key in named.ids)
-    if role == "online":
-        return f"on the machine with the online key ({keys}): ota_manager.py renew"
+    if role in ONLINE:
+        return f"on the machine with the {role} key ({keys}): ota_manager.py renew"
     command = "keys renew" if role == "root" else "renew --release"
     who = "the holder of a" if named.threshold == 1 else f"{named.threshold} holders of a"
     return f"{who} {role} key ({keys}): ota_manager.py {command}"

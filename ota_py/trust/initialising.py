@@ -10,7 +10,16 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from ota_py.errors import ConflictError, StoreError
 from ota_py.trust import layout
-from ota_py.trust.metadata import JSON, LIFETIMES, Lifetimes, online_metadata, signed
+from ota_py.trust.metadata import (
+    JSON,
+    LIFETIMES,
+    Lifetimes,
+    OnlineSigners,
+    meta_of,
+    signed,
+    snapshot_metadata,
+    timestamp_metadata,
+)
 from ota_py.trust.store import Store
 from ota_py.trust.verify import check_keys
 
@@ -53,7 +62,9 @@ def initialise(
     check_keys(root)
     signed_root = signed(root, root_signer)
     targets = signed(Targets(expires=lifetimes.until(Targets.type, now)), release)
-    snapshot, timestamp = online_metadata(1, targets, 1, 1, online, now, lifetimes)
+    signers = OnlineSigners.one(online)
+    snapshot = snapshot_metadata(1, targets, 1, signers, now, lifetimes)
+    timestamp = timestamp_metadata(meta_of(1, snapshot), 1, signers, now, lifetimes)
     try:
         for name, data in zip(NAMES, (signed_root, targets, snapshot, timestamp), strict=True):
             store.put(layout.METADATA + name, data, JSON)

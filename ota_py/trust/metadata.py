@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from ota_py.errors import ConflictError, KeyFileError
 from ota_py.trust.verify import METADATA_VERSION_MAX
 
 JSON = "application/json"
+# As much of a key's id as people are shown.
+ID_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -26,17 +29,23 @@ class Lifetimes:
     Attributes:
         root: of root.json.
         release: of the list of updates.
-        online: of snapshot and timestamp.
+        snapshot, timestamp: of the metadata of that name.
     """
 
     root: int = 365
     release: int = 90
-    online: int = 14
+    snapshot: int = 14
+    timestamp: int = 14
 
     def of(self, role: str) -> timedelta:
         """How long metadata of a TUF role holds."""
-        days = {Root.type: self.root, Targets.type: self.release}.get(role, self.online)
-        return timedelta(days=days)
+        days = {
+            Root.type: self.root,
+            Targets.type: self.release,
+            Snapshot.type: self.snapshot,
+            Timestamp.type: self.timestamp,
+        }
+        return timedelta(days=days[role])
 
     def until(self, role: str, now: datetime) -> datetime:
         """Until when metadata of a TUF role holds that is signed now."""
@@ -46,55 +55,100 @@ class Lifetimes:
 LIFETIMES = Lifetimes()
 
 
-def signed(content: Root | Targets | Snapshot | Timestamp, signer: Signer) -> bytes:
+@dataclass(frozen=True)
+class OnlineSigners:
+    """The keys that are here of the two roles that say that the list of updates is fresh.
+
+    Attributes:
+        snapshot: maybe none: what is listed can then be renewed, but not changed.
+        timestamp: maybe none.
+    """
+
+    snapshot: Sequence[Signer] = ()
+    timestamp: Sequence[Signer] = ()
+
+    @classmethod
+    def one(cls, signer: Signer) -> OnlineSigners:
+        """One key for both."""
+        return cls((signer,), (signer,))
+
+    def lacking(self, root: Root) -> list[str]:
+        """The roles of which fewer keys are here than `root` wants."""
+        here = {Snapshot.type: self.snapshot, Timestamp.type: self.timestamp}
+        return [role for role, signers in here.items() if len(signers) < root.roles[role].threshold]
+
+    def require(self, root: Root, *roles: str) -> None:
+        """These roles can be signed.
+
+        Raises:
+            KeyFileError: naming those that cannot.
+        """
+        if lacking := [role for role in roles if role in self.lacking(root)]:
+            raise KeyFileError(
+                f"{' and '.join(roles)} must be signed anew, and too few of the keys are here: "
+                + ", ".join(f"{role} takes {_wanted(root, role)}" for role in lacking),
+                hint="run it on the machine that has them; [keys] in ota.toml names those of this one",
+            )
+
+
+def signed(content: Root | Targets | Snapshot | Timestamp, *signers: Signer) -> bytes:
     """The bytes of signed metadata.
 
     Raises:
-        KeyFileError: the key refused.
+        KeyFileError: a key refused.
     """
     envelope: Metadata[Any] = Metadata(content)
     try:
-        envelope.sign(signer)
+        for signer in signers:
+            envelope.sign(signer, append=True)
     except (TufRepositoryError, SecureSystemsError, ValueError, OSError) as error:
         raise KeyFileError(f"the {content.type} metadata could not be signed: {error}") from None
     return envelope.to_bytes(JSONSerializer())
 
 
-def online_metadata(
+def snapshot_metadata(
     targets_version: int,
     targets: bytes,
-    snapshot_version: int,
-    timestamp_version: int,
-    online: Signer,
+    version: int,
+    online: OnlineSigners,
     now: datetime,
     lifetimes: Lifetimes = LIFETIMES,
-) -> tuple[bytes, bytes]:
-    """Snapshot and timestamp that lead to a version of the targets metadata.
+) -> bytes:
+    """A snapshot that leads to a version of the targets metadata.
 
     Raises:
         ConflictError: the highest version is taken.
-        KeyFileError: the online key refused.
+        KeyFileError: a key refused.
     """
-    if max(snapshot_version, timestamp_version) > METADATA_VERSION_MAX:
-        raise ConflictError(
-            f"snapshot or timestamp has the highest version there is, {METADATA_VERSION_MAX}",
-            hint="somebody else has the online key: run `ota_manager.py keys rotate online`",
-        )
-    snapshot = signed(
-        Snapshot(
-            version=snapshot_version,
-            expires=lifetimes.until(Snapshot.type, now),
-            meta={"targets.json": _meta(targets_version, targets)},
-        ),
-        online,
-    )
-    timestamp = Timestamp(
-        version=timestamp_version,
-        expires=lifetimes.until(Timestamp.type, now),
-        snapshot_meta=_meta(snapshot_version, snapshot),
-    )
-    return snapshot, signed(timestamp, online)
+    _check_version(Snapshot.type, version)
+    listed = {"targets.json": meta_of(targets_version, targets)}
+    content = Snapshot(version=version, expires=lifetimes.until(Snapshot.type, now), meta=listed)
+    return signed(content, *online.snapshot)
 
 
-def _meta(version: int, data: bytes) -> MetaFile:
+def timestamp_metadata(
+    snapshot: MetaFile, version: int, online: OnlineSigners, now: datetime, lifetimes: Lifetimes = LIFETIMES
+) -> bytes:
+    """A timestamp that leads to a snapshot; errors as of `snapshot_metadata`."""
+    _check_version(Timestamp.type, version)
+    content = Timestamp(version=version, expires=lifetimes.until(Timestamp.type, now), snapshot_meta=snapshot)
+    return signed(content, *online.timestamp)
+
+
+def meta_of(version: int, data: bytes) -> MetaFile:
+    """What one role's metadata says of another's."""
     return MetaFile(version=version, length=len(data), hashes={"sha256": hashlib.sha256(data).hexdigest()})
+
+
+def _check_version(role: str, version: int) -> None:
+    if version > METADATA_VERSION_MAX:
+        raise ConflictError(
+            f"{role} has the highest version there is, {METADATA_VERSION_MAX}",
+            hint="somebody else has that key: run `ota_manager.py keys rotate online`, or "
+            f"`keys rotate {role}` where snapshot and timestamp have keys of their own",
+        )
+
+
+def _wanted(root: Root, role: str) -> str:
+    named = root.roles[role]
+    return f"{named.threshold} of {', '.join(keyid[:ID_LENGTH] for keyid in sorted(named.keyids))}"

@@ -20,7 +20,7 @@ from ota_py.manifest import Manifest, parse_manifest
 from ota_py.trust import layout
 from ota_py.trust.freshening import OVERTAKEN, lead_to
 from ota_py.trust.large_files import check_file
-from ota_py.trust.metadata import JSON
+from ota_py.trust.metadata import JSON, OnlineSigners
 from ota_py.trust.repository import Repository
 from ota_py.trust.request import Document, SigningRequest
 from ota_py.trust.root_change import payload_of
@@ -157,19 +157,20 @@ def check_root(repository: Repository, request: SigningRequest) -> None:
         )
 
 
-def publish_request(repository: Repository, request: SigningRequest, online: Signer, now: datetime) -> None:
+def publish_request(
+    repository: Repository, request: SigningRequest, online: OnlineSigners, now: datetime
+) -> None:
     """Publish what enough release keys signed; after an error it can simply be run again.
 
     Args:
         request: current, see `is_current`; its files are uploaded.
-        online: signs snapshot and timestamp.
         now: with time zone.
 
     Raises:
         SignatureError: somebody has not signed yet, naming what is missing.
         ConflictError: something else was published, or the keys changed.
         NotFoundError: a file of the update is not in the store.
-        KeyFileError: the online key refused.
+        KeyFileError: too few of the online keys are here, or one refused.
         StoreError: the store failed; no gateway sees anything of the update.
     """
     check_root(repository, request)
@@ -188,7 +189,7 @@ def release(
     raw: bytes,
     files: Mapping[str, bytes | Path],
     signers: Sequence[Signer],
-    online: Signer,
+    online: OnlineSigners,
     now: datetime,
 ) -> None:
     """Sign and publish an update where all keys that it needs are here; see `publish_request`."""

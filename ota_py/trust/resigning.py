@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from copy import deepcopy
 from datetime import datetime
+from typing import TypeVar
 
 from tuf.api.exceptions import RepositoryError as TufRepositoryError
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets
 from tuf.api.serialization import DeserializationError
 
 from ota_py import names
@@ -23,6 +24,8 @@ from ota_py.trust.verify import (
 )
 from ota_py.trust.versions import free_version, versions_there
 
+S = TypeVar("S", Snapshot, Targets)
+
 
 def newest_list(store: Store, root: Root) -> tuple[Targets, bytes]:
     """The newest list of updates in the store that the release keys of `root` signed, and its bytes.
@@ -33,19 +36,30 @@ def newest_list(store: Store, root: Root) -> tuple[Targets, bytes]:
         TrustError: there is none.
         StoreError: the store cannot be read.
     """
-    for version in sorted(versions_there(store, Targets.type), reverse=True):
-        raw = store.get(f"{layout.METADATA}{version}.targets.json")
-        try:
-            envelope = Metadata[Targets].from_bytes(raw)
-            root.verify_delegate(Targets.type, envelope.signed_bytes, envelope.signatures)
-        except (DeserializationError, TufRepositoryError, ValueError):
-            continue  # a stranger's file, or one of keys that are gone
-        if isinstance(envelope.signed, Targets) and envelope.signed.version == version:
-            return envelope.signed, raw
+    if found := newest_signed(store, root, Targets):
+        return found
     raise TrustError(
         f"{store.url} has no list of updates that the release keys of root version {root.version} signed",
         hint="is this the right store? restore its metadata/ from a backup",
     )
+
+
+def newest_signed(store: Store, root: Root, kind: type[S]) -> tuple[S, bytes] | None:
+    """The newest metadata of a role in the store that its keys in `root` signed, and its bytes.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    for version in sorted(versions_there(store, kind.type), reverse=True):
+        raw = store.get(f"{layout.METADATA}{version}.{kind.type}.json")
+        try:
+            envelope = Metadata[S].from_bytes(raw)
+            root.verify_delegate(kind.type, envelope.signed_bytes, envelope.signatures)
+        except (DeserializationError, TufRepositoryError, ValueError):
+            continue  # a stranger's file, or one of keys that are gone
+        if isinstance(envelope.signed, kind) and envelope.signed.version == version:
+            return envelope.signed, raw
+    return None
 
 
 def listed_versions(targets: Targets) -> list[str]:

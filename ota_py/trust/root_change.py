@@ -17,13 +17,16 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from ota_py.errors import ConflictError, NotFoundError, UsageError
 from ota_py.trust.verify import SIGNATURES_MAX, check_keys
 
-# What people hold, and the TUF roles that it signs. Snapshot and timestamp are signed by one machine in one
-# go: keys of their own would lie side by side.
-KEY_ROLES: Mapping[str, tuple[str, ...]] = {
-    "root": (Root.type,),
-    "release": (Targets.type,),
-    "online": (Snapshot.type, Timestamp.type),
+# The roles as people are told of them, and their names in TUF.
+KEY_ROLES: Mapping[str, str] = {
+    "root": Root.type,
+    "release": Targets.type,
+    "snapshot": Snapshot.type,
+    "timestamp": Timestamp.type,
 }
+# Signed by machines, without a person. They may have one key: where one machine signs both, keys of their own
+# would lie side by side.
+ONLINE = ("snapshot", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class RoleChange:
 
 def role_keys(root: Root, role: str) -> RoleKeys:
     """The keys that `root` names for one of `KEY_ROLES`."""
-    named = root.roles[KEY_ROLES[role][0]]
+    named = root.roles[KEY_ROLES[role]]
     return RoleKeys(tuple(root.keys[keyid] for keyid in named.keyids), named.threshold)
 
 
@@ -73,12 +76,12 @@ def next_root(before: Root, changes: Mapping[str, RoleKeys], expires: datetime) 
     after.expires = expires.replace(microsecond=0)
     for role, wanted in changes.items():
         _check_threshold(role, wanted)
-        for name in KEY_ROLES[role]:
-            for keyid in list(after.roles[name].keyids):
-                after.revoke_key(keyid, name)
-            for key in wanted.keys:
-                after.add_key(key, name)
-            after.roles[name].threshold = wanted.threshold
+        name = KEY_ROLES[role]
+        for keyid in list(after.roles[name].keyids):
+            after.revoke_key(keyid, name)
+        for key in wanted.keys:
+            after.add_key(key, name)
+        after.roles[name].threshold = wanted.threshold
     _check_apart(after)
     check_keys(after)
     return after
@@ -146,18 +149,14 @@ def _check_threshold(role: str, wanted: RoleKeys) -> None:
         )
     if len(wanted.keys) > SIGNATURES_MAX:
         raise UsageError(f"{len(wanted.keys)} {role} keys are too many, the limit is {SIGNATURES_MAX}")
-    if role == "online" and wanted.threshold != 1:
-        raise UsageError(
-            "the threshold of the online key is 1",
-            hint="it signs alone, on a timer: two keys on one machine are stolen together",
-        )
 
 
 def _check_apart(root: Root) -> None:
     roles: dict[str, str] = {}
     for role in KEY_ROLES:
         for keyid in role_keys(root, role).ids:
-            if other := roles.get(keyid):
+            other = roles.get(keyid)
+            if other and not {role, other} <= set(ONLINE):
                 raise ConflictError(
                     f"the key {keyid[:16]} would be {other} and {role} key at once",
                     hint="one stolen key must not count twice: make a key of its own with `keys init`",

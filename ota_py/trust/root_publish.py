@@ -8,19 +8,27 @@ try. When it breaks off, the same command run again finishes it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
-from securesystemslib.signer import Signer
 from tuf.api.exceptions import RepositoryError as TufRepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from ota_py.errors import ConflictError, KeyFileError, NotFoundError, SignatureError, TrustError
+from ota_py.errors import ConflictError, NotFoundError, SignatureError, TrustError
 from ota_py.trust import layout
-from ota_py.trust.metadata import JSON, LIFETIMES, Lifetimes, online_metadata
+from ota_py.trust.metadata import (
+    JSON,
+    LIFETIMES,
+    Lifetimes,
+    OnlineSigners,
+    meta_of,
+    snapshot_metadata,
+    timestamp_metadata,
+)
 from ota_py.trust.request import Document, SigningRequest
-from ota_py.trust.resigning import newest_list
+from ota_py.trust.resigning import newest_list, newest_signed
 from ota_py.trust.root_chain import newest_root
 from ota_py.trust.root_change import payload_of
 from ota_py.trust.signing import (
@@ -62,43 +70,47 @@ def check_complete(signing: Signing) -> None:
         )
 
 
-def needs_online(store: Store, signing: Signing) -> bool:
-    """Whether snapshot and timestamp must be signed anew."""
+def to_sign_online(store: Store, signing: Signing) -> list[str]:
+    """Which of snapshot and timestamp must be signed anew.
+
+    Raises:
+        TrustError: there is no list of updates that the release keys signed.
+        StoreError: the store cannot be read.
+    """
+    both = [Snapshot.type, Timestamp.type]
     if list_document(signing.request):
-        return True
-    timestamp = _timestamp(store, signing.after)
-    return timestamp is None or _snapshot_is_foreign(store, timestamp, signing.after)
+        return both
+    if timestamp := _timestamp(store, signing.after):
+        return both if _snapshot_is_foreign(store, timestamp, signing.after) else []
+    return [Timestamp.type] if _snapshot_that_stays(store, signing.after) else both
 
 
 def publish_root(
     store: Store,
     request: SigningRequest,
-    online: Signer | None,
+    online: OnlineSigners,
     now: datetime,
     lifetimes: Lifetimes = LIFETIMES,
 ) -> bytes:
     """Put the new root of a request into the store, and what must change with it; returns the new root.json.
 
     Args:
-        online: an online key of the new root; needed when `needs_online` says so.
+        online: keys of the new root; what `to_sign_online` says is needed.
         now: with time zone.
 
     Raises:
         SignatureError: somebody has not signed yet.
         ConflictError: something else was published since the request was made.
-        KeyFileError: the online key is missing, or refused.
+        KeyFileError: too few of the online keys are here, or one refused.
         StoreError: the store failed; run it again.
     """
     signing = Signing(request)
     raw = root_bytes(signing)
     _check_next(store, signing)
-    if needs_online(store, signing) and online is None:
-        raise KeyFileError(
-            "snapshot and timestamp must be signed anew, and the online key is not here",
-            hint="run `ota_manager.py publish FILE` on the machine that has it",
-        )
+    wanted = to_sign_online(store, signing)
+    online.require(signing.after, *wanted)
     before = _read(store, layout.TIMESTAMP)
-    timestamp = _write_contents(store, signing, online, now, lifetimes) if online else None
+    timestamp = _write_contents(store, signing, wanted, online, now, lifetimes) if wanted else None
     _put_once(store, f"{signing.after.version}.root.json", raw)
     if timestamp is not None and before is None:
         store.put(layout.TIMESTAMP, timestamp, JSON)
@@ -125,7 +137,12 @@ def _read(store: Store, key: str) -> bytes | None:
 
 
 def _write_contents(
-    store: Store, signing: Signing, online: Signer, now: datetime, lifetimes: Lifetimes
+    store: Store,
+    signing: Signing,
+    wanted: Collection[str],
+    online: OnlineSigners,
+    now: datetime,
+    lifetimes: Lifetimes,
 ) -> bytes:
     """Write what the new timestamp leads to; returns the new timestamp."""
     if document := list_document(signing.request):
@@ -142,12 +159,28 @@ def _write_contents(
     version = now_there.version + 1 if now_there else 1
     if version > METADATA_VERSION_MAX:
         version = 1
-    snapshot_version = free_version(store, Snapshot.type, now_there.snapshot_meta.version if now_there else 0)
-    snapshot, timestamp = online_metadata(
-        targets.version, targets_raw, snapshot_version, version, online, now, lifetimes
-    )
-    store.put(f"{layout.METADATA}{snapshot_version}.snapshot.json", snapshot, JSON)
-    return timestamp
+    if Snapshot.type in wanted:
+        above = now_there.snapshot_meta.version if now_there else 0
+        number = free_version(store, Snapshot.type, above)
+        snapshot = snapshot_metadata(targets.version, targets_raw, number, online, now, lifetimes)
+        store.put(f"{layout.METADATA}{number}.snapshot.json", snapshot, JSON)
+        meta = meta_of(number, snapshot)
+    else:
+        kept = _snapshot_that_stays(store, signing.after)
+        assert kept is not None  # `to_sign_online` found it
+        meta = kept
+    return timestamp_metadata(meta, version, online, now, lifetimes)
+
+
+def _snapshot_that_stays(store: Store, root: Root) -> MetaFile | None:
+    """The newest snapshot that the keys of `root` signed, if it leads to the newest list of updates."""
+    found = newest_signed(store, root, Snapshot)
+    if found is None:
+        return None
+    snapshot, raw = found
+    targets, _ = newest_list(store, root)
+    leads = snapshot.meta["targets.json"].version == targets.version
+    return meta_of(snapshot.version, raw) if leads else None
 
 
 def _check_next(store: Store, signing: Signing) -> None:

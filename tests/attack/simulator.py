@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
@@ -22,8 +21,9 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
 from ota_py.errors import NotFoundError
-from ota_py.trust.metadata import _meta, online_metadata
+from ota_py.trust.metadata import meta_of
 from tests.trust.conftest import Publisher
+from tests.trust.online import online_metadata
 
 JSON = JSONSerializer()
 Change = Callable[[Any], object]
@@ -158,7 +158,7 @@ class Forger:
         version = version or int(json.loads(data)["signed"]["version"])
 
         def point(timestamp: Timestamp) -> None:
-            timestamp.snapshot_meta = _meta(version, data)
+            timestamp.snapshot_meta = meta_of(version, data)
 
         self.mirror.instead[f"metadata/{version}.snapshot.json"] = data
         self.serve_timestamp(point, "online")
@@ -171,10 +171,8 @@ class Forger:
         made = online_metadata(
             version,
             data,
-            snapshot.signed.version + 1,
-            timestamp.signed.version + 1,
+            (snapshot.signed.version + 1, timestamp.signed.version + 1),
             self.signers[online],
-            datetime.now(UTC),
         )
         self.mirror.instead[f"metadata/{version}.targets.json"] = data
         self.mirror.instead[f"metadata/{snapshot.signed.version + 1}.snapshot.json"] = made[0]

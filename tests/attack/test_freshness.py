@@ -11,6 +11,7 @@ from tuf.api.metadata import Timestamp
 
 from ota_py.errors import FreshnessError, IncompatibleError, IntegrityError
 from ota_py.trust.freshening import renew
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.verify import METADATA_VERSION_MAX
 from tests.attack.conftest import Box, now
 from tests.attack.test_signatures import PASSED, ROOT_FILES, serve
@@ -24,7 +25,7 @@ def old_state(box: Box) -> dict[str, bytes]:
 @pytest.mark.case("A03")
 def test_an_older_timestamp(box: Box) -> None:
     old = old_state(box)
-    renew(box.publisher.repository(), box.publisher.signers["online"], now())
+    renew(box.publisher.repository(), OnlineSigners.one(box.publisher.signers["online"]), now())
     box.look()
     box.mirror.instead["metadata/timestamp.json"] = old["metadata/timestamp.json"]
     box.refuses(
@@ -37,7 +38,7 @@ def test_an_older_timestamp(box: Box) -> None:
 def test_an_older_timestamp_for_a_gateway_that_lost_its_cache(box: Box) -> None:
     """The floor in the journal is what is left; what it refuses does not become the new cache."""
     old = old_state(box)
-    renew(box.publisher.repository(), box.publisher.signers["online"], now())
+    renew(box.publisher.repository(), OnlineSigners.one(box.publisher.signers["online"]), now())
     box.look()
     shutil.rmtree(box.config.trust_dir)
     box.mirror.instead["metadata/timestamp.json"] = old["metadata/timestamp.json"]

@@ -23,6 +23,7 @@ from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
 from ota_py.trust.initialising import initialise
 from ota_py.trust.key_files import generate_key
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.releasing import release
 from ota_py.trust.repository import Repository
 from ota_py.trust.signers import load_signer
@@ -183,7 +184,14 @@ def _repository(directory: Path, app: dict[str, Image]) -> bytes:
         )
         raw = manifest.to_bytes()
         targets = {layout.file_path(version, dest): data for dest, data in contents.items()}
-        release(Repository(store, root), raw, targets, [signers["release"]], signers["online"], now)
+        release(
+            Repository(store, root),
+            raw,
+            targets,
+            [signers["release"]],
+            OnlineSigners.one(signers["online"]),
+            now,
+        )
     return root
 
 

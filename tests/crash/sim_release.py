@@ -16,6 +16,7 @@ from ota_py import bundle, oci
 from ota_py.manifest import COMPOSE_FILE_NAME, File, Health, Hook, Image, Manifest
 from ota_py.trust import layout, releasing
 from ota_py.trust.initialising import initialise
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.repository import Repository
 from ota_py.trust.verify import VerifiedManifest
 from tests.trust.stores import DirectoryOfBytes
@@ -151,7 +152,7 @@ def _published() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         store = DirectoryOfBytes(Path(name))
         root = initialise(store, key, key.public_key, key, key, now)
-        releasing.release(Repository(store, root), verified.raw, targets, [key], key, now)
+        releasing.release(Repository(store, root), verified.raw, targets, [key], OnlineSigners.one(key), now)
         found = {f"{REPOSITORY}/{path}": store.get(path) for path in store.list("")}
         return {**found, ROOT: root, BUNDLE: _bundle(Repository(store, root))}
 

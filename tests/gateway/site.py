@@ -30,6 +30,7 @@ from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
 from ota_py.trust.initialising import initialise
 from ota_py.trust.key_files import generate_key
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.releasing import release
 from ota_py.trust.repository import Repository
 from ota_py.trust.signers import load_signer
@@ -186,7 +187,7 @@ class Site:
         targets = {layout.file_path(version, dest): data for dest, (data, _) in given.items()}
         repository = Repository(self._store, self._root)
         now = datetime.now(UTC)
-        release(repository, raw, targets, [signers["release"]], signers["online"], now)
+        release(repository, raw, targets, [signers["release"]], OnlineSigners.one(signers["online"]), now)
         return manifest
 
     def replace_release_key(self, directory: Path) -> None:

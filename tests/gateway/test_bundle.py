@@ -17,6 +17,7 @@ from ota_py.gateway.sources import from_bundle
 from ota_py.manager.export_bundle import plan, write
 from ota_py.manager.registry import Registry as OperatorsRegistry
 from ota_py.trust.freshening import renew
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.repository import Repository
 from tests.gateway.site import Site
 from tests.gateway.test_pulling import Fetching
@@ -162,7 +163,7 @@ def test_a_bundle_that_is_too_old_is_refused_in_plain_words(stick: Stick):
     (site.directory / "away").rename(site.directory / "repository")
     repository = Repository(site._store, site._root)
     online = site._keys.signers["online"]
-    renew(repository, online, datetime.now(UTC))
+    renew(repository, OnlineSigners.one(online), datetime.now(UTC))
     site.client_json("check")  # the gateway has seen newer metadata than the stick has
     done = site.client("update", "--bundle", str(stick.path))
     assert done.returncode == 20

@@ -12,6 +12,7 @@ from ota_py.gateway.cli import command
 from ota_py.gateway.freshness import problem
 from ota_py.gateway.journal import Journal
 from ota_py.trust.freshening import renew
+from ota_py.trust.metadata import OnlineSigners
 from tests.gateway import gateways
 from tests.trust.conftest import publisher, served, signers  # noqa: F401
 
@@ -53,7 +54,7 @@ def test_expired_metadata_is_said_wherever_one_looks(tmp_path, publisher, type_)
     with Journal(gateways.read(tmp_path)) as journal:
         assert WORDS in problem(journal)
 
-    renew(publisher.repository(), publisher.signers["online"], datetime.now(UTC))
+    renew(publisher.repository(), OnlineSigners.one(publisher.signers["online"]), datetime.now(UTC))
     assert type_("check")[0] == 0
     assert "stale:" not in type_("status")[1]
     assert json.loads(type_("status", "--json")[1])["freshness_problem"] == ""

@@ -25,11 +25,12 @@ from ota_py.gateway.floor import JournalFloor
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.sources import from_bundle
 from ota_py.trust.client import TrustClient
-from ota_py.trust.metadata import online_metadata
+from ota_py.trust.metadata import OnlineSigners, meta_of, snapshot_metadata, timestamp_metadata
 from ota_py.trust.signers import import_public, load_signer
 from ota_py.trust.verify import METADATA_VERSION_MAX, VerifiedManifest
 from tests.gateway import gateways
 from tests.manager.conftest import Fleet, Manager
+from tests.trust.online import online_metadata
 
 
 @dataclass
@@ -239,6 +240,54 @@ def test_the_online_key_was_stolen(world: World, awake: Gateway, asleep: Gateway
     assert awake.updates() == ["1.0.0", "1.1.0"]
 
 
+def test_the_timestamp_key_of_a_control_plane_was_stolen(
+    world: World, awake: Gateway, asleep: Gateway
+) -> None:
+    office, serve = world.office, world.machine("serve")
+    serve("keys", "init", "serve.pem", "--unencrypted")
+    shutil.copy(serve.directory / "serve.pub", office.directory)
+    office("keys", "add", "timestamp", "serve.pub", "--yes")
+    for name in ("root.json", "operator-token"):
+        shutil.copy(office.directory / name, serve.directory)
+    text = (office.directory / "ota.toml").read_text()
+    text = text.replace('timestamp = "file:keys/online.pem"', 'timestamp = "file:serve.pem"')
+    (serve.directory / "ota.toml").write_text(text.replace("file:repository", f"file:{world.store}"))
+    release(office, "1.0.0")
+    timestamp = world.store / "metadata/timestamp.json"
+    old = Metadata.from_file(str(timestamp)).signed.snapshot_meta
+    serve("renew")
+    assert asleep.updates() == ["1.0.0"]
+    release(office, "1.1.0")
+    assert awake.updates() == ["1.0.0", "1.1.0"]
+
+    # The thief has what the control plane has. It cannot show the list of yesterday as today's,
+    honest = timestamp.read_bytes()
+    _, public = import_public(f"file:{serve.directory}/serve.pem", str)
+    signers = OnlineSigners.one(load_signer(f"file:{serve.directory}/serve.pem", public, str))
+    number = Metadata.from_bytes(honest).signed.version + 1
+    timestamp.write_bytes(timestamp_metadata(old, number, signers, datetime.now(UTC)))
+    with pytest.raises(FreshnessError):
+        awake.updates()
+    # nor sign a list of its own as being in force; only make them wait for a number.
+    forged = snapshot_metadata(3, b"{}", old.version + 5, signers, datetime.now(UTC))
+    (world.store / f"metadata/{old.version + 5}.snapshot.json").write_bytes(forged)
+    leading = timestamp_metadata(meta_of(old.version + 5, forged), number, signers, datetime.now(UTC))
+    timestamp.write_bytes(leading)
+    with pytest.raises(OtaError, match="snapshot was signed by 0/1 keys"):
+        awake.updates()
+    (world.store / f"metadata/{old.version + 5}.snapshot.json").unlink()
+    timestamp.write_bytes(honest)
+
+    stolen = next(key for key in office.ids("timestamp") if key not in office.ids("snapshot"))
+    office("keys", "revoke", "timestamp", stolen, "--yes")
+    assert office.ids("timestamp") == office.ids("snapshot")
+    for gateway in (awake, asleep):
+        assert gateway.updates() == ["1.0.0", "1.1.0"]
+    timestamp.write_bytes(leading)
+    with pytest.raises(OtaError, match="timestamp was signed by 0/1 keys"):
+        awake.updates()
+
+
 def fast_forward(world: World, key: Path) -> None:
     """What a thief with the online key and the store can do: the highest versions there are."""
     directory = world.store / "metadata"
@@ -247,10 +296,8 @@ def fast_forward(world: World, key: Path) -> None:
     snapshot, timestamp = online_metadata(
         newest,
         (directory / f"{newest}.targets.json").read_bytes(),
-        METADATA_VERSION_MAX,
-        METADATA_VERSION_MAX,
+        (METADATA_VERSION_MAX, METADATA_VERSION_MAX),
         load_signer(f"file:{key}", public, str),
-        datetime.now(UTC),
     )
     (directory / f"{METADATA_VERSION_MAX}.snapshot.json").write_bytes(snapshot)
     (directory / "timestamp.json").write_bytes(timestamp)

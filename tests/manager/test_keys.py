@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
@@ -53,11 +54,11 @@ def test_keys_are_listed_whatever_became_of_the_rest(ota: Manager, fleet: Fleet)
     (fleet.directory / "repository/metadata/timestamp.json").write_text("{}")
     listed = ota("keys", "list")
     assert listed.status == 0
-    assert "root: 1 of 1 signs root" in listed.out
+    assert "root: 1 of 1 must sign" in listed.out
     assert "how long signatures hold is not known: " in listed.out
     told = ota("keys", "list", "--json").json
     assert "timestamp.json is not what root's keys signed" in told["problem"]
-    assert told["roles"]["online"]["freshness"] is None
+    assert told["roles"]["timestamp"]["freshness"] is None
 
 
 def test_no_passphrase_and_nobody_to_ask(ota: Manager, tmp_path: Path) -> None:
@@ -93,10 +94,11 @@ def test_nothing_is_done_without_a_yes(ota: Manager, fleet: Fleet) -> None:
     before = fleet.repository(), sorted(p.name for p in (fleet.directory / "keys").iterdir())
     done = ota("keys", "rotate", "online", "--unencrypted")
     assert done.status == 2
-    assert "online:" in done.out  # it was shown
+    assert "snapshot:" in done.out  # it was shown
+    assert "timestamp:" in done.out
     assert "this needs a person's yes, and there is no terminal to ask at" in done.err
     assert (fleet.repository(), sorted(p.name for p in (fleet.directory / "keys").iterdir())) == before
-    assert load_config(fleet.config).keys.online == [f"file:{fleet.directory}/keys/online.pem"]
+    assert load_config(fleet.config).keys.timestamp == [f"file:{fleet.directory}/keys/online.pem"]
 
 
 def test_what_changes_is_told_to_programs(ota: Manager, fleet: Fleet) -> None:
@@ -168,11 +170,50 @@ def test_resign_names_what_needs_it(ota: Manager) -> None:
     assert "1 of 0 release keys cannot sign" in done.err
 
 
-def test_the_online_key_signs_alone(ota: Manager) -> None:
-    ota("keys", "init", "b.pem", "--unencrypted")
-    done = ota("keys", "add", "online", "b.pub", "--threshold", "2", "--yes")
+def test_a_timestamp_key_of_its_own(ota: Manager, fleet: Fleet) -> None:
+    keys = fleet.directory / "keys"
+    done = ota("keys", "rotate", "timestamp", "--yes", "--unencrypted", "--json")
+    assert done.json["keys"] == {"timestamp": [f"file:{keys}/timestamp-2.pem"]}
+    assert [change["role"] for change in done.json["changes"]] == ["timestamp"]
+    assert "metadata/2.snapshot.json" not in fleet.repository()  # the snapshot's key did not change
+    done = ota("keys", "rotate", "online", "--yes", "--unencrypted")
     assert done.status == 2
-    assert "the threshold of the online key is 1" in done.err
+    assert "snapshot and timestamp have keys of their own" in done.err
+    # Without the snapshot's key no release, but the timestamp can be renewed.
+    os.rename(keys / "online.pem", fleet.directory / "kept.pem")
+    before = fleet.repository()
+    release = ("create-update", "--version", "1.2.0", "--file", "ota.toml:a", "--yes")
+    done = ota(*release)
+    assert done.status == 4
+    assert "snapshot and timestamp must be signed anew, and too few of the keys are here" in done.err
+    assert ": snapshot takes 1 of " in done.err
+    assert fleet.repository() == before
+    assert ota("renew").status == 0
+    renewed = fleet.repository()
+    assert {name for name in renewed if renewed[name] != before.get(name)} == {"metadata/timestamp.json"}
+    done = ota(*release, "--request", "request.json")
+    assert "Where the snapshot and timestamp keys are, run:" in done.out
+    os.rename(fleet.directory / "kept.pem", keys / "online.pem")
+    assert ota("publish", "request.json").status == 0
+    assert ota("list-updates", "--json").json["updates"][0]["version"] == "1.2.0"
+
+
+def test_two_snapshot_keys_that_both_must_sign(ota: Manager, fleet: Fleet) -> None:
+    ota("keys", "init", "keys/b.pem", "--unencrypted", "--type", "ed25519")
+    done = ota("keys", "add", "snapshot", "keys/b.pub", "--threshold", "2", "--yes")
+    assert done.status == 4
+    assert "too few of the keys are here: snapshot takes 2 of" in done.err
+    done = ota("keys", "add", "snapshot", "keys/b.pem", "--threshold", "2", "--yes")
+    assert done.status == 0, done.err
+    assert ota("create-update", "--version", "1.2.0", "--file", "ota.toml:a", "--yes").status == 0
+    newest = max(name for name in fleet.repository() if name.endswith(".snapshot.json"))
+    assert len(json.loads(fleet.repository()[newest])["signatures"]) == 2
+    (fleet.directory / "keys/b.pem").unlink()
+    done = ota("create-update", "--version", "1.3.0", "--file", "ota.toml:a", "--yes")
+    assert done.status == 4
+    assert "snapshot takes 2 of" in done.err
+    done = ota("keys", "list")
+    assert "snapshot: 2 of 2 must sign" in done.out
 
 
 def test_a_request_for_another_root_is_not_signed(ota: Manager, fleet: Fleet) -> None:

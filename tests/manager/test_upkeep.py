@@ -10,7 +10,9 @@ from ota_py.manager.control_plane import ControlPlane
 from ota_py.manager.parts import Parts
 from ota_py.manager.secrets import Passphrases
 from ota_py.manager.upkeep import look
-from tests.manager.conftest import Fleet
+from tests.manager.conftest import Fleet, Manager
+
+FRESH = dict.fromkeys(("root", "release", "snapshot", "timestamp"), "fresh") | {"problem": ""}
 
 
 def timestamp(fleet: Fleet) -> bytes:
@@ -26,10 +28,8 @@ def after(fleet: Fleet, days: float) -> dict[str, str]:
 
 def test_it_only_looks_unless_it_is_asked_to_renew(fleet: Fleet) -> None:
     before = timestamp(fleet)
-    fine = {"root": "fresh", "release": "fresh", "problem": ""}
-    assert after(fleet, 1) == {**fine, "online": "fresh"}
-    assert after(fleet, 10) == {**fine, "online": "expiring"}
-    assert after(fleet, 15) == {**fine, "online": "expired"}
+    for days, state in ((1, "fresh"), (10, "expiring"), (15, "expired")):
+        assert after(fleet, days) == {**FRESH, "snapshot": state, "timestamp": state}
     assert timestamp(fleet) == before
 
 
@@ -38,14 +38,28 @@ def test_it_renews_with_the_online_key_alone_when_half_of_the_time_is_gone(fleet
         (fleet.directory / f"keys/{name}.pem").unlink()
     fleet.config.write_text(fleet.config.read_text().replace("[server]", "[server]\nrenew = true", 1))
     before = timestamp(fleet)
-    assert after(fleet, 6)["online"] == "fresh"
+    assert after(fleet, 6) == FRESH
     assert timestamp(fleet) == before
-    assert after(fleet, 8) == {"root": "fresh", "release": "fresh", "online": "fresh", "problem": ""}
+    assert after(fleet, 8) == FRESH
     assert timestamp(fleet) != before
     (fleet.directory / "keys/online.pem").unlink()
     late = after(fleet, 20)
-    assert late["problem"] == "server.renew is set, and the online key is not here"
-    assert late["online"] == "expiring"
+    assert late["problem"] == "server.renew is set, and the timestamp key is not here"
+    assert late["timestamp"] == "expiring"
+
+
+def test_with_the_timestamp_key_alone_it_renews_the_timestamp(fleet: Fleet, ota: Manager) -> None:
+    """As on a control plane that has a timestamp key of its own: there it has no key to sign a snapshot."""
+    assert ota("keys", "rotate", "timestamp", "--yes", "--unencrypted").status == 0
+    (fleet.directory / "keys/online.pem").unlink()
+    fleet.config.write_text(fleet.config.read_text().replace("[server]", "[server]\nrenew = true", 1))
+    first = Parts(str(fleet.config)).repository
+    assert after(fleet, 8) == FRESH
+    second = Parts(str(fleet.config)).repository
+    assert (second.timestamp.version, second.snapshot) == (first.timestamp.version + 1, first.snapshot)
+    # The snapshot's time is running out: that is said, and is no reason to sign the timestamp each hour.
+    assert after(fleet, 9.6) == {**FRESH, "snapshot": "expiring"}
+    assert Parts(str(fleet.config)).repository.timestamp == second.timestamp
 
 
 def test_the_running_control_plane_tells_it(served_fleet: Fleet) -> None:

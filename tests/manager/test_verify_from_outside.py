@@ -81,7 +81,7 @@ def test_a_refusal_tells_a_person_what_to_do_and_not_a_gateway(outside, fleet: F
     nowhere = ota("verify", "1.2.0", "--root", "root.json", "--url", "http://127.0.0.1:1/ota")
     assert (nowhere.status, "hint: check --url, below which" in nowhere.err) == (10, True), nowhere.err
     parts = Parts(str(fleet.config))
-    online = Keys(parts.config.keys, Passphrases()).some("online", parts.repository)[0]
+    online = Keys(parts.config.keys, Passphrases()).online(parts.repository)
     renew(parts.repository, online, datetime.now(UTC) - timedelta(days=30))
     late = outside()
     assert late.status == 20
@@ -99,23 +99,23 @@ def test_who_must_sign_is_said_well_before_it_is_too_late(
     fresh = ota("renew", "--check")
     assert fresh.status == 0, fresh.err
     # Everything is signed 61 days ago, as it were: of the 90 days of the list, a third is left.
-    fleet.config.write_text(fleet.config.read_text() + "\n[expiry]\nrelease = 29\nonline = 2\n")
+    fleet.config.write_text(fleet.config.read_text() + "\n[expiry]\nrelease = 29\n")
     assert ota("renew", "--release").status == 0
     fleet.change("release = 29", "release = 90")
     listed = ota("keys", "list").out
     late = ota("renew", "--check", "--json")
     assert late.status == 43
     states = {each["role"]: each["state"] for each in late.json["roles"]}
-    assert states == {"root": "fresh", "release": "expiring", "online": "fresh"}
+    assert states == {"root": "fresh", "release": "expiring", "snapshot": "fresh", "timestamp": "fresh"}
     assert "the holder of a release key (" in late.json["error"]["hint"]
     assert "ota_manager.py renew --release" in late.json["error"]["hint"]
     # `keys list` says the same, in the same words.
     told = {role: each["freshness"] for role, each in ota("keys", "list", "--json").json["roles"].items()}
     assert [told[each["role"]] for each in late.json["roles"]] == late.json["roles"]
-    assert (told["release"]["versions"], told["release"]["days_left"]) == ({"targets": 2}, 28)
-    assert "  targets version 2: expiring, until " in listed
+    assert (told["release"]["version"], told["release"]["days_left"]) == (2, 28)
+    assert "  version 2: expiring, until " in listed
     assert ", 28 days left\n    the holder of a release key (" in listed
-    assert "snapshot version 2, timestamp version 2: fresh, until " in listed
+    assert "  version 2: fresh, until " in listed
     assert late.json["error"]["message"].endswith(", 28 days left")
     assert ota("renew", "--release").status == 0
     assert ota("renew", "--check").status == 0

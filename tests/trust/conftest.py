@@ -18,6 +18,7 @@ from ota_py.trust import layout
 from ota_py.trust.client import TrustClient
 from ota_py.trust.initialising import initialise
 from ota_py.trust.key_files import generate_key
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.releasing import release
 from ota_py.trust.repository import Repository
 from ota_py.trust.signers import load_signer
@@ -67,7 +68,7 @@ class Publisher:
             manifest.to_bytes(),
             files or {},
             [self.signers["release"]],
-            self.signers["online"],
+            OnlineSigners.one(self.signers["online"]),
             now or datetime.now(UTC),
         )
 

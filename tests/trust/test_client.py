@@ -18,6 +18,7 @@ from ota_py.errors import (
 )
 from ota_py.trust import layout
 from ota_py.trust.freshening import renew
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.signers import sign_manifest
 
 
@@ -99,7 +100,7 @@ def test_a04_expired_metadata_is_refused(publisher, gateway):
     publisher.publish(publisher.manifest("1.1.0"), now=datetime.now(UTC) - timedelta(days=60))
     with pytest.raises(FreshnessError, match="expired"):
         gateway.client().refresh()
-    renew(publisher.repository(), publisher.signers["online"], datetime.now(UTC))
+    renew(publisher.repository(), OnlineSigners.one(publisher.signers["online"]), datetime.now(UTC))
     assert [u.version for u in gateway.client().updates()] == ["1.1.0"]
 
 
@@ -125,7 +126,7 @@ def test_f34_a_clock_that_fell_back_lets_nothing_expired_through(publisher, gate
     patch = at(datetime(year, 1, 1, tzinfo=UTC))
     with pytest.raises(FreshnessError, match="expired"):
         gateway.client().refresh()
-    renew(publisher.repository(), publisher.signers["online"], datetime.now(UTC))
+    renew(publisher.repository(), OnlineSigners.one(publisher.signers["online"]), datetime.now(UTC))
     assert [u.version for u in gateway.client().updates()] == ["1.1.0", "1.2.0"], "what is fresh goes on"
     patch.undo()
 

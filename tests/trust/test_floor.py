@@ -11,13 +11,14 @@ from tuf.api.metadata import Metadata
 from ota_py.errors import FreshnessError
 from ota_py.trust import layout
 from ota_py.trust.key_files import generate_key
-from ota_py.trust.metadata import JSON, LIFETIMES, online_metadata
+from ota_py.trust.metadata import JSON, LIFETIMES, OnlineSigners
 from ota_py.trust.request import Document, SigningRequest
-from ota_py.trust.root_change import RoleKeys, next_root, payload_of
+from ota_py.trust.root_change import ONLINE, RoleKeys, next_root, payload_of
 from ota_py.trust.root_publish import publish_root
 from ota_py.trust.signers import load_signer, sign_manifest
 from ota_py.trust.signing import Signing
 from ota_py.trust.verify import METADATA_VERSION_MAX, parse_root
+from tests.trust.online import online_metadata
 
 
 def online_key(directory, name):
@@ -29,17 +30,19 @@ def change_online(publisher, keys, signer=None):
     """A change of the online keys, signed and published."""
     before = parse_root(publisher.root)
     now = datetime.now(UTC)
-    after = next_root(before, {"online": RoleKeys(tuple(keys), 1)}, LIFETIMES.until("root", now))
+    after = next_root(before, dict.fromkeys(ONLINE, RoleKeys(tuple(keys), 1)), LIFETIMES.until("root", now))
     document = Document(f"{after.version}.root.json", "root", payload_of(after))
     request = SigningRequest("root", "test", publisher.root, (document,))
     signed = Signing(request).signed_by([publisher.signers["root"]])
-    publisher.root = publish_root(publisher.store, signed, signer, now)
+    publisher.root = publish_root(
+        publisher.store, signed, OnlineSigners.one(signer) if signer else OnlineSigners(), now
+    )
 
 
 def timestamp(publisher, version, signer):
     """Snapshot and timestamp of a version, signed by one key."""
     targets = publisher.store.get("metadata/1.targets.json")
-    made = online_metadata(1, targets, version, version, signer, datetime.now(UTC))
+    made = online_metadata(1, targets, (version, version), signer)
     publisher.store.put(f"metadata/{version}.snapshot.json", made[0], JSON)
     publisher.store.put(layout.TIMESTAMP, made[1], JSON)
 

@@ -11,6 +11,7 @@ from tuf.api.metadata import Metadata, Targets
 from ota_py.errors import ConflictError, IntegrityError, NotFoundError, SignatureError, StoreError, TrustError
 from ota_py.trust import layout
 from ota_py.trust.initialising import initialise
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.releasing import is_current, publish_request, release, release_request
 from ota_py.trust.repository import Repository
 from ota_py.trust.signing import Signing
@@ -49,7 +50,14 @@ def test_failure_at_every_write_leaves_the_old_set_and_can_be_run_again(publishe
 def test_unsigned_manifest_is_not_published(publisher):
     raw = publisher.manifest("1.2.0").to_bytes()
     with pytest.raises(SignatureError, match=r"manifest\.json needs 1 more of the release keys"):
-        release(publisher.repository(), raw, {}, [], publisher.signers["online"], datetime.now(UTC))
+        release(
+            publisher.repository(),
+            raw,
+            {},
+            [],
+            OnlineSigners.one(publisher.signers["online"]),
+            datetime.now(UTC),
+        )
     assert publisher.repository().versions() == []
 
 
@@ -109,5 +117,5 @@ def test_a_request_whose_list_drops_an_update_is_not_current(publisher):
     assert not is_current(repository, altered, now)
     signed = Signing(altered).signed_by([publisher.signers["release"]])
     with pytest.raises(ConflictError):
-        publish_request(repository, signed, publisher.signers["online"], now)
+        publish_request(repository, signed, OnlineSigners.one(publisher.signers["online"]), now)
     assert publisher.repository().versions() == ["1.1.0"]

@@ -16,8 +16,10 @@ from ota_py.errors import (
     TrustError,
     UsageError,
 )
+from ota_py.manager.key_change import roles_of
 from ota_py.manager.root_plan import plan
 from ota_py.trust.key_files import generate_key
+from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.request import Document, SigningRequest
 from ota_py.trust.root_chain import newest_root
 from ota_py.trust.root_change import RoleKeys, next_root, payload_of, role_keys, with_key, without_key
@@ -47,8 +49,9 @@ def prepare(publisher, changes, resign=("all",)):
 
 
 def replaced(publisher, role, new):
-    now = role_keys(parse_root(publisher.root), role)
-    return {role: without_key(with_key(now, new.public_key, None), now.ids[0], None)}
+    now = role_keys(parse_root(publisher.root), roles_of(role)[0])
+    wanted = without_key(with_key(now, new.public_key, None), now.ids[0], None)
+    return dict.fromkeys(roles_of(role), wanted)
 
 
 def seen(gateway):
@@ -71,7 +74,7 @@ def test_a_failure_at_every_write_can_be_run_again_and_no_gateway_sees_half(publ
         publisher.store.puts.clear()
         publisher.store.fail_after = writes
         try:
-            root = publish_root(publisher.store, signing.request, online, NOW)
+            root = publish_root(publisher.store, signing.request, OnlineSigners.one(online), NOW)
             break
         except StoreError:
             pass
@@ -88,7 +91,7 @@ def test_the_order_of_writing(publisher, person):
     signing = prepare(publisher, replaced(publisher, "release", release))
     signed = signing.signed_by([publisher.signers["root"], release])
     publisher.store.puts.clear()
-    publish_root(publisher.store, signed, publisher.signers["online"], NOW)
+    publish_root(publisher.store, signed, OnlineSigners.one(publisher.signers["online"]), NOW)
     names = [key.rpartition("/")[2].split(".", 1)[1] for key in publisher.store.puts]
     assert names == ["manifest.json.sig", "targets.json", "snapshot.json", "root.json", "json"]
 
@@ -97,7 +100,9 @@ def test_only_root_changes_where_only_root_holders_do(publisher, gateway, person
     holder = person("holder")
     signing = prepare(publisher, replaced(publisher, "root", holder))
     publisher.store.puts.clear()
-    publish_root(publisher.store, signing.signed_by([publisher.signers["root"], holder]), None, NOW)
+    publish_root(
+        publisher.store, signing.signed_by([publisher.signers["root"], holder]), OnlineSigners(), NOW
+    )
     assert publisher.store.puts == ["metadata/2.root.json"]
     gateway.client().refresh()
     assert gateway.floor["root"] == 2
@@ -109,7 +114,7 @@ def test_the_old_and_the_new_threshold_must_sign(publisher, person):
     for signer, missing in ((holder, "before"), (publisher.signers["root"], "after")):
         one = signing.signed_by([signer])
         with pytest.raises(SignatureError, match=f"1 more of the root keys {missing} the change"):
-            publish_root(publisher.store, one, None, NOW)
+            publish_root(publisher.store, one, OnlineSigners(), NOW)
     assert publisher.store.list("metadata/2") == []
 
 
@@ -123,7 +128,7 @@ def test_release_keys_of_two_people_sign_a_manifest_and_then_the_list(publisher,
     assert [each.document for each in Signing(request).missing()] == ["3.targets.json"]
     request = Signing(request).signed_by([ann])
     assert not Signing(request).missing()
-    publish_root(publisher.store, request, publisher.signers["online"], NOW)
+    publish_root(publisher.store, request, OnlineSigners.one(publisher.signers["online"]), NOW)
     found = gateway.client().fetch_manifest("1.0.0").key_ids
     assert found == tuple(sorted([ann.public_key.keyid, ben.public_key.keyid]))
 
@@ -135,19 +140,22 @@ def test_what_was_published_meanwhile_is_not_lost(publisher, person):
     signed = signing.signed_by([publisher.signers["root"], release])
     publisher.publish(publisher.manifest("1.1.0"))
     with pytest.raises(ConflictError, match="an update was published since this change was prepared"):
-        publish_root(publisher.store, signed, publisher.signers["online"], NOW)
+        publish_root(publisher.store, signed, OnlineSigners.one(publisher.signers["online"]), NOW)
     other = prepare(publisher, {}).signed_by([publisher.signers["root"]])
-    publish_root(publisher.store, other, None, NOW)
+    publish_root(publisher.store, other, OnlineSigners(), NOW)
     with pytest.raises(ConflictError, match=r"root is at version 2 .* made for version 1"):
-        publish_root(publisher.store, signed, publisher.signers["online"], NOW)
+        publish_root(publisher.store, signed, OnlineSigners.one(publisher.signers["online"]), NOW)
 
 
 def test_without_the_online_key_nothing_is_written(publisher, person):
     online = person("online")
     signing = prepare(publisher, replaced(publisher, "online", online))
     publisher.store.puts.clear()
-    with pytest.raises(KeyFileError, match="the online key is not here"):
-        publish_root(publisher.store, signing.signed_by([publisher.signers["root"]]), None, NOW)
+    with pytest.raises(
+        KeyFileError,
+        match="too few of the keys are here: snapshot takes 1 of",
+    ):
+        publish_root(publisher.store, signing.signed_by([publisher.signers["root"]]), OnlineSigners(), NOW)
     assert publisher.store.puts == []
 
 
@@ -158,7 +166,9 @@ def test_the_newest_list_counts_not_the_one_that_a_thief_leads_to(publisher, gat
     publisher.store.put("metadata/timestamp.json", old, "")
     online = person("online")
     signing = prepare(publisher, replaced(publisher, "online", online))
-    publish_root(publisher.store, signing.signed_by([publisher.signers["root"]]), online, NOW)
+    publish_root(
+        publisher.store, signing.signed_by([publisher.signers["root"]]), OnlineSigners.one(online), NOW
+    )
     assert [update.version for update in gateway.client().updates()] == ["1.0.0", "1.1.0"]
 
 
@@ -201,3 +211,18 @@ def test_a_request_for_another_version_is_refused(publisher):
     with pytest.raises(UsageError, match=r"7\.root\.json .* is version 7 of root, expected 2"):
         Signing(request).missing()
     assert Metadata.from_bytes(publisher.root).signed.version == 1
+
+
+def test_a_new_timestamp_key_goes_on_with_the_snapshot_only_if_it_leads_to_the_newest_list(publisher, person):
+    publisher.publish(publisher.manifest("1.0.0"))
+    new = person("timestamp")
+    signing = prepare(publisher, replaced(publisher, "timestamp", new))
+    signed = signing.signed_by([publisher.signers["root"]])
+    newest = f"metadata/{publisher.repository().snapshot.version}.snapshot.json"
+    kept = publisher.store.get(newest)
+    publisher.store.delete(newest)  # as if the release had broken off before it
+    with pytest.raises(KeyFileError, match="snapshot takes 1 of"):
+        publish_root(publisher.store, signed, OnlineSigners(timestamp=[new]), NOW)
+    publisher.store.put(newest, kept, "")
+    publisher.root = publish_root(publisher.store, signed, OnlineSigners(timestamp=[new]), NOW)
+    assert publisher.repository().versions() == ["1.0.0"]

@@ -106,7 +106,12 @@ def _tables(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "public_url": options["public_url"],
             "root": "root.json",
         },
-        "keys": {role: f"file:keys/{role}.pem" for role in ("root", "release", "online")},
+        "keys": {
+            "root": "file:keys/root.pem",
+            "release": "file:keys/release.pem",
+            "snapshot": "file:keys/online.pem",
+            "timestamp": "file:keys/online.pem",
+        },
         "registry": {"default": options["registry"], "insecure": list(options["insecure_registry"])},
         "control_plane": {"url": options["control_plane_url"], "token_file": "operator-token"},
         "server": {

@@ -19,9 +19,10 @@ FILE = click.Path(path_type=Path)
 def command() -> None:
     """Make keys, show who may sign what, and change it without a visit to any gateway.
 
-    Roles: root says which keys count; release signs updates; online signs, by snapshot and timestamp, that
-    the list of updates is fresh. A change is shown before it is made. Where more people must sign it, it is
-    written to a file that they pass on (`sign`), and `publish` brings it into the store.
+    Roles: root says which keys count; release (TUF's targets) signs updates; snapshot says which list of
+    updates is in force, and timestamp that it still is. These two begin with one key: online means both. A
+    change is shown before it is made. Where more people must sign it, it is written to a file that they pass
+    on (`sign`), and `publish` brings it into the store.
 
     \b
     Examples:
@@ -49,7 +50,7 @@ def init(file: Path, kind: str, unencrypted: bool, passphrase_fd: int | None, as
       ota_manager.py keys init alice.pem
       ota_manager.py keys init alice.pem --type ed25519 --passphrase-fd 3 3< passphrase
     """
-    from ota_py.manager.carry_out import GIVEN
+    from ota_py.manager.keys import GIVEN
     from ota_py.manager.new_key import make_key
     from ota_py.manager.secrets import Passphrases
     from ota_py.trust.key_files import public_path

@@ -13,7 +13,8 @@ from ota_py.manager.config import Role
 from ota_py.manager.options import key_option, passphrase_option, yes_option
 from ota_py.manager.parts import Parts
 
-role_argument = click.argument("role", type=click.Choice(get_args(Role)))
+# `online`: snapshot and timestamp, where they share a key.
+role_argument = click.argument("role", type=click.Choice([*get_args(Role), "online"]))
 threshold_option = click.option(
     "--threshold", type=int, metavar="N", help="How many keys of the role must sign."
 )
@@ -53,7 +54,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 @resign_option
 @change_options
 @click.pass_obj
-def add(parts: Parts, /, *, role: Role, public_keys: tuple[str, ...], **options: Any) -> None:
+def add(parts: Parts, /, *, role: str, public_keys: tuple[str, ...], **options: Any) -> None:
     """Let further keys sign for ROLE. KEY is a public key file, or the URI of a key in a KMS or an HSM.
 
     \b
@@ -70,7 +71,7 @@ def add(parts: Parts, /, *, role: Role, public_keys: tuple[str, ...], **options:
     sources = [read_source(text, change.passphrases) for text in public_keys]
     for source in sources:
         now = with_key(now, source.key, options["threshold"])
-    change.carry_out({role: now}, role, sources, resign_default="all")
+    change.carry_out(role, now, sources, resign_default="all")
 
 
 @click.command("rotate")
@@ -83,7 +84,7 @@ def add(parts: Parts, /, *, role: Role, public_keys: tuple[str, ...], **options:
 @unencrypted_option
 @change_options
 @click.pass_obj
-def rotate(parts: Parts, /, *, role: Role, to: str | None, old: str | None, **options: Any) -> None:
+def rotate(parts: Parts, /, *, role: str, to: str | None, old: str | None, **options: Any) -> None:
     """Put a new key of ROLE in the place of an old one, which counts no more.
 
     Updates that the old key signed are signed anew by the new one, unless --resign says otherwise.
@@ -91,6 +92,7 @@ def rotate(parts: Parts, /, *, role: Role, to: str | None, old: str | None, **op
     \b
     Examples:
       ota_manager.py keys rotate online
+      ota_manager.py keys rotate timestamp --to awskms:alias/ota-timestamp
       ota_manager.py keys rotate release --to awskms:alias/ota-release
       ota_manager.py keys rotate root --old 4f1c --to dave.pub
     """
@@ -110,7 +112,7 @@ def rotate(parts: Parts, /, *, role: Role, to: str | None, old: str | None, **op
 @resign_option
 @change_options
 @click.pass_obj
-def revoke(parts: Parts, /, *, role: Role, key_id: str, to: str | None, **options: Any) -> None:
+def revoke(parts: Parts, /, *, role: str, key_id: str, to: str | None, **options: Any) -> None:
     """Let a key of ROLE count no more: it was stolen, or its holder left. ID is the beginning of its id.
 
     Whatever only a revoked release key signed is refused by gateways from then on. Say by --resign which
@@ -131,7 +133,7 @@ def revoke(parts: Parts, /, *, role: Role, key_id: str, to: str | None, **option
         change.replace(role, gone, read_source(to, change.passphrases))
     else:
         left = without_key(change.role(role), gone, options["threshold"])
-        change.carry_out({role: left}, role, [])
+        change.carry_out(role, left, [])
 
 
 @click.command("renew")
@@ -146,4 +148,4 @@ def renew(parts: Parts, /, **options: Any) -> None:
     """
     from ota_py.manager.key_change import Change
 
-    Change(parts, {"resign": None, **options}).carry_out({}, None, [])
+    Change(parts, {"resign": None, **options}).carry_out(None, None, [])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def command(
     parts: Parts, /, *, file: Path, key_uris: tuple[str, ...], passphrase_fd: int | None, as_json: bool
 ) -> None:
-    """Publish a signing request that enough people signed, where the store and the online key are.
+    """Publish a signing request that enough people signed, where store, snapshot and timestamp key are.
 
     After an error it can simply be run again. An update's place in the list of updates is signed here, too,
     with the release key of ota.toml or --key. Where something else was published meanwhile, the file is made

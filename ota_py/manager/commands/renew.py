@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,9 +33,10 @@ def command(
     passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
-    """Sign the repository's snapshot and timestamp anew, so that gateways go on trusting it.
+    """Sign the repository's timestamp anew, and its snapshot where its key is here, so that gateways go on
+    trusting them.
 
-    Each create-update signs them too. Run this from a timer on a machine that has the online key, or let
+    Each create-update signs them too. Run this from a timer on a machine that has their keys, or let
     `serve` do it (server.renew in ota.toml). Root and list of updates hold longer and take a person; this
     command says who, and what to run. How long each holds: `[expiry]` in ota.toml.
 
@@ -84,7 +85,7 @@ def _renew(parts: Parts, keys: Keys, release: bool, request: Path | None) -> Rel
     now = datetime.now(UTC)
     if release:
         return renew_list(parts.repository, parts.config.fleet, keys, request, now, _say)
-    renew(parts.repository, keys.some("online", parts.repository)[0], now)
+    renew(parts.repository, keys.online(parts.repository), now)
     return None
 
 
@@ -93,8 +94,7 @@ def _echo(parts: Parts, found: list[Freshness], done: Released | None, error: Ex
     from ota_py.manager.freshness_words import freshness_json
     from ota_py.manager.request_words import released_json
 
-    roles = [freshness_json(each) for each in found]
-    told = {"expires": next(each["expires"] for each in roles if each["role"] == "online"), "roles": roles}
+    told: dict[str, Any] = {"roles": [freshness_json(each) for each in found]}
     if done:
         told |= released_json(done)
     if isinstance(error, ExpiringError):

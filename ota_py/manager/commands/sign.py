@@ -84,7 +84,7 @@ def command(
         for line in missing_lines(Signing(signed)):
             click.echo(f"  {line}")
     else:
-        click.echo("That was the last signature. Where store and online key are, run:")
+        click.echo("That was the last signature. Where store, snapshot and timestamp key are, run:")
         click.echo(f"  ota_manager.py publish {file}")
 
 
