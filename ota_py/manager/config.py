@@ -228,6 +228,9 @@ class ServerSection(Section):
     freshness_file: Location = Field(
         default=Path("freshness.json"), description="where it notes how fresh the repository is"
     )
+    keep_events_days: int = Field(
+        default=90, ge=1, le=36500, description="days after which `serve` deletes what gateways reported"
+    )
     mqtt: MqttSection | None = None
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def run_command(
@@ -32,9 +37,19 @@ def run_command(
 def start_beside(target: Callable[..., None], *arguments: Any) -> None:
     """Start a function in a process of its own, begun anew and not forked; it ends when this process exits.
 
-    When this process is killed, it ends itself: see `wait_beside`.
+    For when this process is killed, the function begins with `end_with_parent`.
     """
     multiprocessing.get_context("spawn").Process(target=target, args=arguments, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that made it does, however that ends; on Linux only."""
+    parent = multiprocessing.parent_process()
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent.pid:  # it ended before that
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wait_beside(seconds: float) -> bool:

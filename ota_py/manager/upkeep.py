@@ -1,4 +1,5 @@
-"""What `serve` does besides: it looks how fresh the repository is, and renews what the online keys may.
+"""What `serve` does besides: it looks how fresh the repository is, renews what the online keys may, and
+deletes old events.
 
 A process of its own, because the server forks its workers, and what it finds goes to a file that they read.
 It opens no keys but those of timestamp and snapshot. Of several that renew at once one succeeds: see
@@ -11,7 +12,7 @@ import json
 import logging
 import signal
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tuf.api.metadata import Snapshot, Timestamp
@@ -19,10 +20,12 @@ from tuf.api.metadata import Snapshot, Timestamp
 from ota_py.errors import KeyFileError, OtaError
 from ota_py.manager.config import Config
 from ota_py.manager.parts import Parts
-from ota_py.manager.processes import start_beside, wait_beside
+from ota_py.manager.processes import end_with_parent, start_beside, wait_beside
 from ota_py.manager.releasing import Keys
 from ota_py.manager.root_file import replace_file
 from ota_py.manager.secrets import Passphrases
+from ota_py.server.environment import from_environment
+from ota_py.server.setup import configure, forget_events
 from ota_py.trust.freshening import renew
 from ota_py.trust.freshness import Freshness, assess
 from ota_py.trust.repository import Repository
@@ -31,6 +34,8 @@ LOOK_SECONDS = 3600.0
 TROUBLE_SECONDS = 300.0
 # Renewed when less than this share of the time is left: long before anybody is warned.
 RENEW_SHARE = 0.5
+# Between two batches of events, so that gateways' reports come in between.
+BATCH_PAUSE_SECONDS = 0.05
 
 logger = logging.getLogger("ota.upkeep")
 
@@ -50,13 +55,16 @@ def start(config: Config, passphrases: Passphrases) -> None:
 
 def run(config: str, passphrases: Passphrases) -> None:
     """Look again and again, until the process that started this one is gone."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which then ends this one
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(from_environment())  # sets up logging, too
     is_wanted = True
     while is_wanted:
         is_well = False
         with suppress(OtaError):  # a configuration that is being edited is read again the next time
-            is_well = look(Parts(config), passphrases, datetime.now(UTC))
+            parts = Parts(config)
+            is_well = look(parts, passphrases, datetime.now(UTC))
+            is_well = forget(parts.config.server.keep_events_days, datetime.now(UTC)) and is_well
         is_wanted = wait_beside(LOOK_SECONDS if is_well else TROUBLE_SECONDS)
 
 
@@ -82,6 +90,22 @@ def look(parts: Parts, passphrases: Passphrases, now: datetime) -> bool:
             logger.warning("%s is %s (%s): %s", each.role, each.state, each.expires, each.to_do)
     replace_file(parts.config.server.freshness_file, _told(found, problem, now))
     return not problem
+
+
+def forget(days: int, now: datetime) -> bool:
+    """Delete old events, as long as this process is wanted; whether all went well."""
+    deleted = 0
+    try:
+        for number in forget_events(now - timedelta(days=days)):
+            deleted += number
+            if not wait_beside(BATCH_PAUSE_SECONDS):
+                break
+    except OtaError as error:
+        logger.warning("%s", error.message)
+        return False
+    if deleted:
+        logger.info("deleted %d events older than %d days", deleted, days)
+    return True
 
 
 def _renew(parts: Parts, passphrases: Passphrases, now: datetime) -> None:

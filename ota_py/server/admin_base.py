@@ -37,7 +37,7 @@ class FactsAdmin(ShownState, ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: history stays."""
+        """Never by hand; see events/retention.py."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

@@ -1,8 +1,10 @@
-"""What `init` and `serve` need of the control plane before it answers: tables, an admin, a token."""
+"""What `init` and `serve` need of the control plane beside its answers: tables, an admin, a token, upkeep."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from datetime import datetime
 
 from ota_py.server.environment import ServerSettings, ensure_secret_key
 
@@ -26,6 +28,28 @@ def migrate(settings: ServerSettings) -> None:
         call_command("migrate", interactive=False, verbosity=0)
     except DatabaseError as error:
         raise ControlPlaneError(f"the control plane's database cannot be used: {error}") from None
+
+
+def forget_events(before: datetime) -> Iterator[int]:
+    """Delete old events batch by batch; yields how many each batch had. See `events/retention.py`.
+
+    Args:
+        before: with time zone.
+
+    Raises:
+        ControlPlaneError: the database cannot be reached or written.
+    """
+    from django.db import DatabaseError, connection
+
+    from ota_py.errors import ControlPlaneError
+    from ota_py.server.events.retention import forget
+
+    try:
+        yield from forget(before)
+    except DatabaseError as error:
+        raise ControlPlaneError(f"old events could not be deleted: {error}") from None
+    finally:
+        connection.close()  # it may be long until the next time
 
 
 def configure(settings: ServerSettings) -> None:

@@ -24,6 +24,9 @@ MANAGER_MAY_IMPORT_SERVER = {
     # `serve` and `init` run the control plane's own process; they do not read its records.
     "manager/commands/serve.py",
     "manager/commands/init.py",
+    # Its workers, and the process beside them.
+    "manager/worker.py",
+    "manager/upkeep.py",
 }
 PURE = ("manifest.py", "names.py", "trust/verify.py", "trust/layout.py")
 PURE_FORBIDDEN = (

@@ -1,16 +1,21 @@
-"""`serve` keeps the repository fresh: with the online key only, and only when it is asked to."""
+"""`serve` keeps the repository fresh, with the online key only and only when asked to, and old events few."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
+
+import psutil
 
 from ota_py.manager.control_plane import ControlPlane
 from ota_py.manager.parts import Parts
 from ota_py.manager.secrets import Passphrases
 from ota_py.manager.upkeep import look
+from tests.gateway.waiting import wait_for
 from tests.manager.conftest import Fleet, Manager
+from tests.manager.processes import MANAGER, free_port, running
 
 FRESH = dict.fromkeys(("root", "release", "snapshot", "timestamp"), "fresh") | {"problem": ""}
 
@@ -70,3 +75,29 @@ def test_the_running_control_plane_tells_it(served_fleet: Fleet) -> None:
             assert time.monotonic() < deadline, told
             time.sleep(0.05)
         assert {role["state"] for role in told["roles"]} == {"fresh"}
+
+
+def record_event(fleet: Fleet, days_ago: float) -> None:
+    moment = (datetime.now(UTC) - timedelta(days=days_ago)).strftime("%Y-%m-%d %H:%M:%S")
+    values = {"kind": "status", "details": "{}", "at": moment, "recorded_at": moment}
+    values |= dict.fromkeys(("transaction", "version", "from_version", "state", "reason"), "")
+    with sqlite3.connect(fleet.database) as connection:
+        names, places = ", ".join(f'"{name}"' for name in values), ", ".join("?" * len(values))
+        connection.execute(f"INSERT INTO events_event ({names}) VALUES ({places})", tuple(values.values()))
+
+
+def test_it_deletes_old_events_and_nothing_of_it_outlives_serve(fleet: Fleet) -> None:
+    own = Fleet(fleet.directory, fleet.control_plane_url, fleet.directory / "control-plane.sqlite3")
+    own.change("[server]", "[server]\nkeep_events_days = 7")
+    for days_ago in (8, 6):
+        record_event(own, days_ago)
+    port, log = free_port(), own.directory / "serve.log"
+    argv = [*MANAGER, "--config", str(own.config), "serve", "--listen", f"127.0.0.1:{port}"]
+    with running(argv, port, log) as serve:
+        wait_for(lambda: "deleted 1 events older than 7 days" in log.read_text(), "the old event to go", 60)
+        assert len(own.rows("SELECT id FROM events_event")) == 1
+        processes = psutil.Process(serve.pid).children(recursive=True)
+        assert len(processes) >= 2, processes  # a worker, and the one beside it
+        serve.kill()
+        _, alive = psutil.wait_procs(processes, timeout=30)
+        assert not alive, [process.cmdline() for process in alive]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ota_py.manager.config import Config, MqttSection
     from ota_py.server.environment import MqttSettings, ServerSettings
 
-APPLICATION = "ota_py.server.wsgi:application"
+APPLICATION = "ota_py.manager.worker:application"
 WORKER_STOP_SECONDS = 10
 # Python runs one at a time; the others wait for the database or a slow reader. Each keeps a connection.
 THREADS_PER_WORKER = 4
@@ -28,7 +28,7 @@ def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bo
 
     It looks every hour how long the repository's signatures still hold, and shows it in admin and API.
     With server.renew in ota.toml it signs snapshot and timestamp anew by itself; it opens no other key
-    than the online one.
+    than the online one. And it deletes what gateways reported long ago (server.keep_events_days).
 
     \b
     Examples:
