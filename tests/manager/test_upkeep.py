@@ -100,4 +100,7 @@ def test_it_deletes_old_events_and_nothing_of_it_outlives_serve(fleet: Fleet) ->
         assert len(processes) >= 2, processes  # a worker, and the one beside it
         serve.kill()
         _, alive = psutil.wait_procs(processes, timeout=30)
-        assert not alive, [process.cmdline() for process in alive]
+        left = [process.cmdline() for process in alive]
+        for process in alive:
+            process.kill()
+        assert not left
