@@ -129,10 +129,18 @@ class Compatibility(Model):
     """Which gateways the update is for. An empty list allows all."""
 
     min_version: VersionText | None = Field(default=None, description="oldest version to update from")
+    max_version: VersionText | None = Field(default=None, description="newest version to update from")
     architectures: list[Literal["amd64", "arm64", "arm"]] = Field(default=[])
     hardware: list[Word] = Field(default=[])
     groups: list[Word] = Field(default=[])
     allow_downgrade: bool = False
+
+    @model_validator(mode="after")
+    def _range(self) -> Compatibility:
+        lowest, highest = self.min_version, self.max_version
+        if lowest and highest and names.parse_version(lowest) > names.parse_version(highest):
+            raise ValueError(f"no version is at least {lowest} and at most {highest}")
+        return self
 
 
 class AnyProbe(Model):

@@ -69,3 +69,9 @@ def _check_version(manifest: Manifest, installed: str) -> None:
             f"update {version} needs at least version {oldest}, this gateway runs {runs}",
             hint=f"update to {oldest} or newer first",
         )
+    newest = manifest.compatibility.max_version
+    if newest and runs > names.parse_version(newest):
+        raise IncompatibleError(
+            f"update {version} is for versions up to {newest}, this gateway runs {runs}",
+            hint="it needs another update; the operator knows which",
+        )

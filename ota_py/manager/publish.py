@@ -18,7 +18,7 @@ from ota_py.manager.contents import Content, Source, compose_source, read_conten
 from ota_py.manager.control_plane import ControlPlane
 from ota_py.manager.gateway_software import Software, collect
 from ota_py.manager.platforms import check_architectures
-from ota_py.manager.published import check_version, published_file
+from ota_py.manager.published import check_version, published_file, step_left_out_warning
 from ota_py.manager.registry import Registry, ResolvedImage
 from ota_py.manager.sboms import read_sbom
 from ota_py.manager.slow_stop import slow_stop_warning
@@ -126,7 +126,7 @@ def prepare(request: Request, places: Places, now: datetime, say: Say) -> Prepar
             **{entry.target: data for entry, data in sboms},
         },
         images=images,
-        warnings=_warnings(request, images, known),
+        warnings=_warnings(request, images, known, places.repository),
         published=published,
     )
 
@@ -232,7 +232,9 @@ def _manifest(
         raise UsageError(f"the update cannot be made: {describe(error)}") from None
 
 
-def _warnings(request: Request, images: Mapping[str, ResolvedImage], known: ComposeFile | None) -> list[str]:
+def _warnings(
+    request: Request, images: Mapping[str, ResolvedImage], known: ComposeFile | None, repository: Repository
+) -> list[str]:
     services = known.services if known else {}
     slow = [slow_stop_warning(name, found.command, services.get(name, {})) for name, found in images.items()]
     unchecked = (
@@ -240,7 +242,8 @@ def _warnings(request: Request, images: Mapping[str, ResolvedImage], known: Comp
         if images and not known
         else None
     )
-    return [warning for warning in [unchecked, *slow] if warning]
+    left_out = step_left_out_warning(repository, request.version, request.compatibility.min_version)
+    return [warning for warning in [unchecked, left_out, *slow] if warning]
 
 
 def _timestamp(now: datetime) -> str:

@@ -34,6 +34,24 @@ def published_manifest(repository: Repository, version: str) -> VerifiedManifest
     return repository.manifest(version)
 
 
+def step_left_out_warning(repository: Repository, version: str, lowest: str | None) -> str | None:
+    """What to say of an update that gateways may jump to over a step that the update before it asks for.
+
+    Args:
+        lowest: its oldest version to update from.
+    """
+    new = names.parse_version(version)
+    before = [each for each in repository.versions() if names.parse_version(each) < new]
+    needed = repository.manifest(before[-1]).manifest.compatibility.min_version if before else None
+    if needed is None or (lowest is not None and names.parse_version(lowest) >= names.parse_version(needed)):
+        return None
+    taken = f"is for {lowest} and newer" if lowest else "is for any version"
+    return (
+        f"{before[-1]} needs at least version {needed}, and {version} {taken}: gateways older than {needed} "
+        f"would jump over it; --min-version {needed} keeps them from that"
+    )
+
+
 def published_file(repository: Repository, file: File | Sbom) -> bytes:
     """The bytes of a file or an SBOM that a published manifest names.
 

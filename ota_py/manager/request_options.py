@@ -66,14 +66,15 @@ def parse_hooks(text: str | None) -> list[Hook]:
 
 
 def parse_compatibility(**fields: Any) -> Compatibility:
-    """`--min-version`, `--architecture`, `--hardware`, `--group` and `--allow-downgrade`.
+    """`--min-version`, `--max-version`, `--architecture`, `--hardware`, `--group` and `--allow-downgrade`.
 
     Raises:
         UsageError: a value that the manifest does not allow.
     """
-    if fields["min_version"] is not None:
-        names.parse_version(fields["min_version"])
-    return _model(Compatibility, fields, "--architecture, --hardware or --group", "")
+    for name in ("min_version", "max_version"):
+        if fields[name] is not None:
+            names.parse_version(fields[name])
+    return _model(Compatibility, fields, "these versions, --architecture, --hardware or --group", "")
 
 
 def parse_data(*, migrates: bool, on_rollback: str) -> Data:

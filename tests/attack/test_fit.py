@@ -24,6 +24,7 @@ OTHERS = [
     ({"hardware": ["pi-3"]}, "update 1.3.0 is for the hardware pi-3, this gateway has rpi4"),
     ({"architectures": ["arm"]}, "update 1.3.0 is for the architecture arm, this gateway has "),
     ({"min_version": "1.2.0"}, "update 1.3.0 needs at least version 1.2.0, this gateway runs 1.1.0"),
+    ({"max_version": "1.0.9"}, "update 1.3.0 is for versions up to 1.0.9, this gateway runs 1.1.0"),
 ]
 
 

@@ -120,6 +120,25 @@ def test_a_new_compose_file_files_and_templates(registry: str, fleet: Fleet, ota
     assert "did you mean mqtt-bridge?" in wrong.err
 
 
+def test_a_step_that_the_update_before_asks_for_is_not_dropped_silently(ota: Manager) -> None:
+    assert ota.create("1.2.0", "--min-version", "1.1.0").status == 0
+    dropped = ota.create("1.3.0", "--dry-run").err
+    assert "1.2.0 needs at least version 1.1.0, and 1.3.0 is for any version: gateways older than" in dropped
+    lower = ota.create("1.3.0", "--dry-run", "--min-version", "1.0.0").err
+    assert "1.3.0 is for 1.0.0 and newer" in lower
+    assert "would jump over" not in ota.create("1.3.0", "--dry-run", "--min-version", "1.1.0").err
+
+
+def test_whom_an_update_is_for_is_shown(ota: Manager) -> None:
+    done = ota.create("1.2.0", "--min-version", "1.0.0", "--max-version", "1.1.9", "--allow-downgrade")
+    assert "  only from 1.0.0 or newer and 1.1.9 or older\n" in done.out
+    assert "  MAY REPLACE A NEWER VERSION\n" in done.out
+    assert "MAY REPLACE A NEWER VERSION" in ota("verify", "1.2.0").out
+    none = ota.create("1.3.0", "--min-version", "1.2.0", "--max-version", "1.1.9")
+    assert none.status == 2
+    assert "no version is at least 1.2.0 and at most 1.1.9" in none.err
+
+
 def test_dry_run_checks_everything_and_changes_nothing(fleet: Fleet, ota: Manager) -> None:
     before = fleet.state()
     done = ota.create("1.2.0", "--dry-run")

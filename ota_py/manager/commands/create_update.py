@@ -41,6 +41,7 @@ FILE = click.Path(path_type=Path)
     help="A software bill of materials, SPDX or CycloneDX in JSON, signed with the update.",
 )
 @click.option("--min-version", metavar="VERSION", help="Oldest version that can be updated.")
+@click.option("--max-version", metavar="VERSION", help="Newest version that can be updated.")
 @click.option(
     "--architecture",
     "architectures",
@@ -105,6 +106,7 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
     places = Places(parts.repository, parts.control_plane, parts.registry)
     prepared = prepare(request, places, datetime.now(UTC), _say)
     if options["dry_run"]:
+        _warn(prepared, ask=False)
         echo_json(prepared.manifest.model_dump(mode="json"))
         return
     _warn(prepared, ask=not (options["yes"] or as_json))
@@ -147,6 +149,7 @@ def _request(parts: Parts, options: dict[str, Any]) -> Request:
         known_compose=parts.config.defaults.compose,
         compatibility=parse_compatibility(
             min_version=options["min_version"],
+            max_version=options["max_version"],
             architectures=list(options["architectures"]),
             hardware=list(options["hardware"]),
             groups=list(options["groups"]),
