@@ -101,11 +101,17 @@ def running_registry(directory: Path) -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="session")
-def real_control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def operator_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the operator's files are: ota.toml, tokens, the admin's password."""
+    return tmp_path_factory.mktemp("operator")
+
+
+@pytest.fixture(scope="session")
+def real_control_plane(operator_directory: Path) -> Iterator[ControlPlane]:
     """The control plane as an operator runs it, seen with the operator's token."""
     from tests.gateway.operators import serving
 
-    with serving(tmp_path_factory.mktemp("operator")) as control_plane:
+    with serving(operator_directory) as control_plane:
         yield control_plane
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
+
 from ota_py.manager.control_plane import ControlPlane
 from ota_py.manager.parts import Parts
 from tests.manager.processes import MANAGER, free_port, running
@@ -46,6 +48,24 @@ def start_rollout(control_plane: ControlPlane, gateway_id: str, version: str) ->
     control_plane.start_rollout(rollout)
     control_plane.start_batch(rollout, 0)
     return rollout
+
+
+class Admin:
+    """The admin's pages, as the operator sees them in a browser."""
+
+    def __init__(self, url: str, directory: Path) -> None:
+        self._url, self._browser = f"{url}/admin", requests.Session()
+        password = (directory / "admin-password").read_text().strip()
+        self._browser.get(f"{self._url}/login/").raise_for_status()
+        typed = {"csrfmiddlewaretoken": self._browser.cookies["csrftoken"]}
+        typed |= {"username": "admin", "password": password, "next": "/admin/"}
+        self._browser.post(f"{self._url}/login/", typed).raise_for_status()
+
+    def row(self, gateway_id: str) -> str:
+        """A gateway's row in the list, as HTML."""
+        page = self._browser.get(f"{self._url}/fleet/gateway/?q={gateway_id}").text
+        (row,) = [row for row in page.split("<tr>") if f">{gateway_id}</a>" in row]
+        return row
 
 
 def counted(control_plane: ControlPlane, gateway_id: str) -> list[str]:
