@@ -6,11 +6,12 @@ that a large file would be a way to stop a gateway. What Compose files in use ha
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 
 MAX_BYTES = 512 * 1024
@@ -54,7 +55,7 @@ def load_all(text: bytes, yaml: YAML | None = None) -> list[Any]:
     try:
         return list((yaml or round_trip()).load_all(text.decode("utf-8")))
     except _PARSER_ERRORS as error:
-        raise ValueError(" ".join(str(error).split())[:PROBLEM_MAX_CHARS]) from None
+        raise ValueError(_words(error)[:PROBLEM_MAX_CHARS]) from None
 
 
 def load(text: bytes, yaml: YAML | None = None) -> Any:
@@ -63,6 +64,15 @@ def load(text: bytes, yaml: YAML | None = None) -> Any:
     if len(documents) > 1:
         raise ValueError(f"it has {len(documents)} documents, expected one")
     return documents[0] if documents else None
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, and where; not the line itself, nor values, among which there may be secrets."""
+    if not isinstance(error, MarkedYAMLError):
+        return re.sub("'[^']*'", "'...'", " ".join(str(error).split()))
+    problem = str(error.problem or error.context).partition(" with value ")[0]
+    mark = error.problem_mark or error.context_mark
+    return f"{problem} in line {mark.line + 1}, column {mark.column + 1}" if mark else problem
 
 
 class _BoundedComposer(Composer):

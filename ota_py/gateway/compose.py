@@ -15,6 +15,7 @@ from ota_py.gateway import compose_plugin, container, process
 from ota_py.gateway.container import Container
 from ota_py.gateway.images import connect, translated
 from ota_py.gateway.project import Project
+from ota_py.gateway.redaction import Redactor
 from ota_py.manifest import COMPOSE_FILE_NAME
 
 # Compose's own names and order: it takes the first that is there.
@@ -39,6 +40,7 @@ class Compose:
         self.project_dir = project_dir
         # Services that are started by an image's id, because the name that the file has for it is lost.
         self.images_by_id: dict[str, str] = {}
+        self._redactor = Redactor(project_dir, (COMPOSE_FILE_NAME, *OVERRIDE_FILE_NAMES))
 
     @functools.cached_property
     def api(self) -> Any:
@@ -78,11 +80,18 @@ class Compose:
         done = process.run(argv, timeout_seconds=CONFIG_SECONDS, cwd=directory)
         if done.status:
             which = "new" if staged else "present"
-            raise DockerError(f"Compose refuses the {which} {COMPOSE_FILE_NAME}: {done.problem}")
+            problem = self._redactor.refusal(done.problem, directory)
+            raise DockerError(f"Compose refuses the {which} {COMPOSE_FILE_NAME}: {problem}")
         text = done.stdout.decode()
         if staged:
             text = text.replace(json.dumps(str(staged))[1:-1], json.dumps(str(self.project_dir))[1:-1])
-        return Project(json.loads(text))
+        project = Project(json.loads(text))
+        self._redactor.learn(project)
+        return project
+
+    def redacted(self, text: str) -> str:
+        """What somebody printed, without the project's secrets: it may be stored and reported."""
+        return self._redactor.text(text)
 
     def up(self, services: Collection[str], timeout_seconds: float, *, recreate: bool) -> None:
         """Bring services to what the Compose file says, in one step; nothing is pulled or built.
@@ -115,7 +124,7 @@ class Compose:
         argv = [*named, "--project-name", self.name, "--progress", "quiet", *verb]
         done = process.run(argv, timeout_seconds=timeout_seconds, cwd=self.project_dir, stdin=stdin)
         if done.status:
-            raise DockerError(f"`docker compose {verb[0]}` failed: {done.problem}")
+            raise DockerError(f"`docker compose {verb[0]}` failed: {self.redacted(done.problem)}")
 
     def wait_for_engine(self, timeout_seconds: float) -> None:
         """Return once the Docker engine answers.
@@ -204,7 +213,8 @@ class Compose:
         """
         options = ["--interactive"] if stdin is not None else []
         argv = ["docker", "exec", *options, self._running(service), *command]
-        return process.run(argv, timeout_seconds=timeout_seconds, stdin=stdin, stdout=stdout)
+        done = process.run(argv, timeout_seconds=timeout_seconds, stdin=stdin, stdout=stdout)
+        return done.replaced(self.redacted)
 
     def follow(
         self, service: str, command: Sequence[str], timeout_seconds: float, environment: Mapping[str, str]
@@ -227,7 +237,7 @@ class Compose:
                     ran = [detail["ProcessConfig"]["entrypoint"], *detail["ProcessConfig"]["arguments"]]
                     if detail["Running"] and ran == list(command):
                         process.kill_group(detail["Pid"], command)
-        return done
+        return done.replaced(self.redacted)
 
     def _running(self, service: str) -> str:
         """The id of a running container of a service."""
@@ -244,7 +254,7 @@ class Compose:
         newest = max(containers, key=lambda found: found.started)
         with translated(f"reading the log of {service}"):
             raw: bytes = self.api.logs(newest.id, stdout=True, stderr=True, tail=lines)
-        return raw.decode(errors="replace").splitlines()[-lines:]
+        return self.redacted(raw.decode(errors="replace")).splitlines()[-lines:]
 
     def volume_path(self, key: str) -> Path:
         """Where a volume of the project is on this machine.

@@ -174,12 +174,13 @@ class Hooks:
     def _on_gateway(
         self, command: list[str], seconds: float, environment: Mapping[str, str]
     ) -> process.Followed:
-        return process.follow(
+        done = process.follow(
             command,
             timeout_seconds=seconds,
             environment={**os.environ, **environment},
             cwd=self._config.project_dir,
         )
+        return done.replaced(self._compose.redacted)
 
     def _environment(self, point: HookPoint, transaction: Transaction) -> dict[str, str]:
         return {

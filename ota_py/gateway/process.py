@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -37,6 +37,10 @@ class Completed:
         """The end of what it said on standard error, on one line."""
         lines = [line.strip() for line in self.stderr.decode(errors="replace").splitlines() if line.strip()]
         return "; ".join(lines[-5:])[-1000:] or f"exit status {self.status}"
+
+    def replaced(self, change: Callable[[str], str]) -> Completed:
+        """The same with another text on standard error."""
+        return replace(self, stderr=change(self.stderr.decode(errors="replace")).encode())
 
 
 def run(
@@ -86,6 +90,10 @@ class Followed:
         """The lines of the output that are not blank."""
         lines = self.output.decode(errors="replace").splitlines()
         return [line.rstrip() for line in lines if line.strip()]
+
+    def replaced(self, change: Callable[[str], str]) -> Followed:
+        """The same with another output."""
+        return replace(self, output=change(self.output.decode(errors="replace")).encode())
 
 
 def follow(

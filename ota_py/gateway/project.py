@@ -68,6 +68,17 @@ class Project:
         """The image reference of a service, or an empty string where it is built."""
         return str(self.service(service).get("image") or "")
 
+    def environment(self, service: str) -> dict[str, str | None]:
+        """The variables of a service, those of its environment files among them."""
+        found = self.service(service).get("environment") or {}
+        # Compose doubles each dollar, so that its output could be read as a Compose file.
+        return {name: value and str(value).replace("$$", "$") for name, value in found.items()}
+
+    def secret_files(self) -> list[Path]:
+        """The files of the project's secrets."""
+        found = ((body or {}).get("file") for body in self.shared("secrets").values())
+        return [Path(str(path)) for path in found if path]
+
     def replicas(self, service: str) -> int:
         """How many containers a service has."""
         data = self.service(service)

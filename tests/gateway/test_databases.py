@@ -18,7 +18,7 @@ SERVICE = """\
   database:
     image: {image}
     restart: unless-stopped
-    environment: {{POSTGRES_USER: gateway, POSTGRES_PASSWORD: secret, POSTGRES_DB: gateway}}
+    environment: {{POSTGRES_USER: gateway, POSTGRES_PASSWORD: c4nary-of-the-database, POSTGRES_DB: gateway}}
     healthcheck: {{test: ["CMD", "/health"], interval: 500ms, timeout: 5s, retries: 40}}
     volumes: ["pg:/var/lib/postgresql/data"]
 volumes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from lab.oci import Layer, layer_of_files
 from ota_py.gateway.sources import from_repository, trust_client
 from tests.gateway.conftest import free_port, running_registry
 from tests.gateway.site import PATH, RUNS, UNHEALTHY, Keys, Site
+from tests.rollout.watching import watch
 
 pytestmark = pytest.mark.docker
 
@@ -127,7 +129,7 @@ def mariadb(
             site.remove()
 
 
-@pytest.mark.case("F33")
+@pytest.mark.case("F33", "A33")
 def test_mariadb_comes_back_to_the_row_with_registry_and_network_off(mariadb: WithMariaDb) -> None:
     site, before = mariadb.site, mariadb.picture()
     site.publish("1.1.0", {"app": site.push("app", "1.1.0", RUNS, UNHEALTHY)})
@@ -165,8 +167,10 @@ def test_mariadb_comes_back_to_the_row_with_registry_and_network_off(mariadb: Wi
     mariadb.registry.close()
     (site.directory / "repository").rename(site.directory / "away")
     alone = ["unshare", "--net", *site.client_argv("restore", "--yes", "--json")]
-    done = subprocess.run(alone, capture_output=True, text=True, timeout=120)
+    seen = watch(alone, site.directory, dict(os.environ), site.directory / "tmp")
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert seen.status == 0, seen.texts["output"]
+    assert "MYSQL_PWD" in seen.texts["arguments"], "the process list was not seen"
+    assert seen.places_of("it's secret") == []
     assert mariadb.picture() == before
     assert site.version_of("app") == "1.0.0"
