@@ -179,7 +179,8 @@ def _read_private(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise KeyFileError(
-            f"the key {path} does not exist", hint="run `init`, or name the key under [keys] in ota.toml"
+            f"the key {path} does not exist",
+            hint="correct its name, here or under [keys] in ota.toml; `keys init FILE` makes a key",
         ) from None
     except OSError as error:
         raise KeyFileError(f"cannot read the key {path}: {error.strerror}") from None

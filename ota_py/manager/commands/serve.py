@@ -27,8 +27,8 @@ def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bo
     """Bring the database up to date and run the control plane until Ctrl-C or SIGTERM.
 
     It looks every hour how long the repository's signatures still hold, and shows it in admin and API.
-    With server.renew in ota.toml it signs snapshot and timestamp anew by itself; it opens no other key
-    than the online one. And it deletes what gateways reported long ago (server.keep_events_days).
+    With server.renew in ota.toml it signs the timestamp anew by itself, and the snapshot where its key is
+    here; it opens no other key. And it deletes what gateways reported long ago (server.keep_events_days).
 
     \b
     Examples:
