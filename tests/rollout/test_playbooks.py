@@ -35,8 +35,9 @@ def test_create_update_passes_on_why_it_refused(fleet: Fleet) -> None:
     for name in ("keys", "repository"):
         (fleet.directory / name).symlink_to(fleet.workplace / name)
     images = {"mqtt-bridge": "127.0.0.1:9/healthguard/mqtt-bridge:9.0.0"}
-    given = json.dumps({"version": "9.0.0", "images": images})
-    done = fleet.play("-e", given, playbook="playbooks/create_update.yml")
+    given = fleet.directory / "update.yml"
+    given.write_text(json.dumps({"version": "9.0.0", "images": images}))
+    done = fleet.play("-e", f"update={given}", playbook="playbooks/create_update.yml")
     assert done.returncode != 0
     assert "127.0.0.1:9" in one_line(done.stdout), done.stdout
     assert '"code": "registry"' in one_line(done.stdout)
