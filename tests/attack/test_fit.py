@@ -13,7 +13,7 @@ import pytest
 from ota_py.errors import IncompatibleError, IntegrityError, ManifestError, SignatureError
 from ota_py.gateway import sources
 from ota_py.gateway.journal import Journal
-from ota_py.manifest import Compatibility, Health, Hook, Manifest, MqttProbe
+from ota_py.manifest import Compatibility
 from ota_py.trust.signers import sign_manifest
 from tests.attack.conftest import Box
 from tests.gateway import gateways
@@ -186,26 +186,6 @@ def test_ansible_cannot_bring_a_manifest_without_its_own_signature(box: Box) -> 
     assert "code: signature" in said
     assert "msg: manifest is signed by 0 of the release keys, expected 1" in said
     assert box.state() == before
-
-
-@pytest.mark.case("A25")
-def test_a_manifest_full_of_templates_stays_text_on_the_controller(box: Box) -> None:
-    mark = box.directory / "owned"
-    attack = "{{ lookup('ansible.builtin.pipe', 'touch " + str(mark) + "') }}"
-    hook = Hook(at="before-stop", service="app", command=[attack])
-    probe = MqttProbe(type="mqtt", host=attack, topic=attack)
-    health = Health(probes=[probe])
-    manifest = box.publisher.manifest("1.3.0", description=attack, hooks=[hook], health=health)
-    status, said = ansible(box, box.stick(manifest.to_bytes()), "--check")
-    assert status == 0, said
-    assert "would go from 1.1.0 to 1.3.0" in said
-    assert not mark.exists()
-    verified = box.look(lambda client: client.verify_local(manifest.to_bytes(), signature_of(box, manifest)))
-    assert verified.manifest.description == attack
-
-
-def signature_of(box: Box, manifest: Manifest) -> bytes:
-    return sign_manifest(manifest.to_bytes(), [box.publisher.signers["release"]])
 
 
 def ansible(box: Box, manifest: Path, *flags: str) -> tuple[int, str]:
