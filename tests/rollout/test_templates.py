@@ -12,11 +12,11 @@ import pytest
 from ota_py.errors import ControlPlaneError, UsageError
 from ota_py.manager.gateway_answer import Answer, to_result
 from ota_py.manager.inventory import checked
-from ota_py.manager.rollout import play_hosts
+from ota_py.manager.rollout import is_batch_host, play_hosts
 from tests.manager.processes import PROJECT
 from tests.manager.scripted_server import scripted
 from tests.rollout.conftest import Fleet
-from tests.rollout.test_play import one_line
+from tests.rollout.test_play import one_line, recap
 
 pytestmark = pytest.mark.case("A25")
 
@@ -104,25 +104,29 @@ def test_what_ansible_acts_on_is_left_out_of_an_answer() -> None:
     assert to_result(Answer(0, json.dumps(said), "")) == {"version": "1.2.0", "changed": False}
 
 
-def test_a_stolen_gateway_runs_nothing_on_the_controller(fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("update", ["good", "rolls_back"])
+def test_a_stolen_gateway_runs_nothing_on_the_controller(fleet: Fleet, tmp_path: Path, update: str) -> None:
     mark = tmp_path / "owned"
     jinja = JINJA.replace("MARK", str(mark))
     variables = {"ansible_connection": "local", "ansible_python_interpreter": f"/usr/bin/touch {mark};"}
     says = {
         "add_host": {"host_name": "intruder", "groups": ["ota_sweep", "gateways"], "host_vars": variables},
-        "ansible_facts": {"ota_update_version": jinja, "ansible_facts": {"x": jinja}},
+        "add_group": {"group_name": "ota_sweep"},
+        "ansible_facts": {"ota_update_version": jinja, "ansible_facts": {"x": jinja}, **variables},
+        "warnings": [jinja],
         "version": jinja,
         "hint": jinja,
         "steps": [{jinja: jinja}],
     }
-    a = fleet.add("a", update="rolls_back", reason=jinja, says=says)
+    a = fleet.add("a", update=update, reason=jinja, says=says)
     done = fleet.play("-e", f"version={fleet.version}", "-vvv")
 
     assert not mark.exists()
-    assert "intruder" not in done.stdout.partition("PLAY RECAP")[2]
+    assert done.returncode == (0 if update == "good" else 2)
+    hosts = {line.split(" :")[0].strip() for line in recap(done.stdout).splitlines() if " : " in line}
+    assert hosts - {a} == {host for host in hosts if host == "localhost" or is_batch_host(host)}
     assert "touch" in done.stdout, "the text is there, as text"
-    assert fleet.rollout()["gateways"][0]["reason"] == jinja
-    assert a in done.stdout
+    assert fleet.rollout()["gateways"][0]["reason"] == (jinja if update == "rolls_back" else "")
 
 
 @pytest.mark.parametrize("option", ["--version", "--gateways"])
