@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import filecmp
-import hashlib
-import http.server
 import os
+import sys
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
 from ota_py.errors import ConfigError, ConflictError, NotFoundError, StoreError
+from ota_py.manager.parts import Parts
+from ota_py.manager.releasing import Keys
+from ota_py.manager.s3 import S3Store
+from ota_py.manager.secrets import Passphrases
 from ota_py.manager.store import open_store
+from ota_py.trust.freshening import OVERTAKEN, renew
+from ota_py.trust.repository import Repository
 from ota_py.trust.store import Store
 from tests.manager.conftest import Fleet, Manager
-from tests.manager.processes import RCLONE, free_port, running
+from tests.manager.processes import PROJECT, RCLONE, free_port, running
 
+JSON, TIMESTAMP = "application/json", "metadata/timestamp.json"
 MIB = 1024**2
 ACCESS_KEY, SECRET_KEY = "operator", "not-really-secret"
 
@@ -87,60 +96,86 @@ def test_of_two_who_write_one_key_the_second_is_refused(store: Store) -> None:
     assert store.get("metadata/timestamp.json") == b"2"
 
 
-class Conditional(http.server.BaseHTTPRequestHandler):
-    """An S3 server, as far as one key goes, that checks conditions, and to which somebody else writes."""
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], S3Store]]:
+    """Opens a place in the bucket of a server that checks conditions, each time with a client of its own."""
+    directory, port = tmp_path_factory.mktemp("conditional"), free_port()
+    server, endpoint = PROJECT / "tests/manager/s3_server.py", f"http://127.0.0.1:{port}"
+    path = credentials(directory)
 
-    protocol_version = "HTTP/1.1"
-    body: bytes | None = None
-    theirs: bytes | None = None
+    def opened(prefix: str) -> S3Store:
+        found = open_store(f"s3://ota/{prefix}", endpoint_url=endpoint, credentials_file=path)
+        assert isinstance(found, S3Store)
+        return found
 
-    def log_message(self, *_: object) -> None: ...
-
-    def do_GET(self) -> None:
-        found = type(self).body
-        self._answer(404 if found is None else 200, found or b"<Error><Code>NoSuchKey</Code></Error>")
-
-    def do_PUT(self) -> None:
-        data, kind = self.rfile.read(int(self.headers["Content-Length"])), type(self)
-        if kind.theirs is not None:
-            kind.body, kind.theirs = kind.theirs, None
-        wanted = self.headers.get("If-Match")
-        is_new = self.headers.get("If-None-Match") == "*"
-        if (is_new and kind.body is not None) or (wanted and wanted != self._tag()):
-            self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
-            return
-        kind.body = data
-        self._answer(200, b"")
-
-    def _tag(self) -> str:
-        return f'"{hashlib.md5(type(self).body or b"").hexdigest()}"'
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("ETag", self._tag())
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    with running([sys.executable, str(server), str(port)], port, directory / "log"):
+        opened("")._client.create_bucket(Bucket="ota")
+        yield opened
 
 
-def test_conditions_are_sent_to_s3(tmp_path: Path) -> None:
-    class Server(Conditional): ...
+def before_put(store: S3Store, ending: str, act: Callable[[], object]) -> None:
+    """Let an act come between what `store` has read and its next write of such a key."""
+    hooks, name = store._client.meta.events, "before-send.s3.PutObject"
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        store = open_store("s3://ota/x", endpoint_url=url, credentials_file=credentials(tmp_path))
-        Server.theirs = b"theirs"
-        with pytest.raises(ConflictError, match=r"somebody else wrote metadata/2\.snapshot\.json"):
-            store.put_new("metadata/2.snapshot.json", b"ours", "application/json")
-        assert Server.body == b"theirs"
-        store.replace("metadata/timestamp.json", b"ours", "application/json", b"theirs")
-        assert Server.body == b"ours"
-        Server.theirs = b"theirs, later"
-        with pytest.raises(ConflictError, match="somebody else wrote"):
-            store.replace("metadata/timestamp.json", b"ours, again", "application/json", b"ours")
-        assert Server.body == b"theirs, later"
-        server.shutdown()
+    def hook(request: AWSPreparedRequest, **_: object) -> None:
+        if request.url.endswith(ending):
+            hooks.unregister(name, hook)
+            act()
+
+    hooks.register(name, hook)
+
+
+def test_who_wrote_in_between_is_not_overwritten(conditional: Callable[[str], S3Store]) -> None:
+    ours, theirs = conditional("between"), conditional("between")
+    before_put(ours, "", lambda: theirs.put("metadata/2.snapshot.json", b"theirs", JSON))
+    with pytest.raises(ConflictError, match=r"somebody else wrote metadata/2\.snapshot\.json"):
+        ours.put_new("metadata/2.snapshot.json", b"ours", JSON)
+    assert theirs.get("metadata/2.snapshot.json") == b"theirs"
+    ours.put(TIMESTAMP, b"1", JSON)
+    ours.replace(TIMESTAMP, b"2", JSON, b"1")
+    before_put(ours, "", lambda: theirs.put(TIMESTAMP, b"theirs, later", JSON))
+    with pytest.raises(ConflictError, match="somebody else wrote"):
+        ours.replace(TIMESTAMP, b"3", JSON, b"2")
+    assert theirs.get(TIMESTAMP) == b"theirs, later"
+
+
+def test_of_two_who_write_at_once_one_succeeds(conditional: Callable[[str], S3Store]) -> None:
+    stores = [conditional("at-once"), conditional("at-once")]
+    stores[0].put(TIMESTAMP, b"0", JSON)
+    barrier = threading.Barrier(len(stores))
+
+    def write(store: S3Store, data: bytes) -> bool:
+        barrier.wait()
+        try:
+            store.replace(TIMESTAMP, data, JSON, b"0")
+        except ConflictError:
+            return False
+        return True
+
+    written = [b"first", b"second"]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        succeeded = list(pool.map(write, stores, written))
+    assert sorted(succeeded) == [False, True]
+    assert stores[0].get(TIMESTAMP) == written[succeeded.index(True)]
+
+
+@pytest.mark.parametrize("ending", ["snapshot.json", "timestamp.json"])
+def test_who_renews_while_somebody_else_does_is_told(
+    fleet: Fleet, conditional: Callable[[str], S3Store], ending: str
+) -> None:
+    parts = Parts(str(fleet.config))
+    online, now = Keys(parts.config.keys, Passphrases()).online(parts.repository), datetime.now(UTC)
+    ours, theirs = conditional(ending), conditional(ending)
+    for key, data in fleet.repository().items():
+        theirs.put(key, data, JSON)
+    late, early = Repository(ours, parts.root), Repository(theirs, parts.root)
+    before_put(ours, ending, lambda: renew(early, online, now))
+    with pytest.raises(ConflictError, match=OVERTAKEN):
+        renew(late, online, now)
+    assert Repository(theirs, parts.root).timestamp_raw == early.timestamp_raw
+    late.load()
+    renew(late, online, now)  # the same command again
+    assert Repository(theirs, parts.root).timestamp.version == 3
 
 
 def test_a_large_file_passes_without_being_held_in_memory(store: Store, tmp_path: Path) -> None:
