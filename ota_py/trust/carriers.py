@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
+from tuf.api.metadata import Targets
 from tuf.ngclient import FetcherInterface
 
 from ota_py.errors import CarrierError
@@ -113,8 +114,8 @@ class Fetcher(FetcherInterface):
 
     Args:
         url: the base of the URLs that python-tuf asks for.
-        limits: bytes by role. python-tuf knows them, too, but lets metadata that is signed with an online key
-            state larger ones.
+        limits: bytes by role; a delegated role may have as many as targets. python-tuf knows them, too, but
+            lets metadata that is signed with an online key state larger ones.
     """
 
     def __init__(self, carrier: Carrier, url: str, limits: Mapping[str, int]) -> None:
@@ -126,7 +127,7 @@ class Fetcher(FetcherInterface):
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Called for metadata: at most what its role may have."""
         role = url.rpartition("/")[2].removesuffix(".json").rpartition(".")[2]
-        limit = min(max_length, self._limits.get(role, 0))
+        limit = min(max_length, self._limits.get(role, self._limits[Targets.type]))
         return bytes(super().download_bytes(url, limit))
 
     def _fetch(self, url: str) -> Iterator[bytes]:

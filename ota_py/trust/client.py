@@ -18,13 +18,14 @@ from pathlib import Path
 
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
-from tuf.ngclient import Updater, UpdaterConfig
+from tuf.ngclient import Updater
 
 from ota_py import errors, names
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
 from ota_py.trust import layout, trusted
 from ota_py.trust.carriers import Carrier, Fetcher, NoCarrier, carrier_of, patience, within
 from ota_py.trust.floor import Floor, check_floor, check_root
+from ota_py.trust.limits import LIMITS, LIMITS_BY_ROLE
 from ota_py.trust.tuf_errors import translated
 from ota_py.trust.verify import (
     SIGNATURE_FILE_MAX_BYTES,
@@ -35,19 +36,6 @@ from ota_py.trust.verify import (
     verify_manifest,
 )
 
-# Sizes that a repository of some thousand updates needs; an endless metadata file is cut off here.
-LIMITS = UpdaterConfig(
-    root_max_length=512_000,
-    timestamp_max_length=16_384,
-    snapshot_max_length=2_000_000,
-    targets_max_length=5_000_000,
-)
-_LIMITS_BY_ROLE = {
-    Root.type: LIMITS.root_max_length,
-    Timestamp.type: LIMITS.timestamp_max_length,
-    Snapshot.type: LIMITS.snapshot_max_length,
-    Targets.type: LIMITS.targets_max_length,
-}
 _CACHED_ROLES = (Timestamp.type, Snapshot.type, Targets.type)
 
 # A clock that says that this software was not yet made is wrong.
@@ -144,17 +132,35 @@ class TrustClient:
             self.fetch_target(file.target, FILE_MAX_BYTES), file.sha256, file.length, f"file {file.dest}"
         )
 
+    def listed(self, path: str) -> TargetFile:
+        """What the signed metadata say of one target.
+
+        What belongs to an update is listed by the release role itself. Roles that it delegates to (in our
+        repositories none) are asked only for what lies beside the updates.
+
+        Raises:
+            RepositoryError: it is not listed, or a delegated role cannot be fetched.
+            TrustError: a delegated role is not what was signed, or has a weak key.
+        """
+        found = self._targets().get(path)
+        if found is None and not path.startswith(layout.UPDATES):
+            assert self._updater is not None
+            with translated(self._url):
+                found = self._updater.get_targetinfo(path)
+            for delegations in trusted.delegations(self._updater):
+                check_keys(delegations)
+        if found is None:
+            raise errors.RepositoryError(f"the repository does not list {path}")
+        return found
+
     def fetch_target(self, path: str, max_bytes: int) -> bytes:
-        """The bytes of one target, as the targets metadata lists it.
+        """The bytes of one target, as it is `listed`.
 
         Raises:
             IntegrityError: it is not what is listed, or larger than `max_bytes`.
             RepositoryError: it is not listed, or cannot be fetched.
         """
-        target = self._targets().get(path)
-        if target is None:
-            raise errors.RepositoryError(f"the repository does not list {path}")
-        if target.length > max_bytes:
+        if (target := self.listed(path)).length > max_bytes:
             raise errors.IntegrityError(f"{path} has {target.length} bytes, the limit is {max_bytes}")
         assert self._updater is not None
         # Private storage that vanishes with the call: what is returned is what was hashed.
@@ -174,9 +180,7 @@ class TrustClient:
             IntegrityError: the repository lists it with another hash.
             RepositoryError: it cannot be fetched.
         """
-        listed = self._targets().get(target)
-        if listed is None:
-            raise errors.RepositoryError(f"the repository does not list {target}")
+        listed = self.listed(target)
         if listed.hashes.get("sha256") != sha256:
             raise errors.IntegrityError(
                 f"the repository lists {target} with sha256 {listed.hashes.get('sha256')}, expected {sha256}"
@@ -216,7 +220,7 @@ class TrustClient:
             str(self._metadata_dir),
             self._url + "metadata/",
             target_base_url=self._url + "targets/",
-            fetcher=Fetcher(carrier, self._url, _LIMITS_BY_ROLE),
+            fetcher=Fetcher(carrier, self._url, LIMITS_BY_ROLE),
             config=LIMITS,
             bootstrap=self._pinned,
         )

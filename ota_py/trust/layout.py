@@ -4,13 +4,15 @@ from __future__ import annotations
 
 METADATA = "metadata/"
 TARGETS = "targets/"
+# What all target paths begin with that belong to updates.
+UPDATES = "updates/"
 # The only file that is ever overwritten.
 TIMESTAMP = METADATA + "timestamp.json"
 
 
 def update_prefix(version: str) -> str:
     """What all target paths of an update begin with."""
-    return f"updates/{version}/"
+    return f"{UPDATES}{version}/"
 
 
 def manifest_path(version: str) -> str:
@@ -30,7 +32,7 @@ def file_path(version: str, dest: str) -> str:
 
 def wheelhouse_path(version: str, name: str) -> str:
     """Target path of one build of the gateway software that an update brings."""
-    return f"updates/{version}/agent/{name}.tar"
+    return f"{update_prefix(version)}agent/{name}.tar"
 
 
 def sbom_path(version: str, service: str | None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, TypeVar
 
-from tuf.api.metadata import Root, Snapshot, Targets
+from tuf.api.metadata import Delegations, Root, Snapshot, Targets
 from tuf.ngclient import Updater
 
 from ota_py.errors import TrustError
@@ -43,6 +43,14 @@ def snapshot(updater: Updater) -> Snapshot:
 def targets(updater: Updater) -> Targets:
     """The trusted top-level targets, after a refresh; see `set_time` for errors."""
     return _role(updater, "targets", Targets)
+
+
+def delegations(updater: Updater) -> list[Delegations]:
+    """What the lists of targets that were loaded so far delegate; see `set_time` for errors."""
+    loaded = [role for role in _trusted_set(updater) if isinstance(role, Targets)]
+    if targets(updater) not in loaded:
+        raise _unfit("list of roles")
+    return [role.delegations for role in loaded if role.delegations]
 
 
 def _role(updater: Updater, name: str, kind: type[R]) -> R:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Key, Signature
 from tuf.api.exceptions import UnsignedMetadataError
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Delegations, Metadata, Root, Targets
 from tuf.api.serialization import DeserializationError, SerializationError
 
 from ota_py.errors import IntegrityError, SignatureError, TrustError
@@ -67,21 +67,22 @@ def parse_root(raw: bytes) -> Root:
     return root
 
 
-def check_keys(root: Root) -> None:
-    """Refuse a root that names an RSA key under 2048 bits or with another scheme than PSS with SHA-256, or
-    that would count one key of a role twice.
+def check_keys(delegator: Root | Delegations) -> None:
+    """Refuse whoever names an RSA key under 2048 bits or with another scheme than PSS with SHA-256, or would
+    count one key of a role twice.
 
     Raises:
         TrustError: naming the key, what was expected and what was got.
     """
-    for key_id, key in root.keys.items():
+    for key_id, key in delegator.keys.items():
         check_key(key_id, key)
-    for name, role in root.roles.items():
+    who = "root" if isinstance(delegator, Root) else "a list of targets"
+    for name, role in (delegator.roles or {}).items():
         # An id without a key counts for nothing, as python-tuf has it.
-        found = [root.keys[key_id] for key_id in role.keyids if key_id in root.keys]
+        found = [delegator.keys[key_id] for key_id in role.keyids if key_id in delegator.keys]
         public = [key.keyval["public"].strip() for key in found]
         if len(public) != len(set(public)):
-            raise TrustError(f"root names one key of the role {name} twice, under two ids")
+            raise TrustError(f"{who} names one key of the role {name} twice, under two ids")
 
 
 def check_key(key_id: str, key: Key) -> None:

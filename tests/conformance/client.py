@@ -6,24 +6,30 @@
     client.py --metadata-dir DIR --metadata-url URL --target-name NAME --target-base-url URL
               --target-dir DIR download
 
-Exit status 0 or 1. Source of the form: CLIENT-CLI.md of https://github.com/theupdateframework/tuf-conformance.
+Exit status 0 or 1. How the suite is run: README.md beside this.
+Source of the form: CLIENT-CLI.md of https://github.com/theupdateframework/tuf-conformance.
 What is under test is `TrustClient` with its carriers and its floor; here is only where files lie.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tuf.api.exceptions import LengthOrHashMismatchError
+
 from ota_py.errors import OtaError
 from ota_py.manifest import FILE_MAX_BYTES
+from ota_py.trust import client as under_test
 from ota_py.trust import layout
 from ota_py.trust.carriers import WebCarrier
 from ota_py.trust.client import TrustClient
@@ -72,6 +78,15 @@ def init(metadata: Path, root: Path) -> None:
     shutil.copy(root, metadata / "root.json")
 
 
+def download(used: TrustClient, name: str, directory: Path) -> None:
+    """Have one target in a directory, under its quoted name; what is there already is not fetched again."""
+    place = directory / quote(name, "")
+    with contextlib.suppress(FileNotFoundError, LengthOrHashMismatchError):
+        used.listed(name).verify_length_and_hashes(place.read_bytes())
+        return
+    place.write_bytes(used.fetch_target(name, FILE_MAX_BYTES))
+
+
 def client(metadata: Path, metadata_url: str, targets_url: str) -> TrustClient:
     """The client under test."""
     own = metadata / OWN
@@ -79,7 +94,8 @@ def client(metadata: Path, metadata_url: str, targets_url: str) -> TrustClient:
     return TrustClient(own / "root.json", own, "conformance:", FileFloor(own / "floor.json"), carrier)
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
+    """Do one command; `words` are its arguments, not given: those of the process."""
     parser = argparse.ArgumentParser(description="TrustClient for the TUF conformance suite.")
     for name in ("metadata-url", "target-name", "target-base-url"):
         parser.add_argument(f"--{name}", default="")
@@ -89,7 +105,7 @@ def main() -> int:
     commands.add_parser("init").add_argument("root", type=Path)
     commands.add_parser("refresh")
     commands.add_parser("download")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     try:
         if given.command == "init":
             init(given.metadata_dir, given.root)
@@ -97,8 +113,7 @@ def main() -> int:
         used = client(given.metadata_dir, given.metadata_url, given.target_base_url)
         used.refresh()
         if given.command == "download":
-            data = used.fetch_target(given.target_name, FILE_MAX_BYTES)
-            (given.target_dir / quote(given.target_name, "")).write_bytes(data)
+            download(used, given.target_name, given.target_dir)
     except OtaError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
@@ -106,4 +121,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # The suite plays repositories of years in which this software was not yet made.
+    under_test.EARLIEST = datetime.fromtimestamp(0, UTC)
     sys.exit(main())

@@ -1,86 +1,25 @@
 """The TUF client workflow, asked of the command as the TUF project's conformance suite asks its clients.
 
-Not that suite: it cannot be installed from a package index. These are the parts of it that concern a gateway.
+Not that suite (README.md says how it is run), but what of it concerns a gateway, and what running it found.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 
 from ota_py.trust import layout
 from tests.attack.simulator import Forger, Mirror
-from tests.conformance import client
-from tests.trust.conftest import Publisher, publisher, signers
+from tests.conformance.command import Client, forger, mirror, publisher, signers, tuf
 
-__all__ = ["publisher", "signers"]
-
-
-class Client:
-    """The command, with directories of its own."""
-
-    def __init__(self, directory: Path, mirror: Mirror, root: bytes) -> None:
-        self.metadata, self.targets = directory / "metadata-dir", directory / "target-dir"
-        self.metadata.mkdir()
-        self.targets.mkdir()
-        self._mirror = mirror
-        (directory / "initial_root.json").write_bytes(root)
-        assert self._run("init", str(directory / "initial_root.json")) == 0
-        assert mirror.requests == []
-
-    def refresh(self) -> int:
-        self._mirror.requests.clear()
-        return self._run("refresh", before=["--metadata-url", f"{self._mirror.url}/metadata"])
-
-    def download(self, name: str) -> int:
-        self._mirror.requests.clear()
-        where = ["--target-base-url", f"{self._mirror.url}/targets", "--target-dir", str(self.targets)]
-        where += ["--metadata-url", f"{self._mirror.url}/metadata", "--target-name", name]
-        return self._run("download", before=where)
-
-    def versions(self) -> dict[str, int]:
-        """The trusted metadata, by role."""
-        return {
-            path.name.removesuffix(".json"): json.loads(path.read_bytes())["signed"]["version"]
-            for path in self.metadata.glob("*.json")
-        }
-
-    def _run(self, *words: str, before: list[str] | None = None) -> int:
-        command = [sys.executable, client.__file__, "--metadata-dir", str(self.metadata), *(before or [])]
-        done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=120, check=False)
-        assert "Traceback" not in done.stderr, done.stderr
-        return done.returncode
-
-
-@pytest.fixture
-def mirror(publisher: Publisher) -> Iterator[Mirror]:
-    publisher.publish(publisher.manifest("1.1.0"))
-    with Mirror(publisher).serving() as serving:
-        yield serving
-
-
-@pytest.fixture
-def forger(mirror: Mirror) -> Forger:
-    return Forger(mirror, dict(mirror.publisher.signers))
-
-
-@pytest.fixture
-def tuf(tmp_path: Path, mirror: Mirror) -> Client:
-    return Client(tmp_path, mirror, mirror.publisher.root)
+__all__ = ["forger", "mirror", "publisher", "signers", "tuf"]
 
 
 def test_the_first_refresh_takes_the_roles_in_order_and_the_next_one_only_what_changed(
     tuf: Client, mirror: Mirror
 ) -> None:
     assert tuf.versions() == {"root": 1}
-    assert tuf.refresh() == 0
+    assert tuf.refresh_in_a_process() == 0
     names = ["2.root", "timestamp", "2.snapshot", "2.targets"]
     assert mirror.requests == [f"metadata/{name}.json" for name in names]
     assert tuf.versions() == {"root": 1, "timestamp": 2, "snapshot": 2, "targets": 2}
@@ -108,7 +47,7 @@ def test_a_rollback_is_refused_and_the_same_again_is_not(tuf: Client, mirror: Mi
     mirror.publisher.publish(mirror.publisher.manifest("1.2.0"))
     assert (tuf.refresh(), tuf.refresh()) == (0, 0)
     mirror.instead["metadata/timestamp.json"] = old
-    assert tuf.refresh() == 1
+    assert tuf.refresh_in_a_process() == 1
     assert tuf.versions() == {"root": 1, "timestamp": 3, "snapshot": 3, "targets": 3}
 
 
@@ -148,6 +87,37 @@ def test_a_target_is_what_was_listed_or_nothing(tuf: Client, mirror: Mirror) -> 
     mirror.instead[key] = honest.replace(b"1.1.0", b"9.9.9", 1)
     assert tuf.download(name) == 1
     assert list(tuf.targets.iterdir()) == []
+
+
+def test_what_is_there_already_is_not_fetched_again(tuf: Client, mirror: Mirror) -> None:
+    name = layout.manifest_path("1.1.0")
+    assert (tuf.download(name), tuf.download(name)) == (0, 0)
+    assert mirror.targets_asked() == []
+    (written,) = tuf.targets.iterdir()
+    written.write_bytes(b"rotten")
+    assert tuf.download(name) == 0
+    assert mirror.targets_asked() == ["manifest.json"]
+    assert written.read_bytes() == mirror.publisher.manifest("1.1.0").to_bytes()
+
+
+def test_the_list_of_updates_does_not_go_back_when_the_online_key_changes(
+    tuf: Client, mirror: Mirror, forger: Forger
+) -> None:
+    """Stricter than python-tuf, which lets targets begin anew with the key of snapshot: ADR 0021."""
+    old = mirror.publisher.store.get("metadata/2.targets.json")
+    mirror.publisher.publish(mirror.publisher.manifest("1.2.0"))
+    assert tuf.refresh() == 0
+    forger.signers["new"] = CryptoSigner.generate_ed25519()
+
+    def rotate(root: Root) -> None:
+        for role in (Snapshot.type, Timestamp.type):
+            root.revoke_key(forger.signers["online"].public_key.keyid, role)
+            root.add_key(forger.signers["new"].public_key, role)
+
+    forger.serve_root(rotate, "root")
+    forger.serve_targets(old, online="new")
+    assert tuf.refresh() == 1
+    assert tuf.versions() == {"root": 2, "timestamp": 3, "snapshot": 3, "targets": 3}
 
 
 def test_names_that_need_care_in_urls_and_paths(tuf: Client, mirror: Mirror, forger: Forger) -> None:

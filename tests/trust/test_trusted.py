@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import tuf
+from tuf.api.metadata import Targets
 
 from ota_py.errors import FreshnessError, TrustError
 from ota_py.trust import trusted
@@ -35,6 +36,17 @@ def test_a_role_that_is_not_there_is_an_error(role, found):
     updater = SimpleNamespace(_trusted_set=SimpleNamespace(**{role: found}))
     with pytest.raises(TrustError, match=f"has no {role} where this software looks for it"):
         getattr(trusted, role)(updater)
+
+
+def test_roles_that_are_listed_in_another_form_are_an_error():
+    """Names instead of roles: nothing would be found in them, and no key be checked."""
+
+    class Names(list):
+        targets = Targets()
+
+    updater = SimpleNamespace(_trusted_set=Names(["root", "targets"]))
+    with pytest.raises(TrustError, match="has no list of roles where this software looks for it"):
+        trusted.delegations(updater)
 
 
 def test_the_installed_version_keeps_them_there(publisher, gateway, monkeypatch):
