@@ -175,6 +175,27 @@ def test_a_failure_outside_the_handlers_says_nothing_of_the_inside(
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
 
 
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        (b'{"id": ', "EOF while parsing a value at line 1 column 7"),
+        (b'{"id": 1e400}', "a number in it is too large"),
+        (b'{"id": NaN}', "expected value at line 1 column 8"),
+        (b"<id/>", "expected value at line 1 column 1"),
+    ],
+)
+def test_a_body_that_is_no_json_is_refused_with_the_place(world: World, raw: bytes, where: str) -> None:
+    answer = world.operator.call("POST", "/gateways", raw=raw)
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        {
+            "code": "usage",
+            "message": f"the body is not valid JSON: {where}",
+            "hint": "send one JSON object",
+        },
+    )
+
+
 def test_a_body_that_is_too_large_is_refused(world: World) -> None:
     answer = world.operator.call("POST", "/updates", raw=b'"' + b"x" * 1024 * 1024 + b'"')
     assert answer.status_code == 413

@@ -81,6 +81,8 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
 
 
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, OtaError):  # of our parser
+        return _ota_error(request, error.__cause__)
     return answer(error.status_code, "usage", error.message, REQUEST_HINT)
 
 

@@ -6,9 +6,10 @@ from math import isfinite
 from typing import Any
 
 from django.http import HttpRequest
-from ninja.errors import HttpError
 from ninja.parser import Parser
 from pydantic_core import from_json
+
+from ota_py.errors import UsageError
 
 # A container's log may hold NUL; PostgreSQL's text and jsonb may not.
 NUL = "\x00"
@@ -18,11 +19,15 @@ class StrictParser(Parser):
     """JSON without NaN, infinite numbers, lone surrogates or trailing data; NUL characters are dropped."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        """The body as data; HttpError 400 if it is not JSON."""
+        """The body as data.
+
+        Raises:
+            UsageError: it is not JSON, and where; ninja hides it behind an error of its own, as the cause.
+        """
         try:
             return _storable(from_json(request.body, allow_inf_nan=False))
         except ValueError as error:
-            raise HttpError(400, f"the body is not valid JSON: {error}") from None
+            raise UsageError(f"the body is not valid JSON: {error}", hint="send one JSON object") from None
 
 
 def _storable(data: Any) -> Any:
