@@ -2,7 +2,7 @@
 
 What stays, however old it is: what people did to updates and rollouts, which is little; everything of a
 rollout that has not ended; and the rollbacks that the statistics show. Results of gateways in rollouts are
-records of their own and stay, too.
+records of their own and stay, too. Options and costs: docs/adr/0022-events-are-kept-for-a-time.md.
 """
 
 from __future__ import annotations
