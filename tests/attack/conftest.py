@@ -24,6 +24,7 @@ from ota_py.trust.client import TrustClient
 from ota_py.trust.signers import sign_manifest
 from tests.attack.simulator import Forger, Mirror
 from tests.gateway import gateways
+from tests.gateway.standing import standing
 from tests.trust.conftest import Publisher, publisher, signers
 
 __all__ = ["publisher", "signers"]
@@ -46,15 +47,7 @@ class Box:
 
     def state(self) -> dict[str, object]:
         """What it trusts and runs: the bytes of its trust cache, its floor, the installed version."""
-        cache = self.config.trust_dir
-        with Journal(self.config) as journal:
-            floor = {
-                row["role"]: row["version"]
-                for row in journal.read("SELECT role, version FROM floor WHERE role != 'time'")
-            }
-            installed = journal.installed_version
-        files = {str(p.relative_to(cache)): p.read_bytes() for p in cache.rglob("*") if p.is_file()}
-        return {**files, "floor": floor, "installed": installed}
+        return standing(self.config)
 
     def refuses(
         self,

@@ -216,6 +216,7 @@ def test_what_is_swapped_after_it_was_verified_is_not_what_is_used(box: Box) -> 
     beside = path.parent / "files" / "config" / "bridge.conf"
     beside.parent.mkdir(parents=True)
     beside.write_bytes(b"topic c\n")
+    before = box.state()
     with Journal(box.config) as journal:
         source = sources.from_file(sources.trust_client(box.config, journal), path)
         got = source.fetch(file)
@@ -226,6 +227,7 @@ def test_what_is_swapped_after_it_was_verified_is_not_what_is_used(box: Box) -> 
         assert got == b"topic c\n"
         with pytest.raises(IntegrityError, match=r"file config/bridge\.conf has sha256 .*, expected "):
             source.fetch(file)
+    assert box.state() == before
     staging = box.config.updates_dir / "1.3.0"
     with Journal(box.config) as journal:
         from ota_py.gateway.engine import Engine

@@ -22,6 +22,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from lab.oci import Image as OciImage
 from lab.oci import Layer, Registry, layer_of_files
+from ota_py.errors import RepositoryError
 from ota_py.gateway.config import Config, load
 from ota_py.gateway.engine import Engine
 from ota_py.gateway.journal import Journal
@@ -34,6 +35,7 @@ from ota_py.trust.metadata import OnlineSigners
 from ota_py.trust.releasing import release
 from ota_py.trust.repository import Repository
 from ota_py.trust.signers import load_signer
+from tests.gateway.standing import standing
 from tests.trust.stores import DirectoryOfBytes
 
 CLIENT = Path(__file__).resolve().parents[2] / "ota_client.py"
@@ -247,6 +249,17 @@ class Site:
     def engine(self) -> Iterator[tuple[Engine, Journal]]:
         with Journal(self.config) as journal:
             yield Engine(self.config, journal), journal
+
+    def looked(self) -> dict[str, object]:
+        """What it trusts and runs, once it has seen what is published now; see `standing`."""
+        # One that is away is not seen.
+        with Journal(self.config) as journal, suppress(RepositoryError):
+            trust_client(self.config, journal).refresh()
+        return self.standing()
+
+    def standing(self) -> dict[str, object]:
+        """See `standing`."""
+        return standing(self.config)
 
     def update(self, version: str, **options: Any) -> dict[str, Any]:
         """Update from the repository, in this process."""

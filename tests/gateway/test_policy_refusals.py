@@ -46,10 +46,12 @@ def test_what_the_policy_forbids_stops_nothing_and_fetches_nothing(
 
     def refused(version: str, text: str, **more: bytes) -> str:
         site.publish(version, files={"docker-compose.yml": text.encode(), **more})
+        trusted = site.looked()
         result = site.update(version)
         assert (result["outcome"], result["changed"]) == ("FAILED", False), result
         assert result["error"]["code"] == "policy"
         assert [step["state"] for step in result["steps"]][:2] == ["RECEIVED", "VERIFIED"]
+        assert site.standing() == trusted
         return str(result["reason"])
 
     privileged = present.replace("network_mode: none\n    stop", "privileged: true\n    stop", 1)

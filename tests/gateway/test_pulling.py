@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,10 +141,13 @@ def test_a_registry_that_refuses_or_is_down_leaves_the_old_version_running(fetch
 @pytest.mark.case("A22")
 def test_other_bytes_than_the_digests_are_refused(fetching: Fetching):
     fetching.limit(100_000)
-    fetching.release("1.1.0")
-    fetching.link.faults = [Fault(fetching.large, status=200, body=b"x" * 2 * MIB)]
+    image = fetching.release("1.1.0")
+    fetching.link.faults = [Fault(fetching.large, status=200, body=b"x" * image.size)]
+    before = fetching.site.looked()
     result = fetching.site.update("1.1.0")
     assert (result["outcome"], result["error"]["code"]) == ("FAILED", "integrity")
+    assert re.match(r"the layer sha256:\w+ has sha256 \w+, expected \w+", result["reason"]), result["reason"]
+    assert fetching.site.standing() == before
     assert fetching.site.version_of("app") == "1.0.0"
     assert not fetching.left(), "nothing of it is kept"
 

@@ -28,11 +28,13 @@ def untouched(site: Site) -> Iterator[Site]:
 
 
 def refused(site: Site, status: int, *arguments: str) -> dict[str, Any]:
+    before = site.looked()
     result = site.client_json("update", *(arguments or ("--version", "1.1.0")), status=status)
     if "outcome" in result:
         assert result["outcome"] == "FAILED"
         assert not result["changed"]
         assert result["reports"][-1]["state"] == "FAILED"
+    assert site.standing() == before
     return dict(result["error"])
 
 
@@ -53,6 +55,7 @@ def test_an_altered_byte(untouched: Site, name: str) -> None:
     error = refused(untouched, 20)
 
     assert error["code"] == "integrity"
+    assert "does not match expected hash" in error["message"]
 
 
 @pytest.mark.case("A01", "A20")
