@@ -6,7 +6,7 @@
     client.py --metadata-dir DIR --metadata-url URL --target-name NAME --target-base-url URL
               --target-dir DIR download
 
-Exit status 0 or 1. How the suite is run: README.md beside this.
+`--target-name` may be given several times. Exit status 0 or 1. How the suite is run: README.md beside this.
 Source of the form: CLIENT-CLI.md of https://github.com/theupdateframework/tuf-conformance.
 What is under test is `TrustClient` with its carriers and its floor; here is only where files lie.
 """
@@ -97,8 +97,9 @@ def client(metadata: Path, metadata_url: str, targets_url: str) -> TrustClient:
 def main(words: Sequence[str] | None = None) -> int:
     """Do one command; `words` are its arguments, not given: those of the process."""
     parser = argparse.ArgumentParser(description="TrustClient for the TUF conformance suite.")
-    for name in ("metadata-url", "target-name", "target-base-url"):
+    for name in ("metadata-url", "target-base-url"):
         parser.add_argument(f"--{name}", default="")
+    parser.add_argument("--target-name", action="append", default=[])
     parser.add_argument("--metadata-dir", type=Path, required=True)
     parser.add_argument("--target-dir", type=Path)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -113,7 +114,8 @@ def main(words: Sequence[str] | None = None) -> int:
         used = client(given.metadata_dir, given.metadata_url, given.target_base_url)
         used.refresh()
         if given.command == "download":
-            download(used, given.target_name, given.target_dir)
+            for name in given.target_name:
+                download(used, name, given.target_dir)
     except OtaError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1

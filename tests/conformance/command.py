@@ -44,10 +44,11 @@ class Client:
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode
 
-    def download(self, name: str) -> int:
+    def download(self, *names: str) -> int:
         self._mirror.requests.clear()
         where = ["--target-base-url", f"{self._mirror.url}/targets", "--target-dir", str(self.targets)]
-        where += ["--metadata-url", f"{self._mirror.url}/metadata", "--target-name", name]
+        where += ["--metadata-url", f"{self._mirror.url}/metadata"]
+        where += [word for name in names for word in ("--target-name", name)]
         return client.main(self._words(*where, "download"))
 
     def _words_of_refresh(self) -> list[str]:

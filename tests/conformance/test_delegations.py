@@ -24,6 +24,53 @@ BESIDE = "notes/read me.txt"
 GUEST = CryptoSigner.generate_ed25519()
 
 
+def listing(forger: Forger, contents: dict[str, bytes]) -> Targets:
+    """A list of targets, which the mirror has; each looks like an update's manifest."""
+    listed = Targets(expires=datetime.now(UTC) + timedelta(days=1))
+    for path, data in contents.items():
+        listed.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+        listed.targets[path].unrecognized_fields["custom"] = {"version": "9.9.9"}
+        forger.mirror.instead[layout.target_key(path, listed.targets[path].hashes["sha256"])] = data
+    return listed
+
+
+def delegation(*to: tuple[str, Signer, list[str]]) -> Delegations:
+    """To roles by name, each with its key and the paths that it may list."""
+    keys = {signer.public_key.keyid: signer.public_key for _, signer, _ in to}
+    roles = {
+        name: DelegatedRole(name, [signer.public_key.keyid], 1, terminating=False, paths=paths)
+        for name, signer, paths in to
+    }
+    return Delegations(keys, roles)
+
+
+def serve(
+    forger: Forger, top: Delegations, roles: dict[str, tuple[Targets, Signer]], length: int | None = None
+) -> None:
+    """Have the release key delegate, and serve what its roles signed.
+
+    Args:
+        length: bytes that the snapshot says their metadata has.
+    """
+
+    def with_delegations(targets: Targets) -> None:
+        targets.version += 1
+        targets.delegations = top
+
+    data = forger.forge(Targets.type, with_delegations, "release")
+    forger.mirror.instead["metadata/3.targets.json"] = data
+    for name, (listed, signer) in roles.items():
+        forger.signers[name] = signer
+        forger.mirror.instead[f"metadata/1.{name}.json"] = forger.sign(listed, name)
+
+    def with_roles(snapshot: Snapshot) -> None:
+        snapshot.version += 1
+        snapshot.meta["targets.json"] = meta_of(3, data)
+        snapshot.meta |= {f"{name}.json": MetaFile(1, length) for name in roles}
+
+    forger.serve_snapshot(forger.forge(Snapshot.type, with_roles, "online"))
+
+
 def delegate(
     forger: Forger,
     name: str,
@@ -32,41 +79,12 @@ def delegate(
     length: int | None = None,
     **changes: Any,
 ) -> None:
-    """Have the release key delegate every path to one role, which lists some targets.
-
-    Args:
-        name: of the role.
-        contents: its targets, by path.
-        guest: signs for the role.
-        length: bytes that the snapshot says its metadata has.
-        changes: attributes of its metadata.
-    """
-    mirror = forger.mirror
-    listed = Targets(expires=datetime.now(UTC) + timedelta(days=1))
-    for path, data in contents.items():
-        listed.targets[path] = TargetFile.from_data(path, data, ["sha256"])
-        listed.targets[path].unrecognized_fields["custom"] = {"version": "9.9.9"}
-        mirror.instead[layout.target_key(path, listed.targets[path].hashes["sha256"])] = data
+    """Have the release key delegate every path to one role; `changes` are made to that role's metadata."""
+    listed = listing(forger, contents)
     for attribute, value in changes.items():
         setattr(listed, attribute, value)
-    forger.signers["guest"] = guest
-    mirror.instead[f"metadata/1.{name}.json"] = forger.sign(listed, "guest")
-    key = guest.public_key
-
-    def top(targets: Targets) -> None:
-        targets.version += 1
-        role = DelegatedRole(name, [key.keyid], 1, terminating=False, paths=["*", "*/*", "*/*/*", "*/*/*/*"])
-        targets.delegations = Delegations({key.keyid: key}, {name: role})
-
-    data = forger.forge(Targets.type, top, "release")
-    mirror.instead["metadata/3.targets.json"] = data
-
-    def both(snapshot: Snapshot) -> None:
-        snapshot.version += 1
-        snapshot.meta["targets.json"] = meta_of(3, data)
-        snapshot.meta[f"{name}.json"] = MetaFile(1, length)
-
-    forger.serve_snapshot(forger.forge(Snapshot.type, both, "online"))
+    top = delegation((name, guest, ["*", "*/*", "*/*/*", "*/*/*/*"]))
+    serve(forger, top, {name: (listed, guest)}, length)
 
 
 @pytest.fixture
@@ -108,6 +126,19 @@ def test_a_delegated_role_adds_no_update(gateway: TrustClient, mirror: Mirror, f
 def test_what_the_release_role_lists_itself_comes_first(gateway: TrustClient, forger: Forger) -> None:
     delegate(forger, "guest", {layout.manifest_path("1.1.0"): b"another"})
     assert gateway.fetch_manifest("1.1.0").manifest.version == "1.1.0"
+
+
+def test_a_role_counts_for_who_delegates_to_it_by_the_key_that_signed_it(tuf: Client, forger: Forger) -> None:
+    """Two delegate to one role, with different keys: that it was believed for one is nothing to the other."""
+    key, another = GUEST, CryptoSigner.generate_ed25519()
+    one, two = listing(forger, {}), listing(forger, {})
+    one.delegations = delegation(("shared", key, ["one/*"]))
+    two.delegations = delegation(("shared", another, ["two/*"]))
+    shared = listing(forger, {"one/x": b"1", "two/x": b"2"})
+    top = delegation(("one", key, ["one/*"]), ("two", key, ["two/*"]))
+    serve(forger, top, {"one": (one, key), "two": (two, key), "shared": (shared, key)})
+    assert tuf.download("one/x", "two/x") == 1
+    assert [path.read_bytes() for path in tuf.targets.iterdir()] == [b"1"]
 
 
 @pytest.mark.parametrize(
