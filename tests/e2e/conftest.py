@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
 from lab import engine, fleet, images
 from lab.config import LabConfig
 from lab.operator import Operator
+from tests.rollout.watching import Watched, watch
+
+PROVISION_SECONDS = 600
+
+
+class Provisioning(NamedTuple):
+    """The operator, and what was seen while the fleet was provisioned."""
+
+    operator: Operator
+    seen: Watched
 
 
 @pytest.fixture(scope="session")
-def operator(lab_config: LabConfig) -> Iterator[Operator]:
+def provisioning(lab_config: LabConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provisioning]:
     """Keys, an empty repository, a control plane, and all gateways provisioned and online."""
     images.publish_all(images.factory(lab_config, engine.require(), lambda _: None))
     fleet.reset(lab_config, [])
@@ -21,10 +32,22 @@ def operator(lab_config: LabConfig) -> Iterator[Operator]:
     person.reset()
     person.init()
     person.serve()
-    person.provision()
+    # With all that Ansible can be made to say, for the test that looks for secrets in it.
+    person.write_inventory()
+    temporary = tmp_path_factory.mktemp("provisioning")
+    argv = ["ansible-playbook", *person.provision_arguments(), "-vvv", "--diff"]
+    env = person.environment() | {"ANSIBLE_LOG_PATH": str(temporary / "ansible.log")}
+    seen = watch(argv, person.directory, env, temporary, PROVISION_SECONDS)
+    assert seen.status == 0, seen.texts["output"][-5000:]
     person.wait_online()
-    yield person
+    yield Provisioning(person, seen)
     person.stop()
+
+
+@pytest.fixture(scope="session")
+def operator(provisioning: Provisioning) -> Operator:
+    """The operator of a provisioned fleet."""
+    return provisioning.operator
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import pickle
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pexpect
 import pytest
 
 from ota_py.errors import RegistryError
+from ota_py.manager.secrets import Passphrases, hidden_passphrases
 from tests.manager.conftest import Fleet
 from tests.manager.processes import MANAGER
 from tests.manager.scripted_server import Answer, scripted
@@ -106,6 +108,16 @@ def test_a_passphrase_and_a_login_reach_nobody_else(operator: Operator) -> None:
         assert seen.status == 0, seen.texts["output"]
         assert "docker-credential-shop get" in seen.texts["helper"], "the login came from the helper"
         check_kept(seen)
+
+
+def test_what_the_environment_gave_is_known_and_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTA_ONLINE_PASSPHRASE", PASSPHRASE)
+    with hidden_passphrases():
+        assert "OTA_ONLINE_PASSPHRASE" not in os.environ
+        # As it goes to the process beside `serve`.
+        known: Passphrases = pickle.loads(pickle.dumps(Passphrases()))
+    assert known.given("online") == PASSPHRASE
+    assert os.environ["OTA_ONLINE_PASSPHRASE"] == PASSPHRASE
 
 
 def test_a_registry_that_refuses_a_login_is_named_without_it(operator: Operator) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.case("A33")
 
 PASSWORD = "mqtt-5ecret-of-a-gateway"
 TOKEN = "ota_t0ken-of-a-gateway"
+VARIABLE = "wifi-5ecret-of-a-site"
 PASSPHRASE = "passphrase-0f-the-release-key"
 STORE_SECRET = "5ecret-of-the-store"
 
@@ -90,6 +91,7 @@ def test_the_role_writes_secrets_without_showing_them(fleet: Fleet, tmp_path: Pa
                 "ota_gateway_token_file": str(token),
                 "ota_gateway_mqtt_host": "127.0.0.1",
                 "ota_gateway_mqtt_password": PASSWORD,
+                "ota_gateway_variables": {"wifi_password": VARIABLE},
             }
         )
     )
@@ -102,7 +104,8 @@ def test_the_role_writes_secrets_without_showing_them(fleet: Fleet, tmp_path: Pa
 
     assert (config / "token").read_text().strip() == TOKEN, seen.texts["output"][-3000:]
     assert (config / "mqtt-password").read_text().strip() == PASSWORD
-    check_kept(seen, TOKEN, PASSWORD)
+    assert VARIABLE in (config / "gateway.toml").read_text()
+    check_kept(seen, TOKEN, PASSWORD, VARIABLE)
     secret = [config / "token", config / "mqtt-password", config / "gateway.toml"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
     assert stat.S_IMODE(config.stat().st_mode) == 0o700

@@ -31,15 +31,17 @@ class Watched:
         return [place for place, text in self.texts.items() if secret in text]
 
 
-def watch(argv: list[str], directory: Path, env: dict[str, str], temporary: Path) -> Watched:
-    """Run a command to its end, with `temporary` as its directory for temporary files."""
+def watch(
+    argv: list[str], directory: Path, env: dict[str, str], temporary: Path, seconds: float = SECONDS
+) -> Watched:
+    """Run a command to its end, at most so long, with `temporary` as its directory for temporary files."""
     seen = Watched()
     process = start(argv, directory, env, temporary)
     over = threading.Event()
     watcher = threading.Thread(target=_look, args=(seen, process.pid, temporary, over))
     watcher.start()
     try:
-        seen.texts["output"], _ = process.communicate(timeout=SECONDS)
+        seen.texts["output"], _ = process.communicate(timeout=seconds)
     finally:
         over.set()
         watcher.join()

@@ -1,4 +1,4 @@
-"""What a failure of the control plane shows, to who asked and in in its log: no secret."""
+"""What a failure of the control plane shows, to who asks and in its log: no secret."""
 
 from __future__ import annotations
 
