@@ -17,6 +17,7 @@ from ota_py.gateway.api import Api
 from ota_py.gateway.attempts import Attempts
 from ota_py.gateway.children import Child, Commands
 from ota_py.gateway.engine_watch import EngineWatch
+from ota_py.gateway.freshness import FreshnessWatch
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.orphans import Orphans
 from ota_py.gateway.outbox import Outbox
@@ -62,6 +63,7 @@ class Agent:
         self._attempts = Attempts(self._journal)
         self._orphans = Orphans(self._journal, settings.lock_path)
         self._engine = EngineWatch()
+        self._freshness = FreshnessWatch(self._journal, commands.look)
         self._upgrade = UpgradeWatch(self._journal, settings.upgrade_lock_path, commands.supervise)
         self._status = StatusReporter(commands.status, self._outbox)
         self._waiting = Waiting(settings.maintenance)
@@ -101,6 +103,8 @@ class Agent:
             self._ask(self._polling)
         if status == 0 and (child := self._work()):
             status = self._finish(child)
+        if self._freshness.is_due(spread=False):
+            self._finish(self._freshness.begin())
         self._status.step()
         return self._deliver_all() or status
 
@@ -140,6 +144,8 @@ class Agent:
         log.info("ended child=%s exit_status=%d", child.name, status)
         if child.assignment is not None:
             self._attempts.ended(child.assignment, status)
+        if self._freshness.ended(child):
+            self._status.soon()
 
     def _watch_transactions(self) -> None:
         """Notice what ended, whoever did it: the agent's child, a push, a person."""
@@ -163,6 +169,8 @@ class Agent:
             self._watch_transactions()  # an answer takes its time, and a push may have begun meanwhile
         if child := self._work():
             self._start(child)
+        elif not self._orphans.has_owner and self._freshness.is_due(spread=True):
+            self._start(self._freshness.begin())
 
     def _work(self) -> Child | None:
         """Start what is assigned, or what was held back and may go on; None while there is nothing to do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,6 +80,10 @@ class Commands:
     def give_up(self) -> Child:
         """End what is held back."""
         return Child("recover", process.launch(self._argv("recover", "--held")), None)
+
+    def look(self) -> Child:
+        """Start a look at the repository; what it finds stands in the journal."""
+        return Child("check", process.launch(self._argv("check"), Path(os.devnull)), None)
 
     def supervise(self, name: str) -> None:
         """Start what carries out the upgrade of this software, from the build of that name."""

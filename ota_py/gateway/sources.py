@@ -13,10 +13,10 @@ from ota_py.gateway import compat
 from ota_py.gateway.bundle import Bundle
 from ota_py.gateway.config import Config
 from ota_py.gateway.floor import JournalFloor
-from ota_py.gateway.freshness import WatchedTrust
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.staging import Fetch
 from ota_py.gateway.upgrade import Stream
+from ota_py.gateway.watched_trust import WatchedTrust
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
 from ota_py.trust.carriers import carrier_of
 from ota_py.trust.client import TrustClient

@@ -12,17 +12,18 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tuf.api.exceptions import DownloadError, RepositoryError
-from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.serialization import DeserializationError
 from tuf.ngclient import Updater
 
 from ota_py import errors, names
 from ota_py.manifest import FILE_MAX_BYTES, MANIFEST_MAX_BYTES, File
 from ota_py.trust import layout, trusted
+from ota_py.trust.available import AvailableUpdate, available
 from ota_py.trust.carriers import Carrier, Fetcher, NoCarrier, carrier_of, patience, within
 from ota_py.trust.floor import Floor, check_floor, check_root
 from ota_py.trust.limits import LIMITS, LIMITS_BY_ROLE
@@ -43,14 +44,6 @@ EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 _HOUR_SECONDS = 3600
 # So many of the newest updates are named to who asks for one that is not there.
 _VERSIONS_NAMED = 5
-
-
-@dataclass(frozen=True)
-class AvailableUpdate:
-    """An update in the repository, as the signed targets metadata names it."""
-
-    version: str
-    critical: bool
 
 
 class TrustClient:
@@ -93,9 +86,16 @@ class TrustClient:
         self._floor.raise_to("time", int(now.timestamp()) // _HOUR_SECONDS)
         self._updater = updater
 
+    def expired(self) -> datetime | None:
+        """When the metadata that this gateway has expired; None where it has none, or it still holds."""
+        found = []
+        with contextlib.suppress(DeserializationError):  # a broken cache says nothing
+            found = [Metadata.from_bytes(raw).signed.expires for raw in self._cached().values()]
+        return min((ended for ended in found if ended <= self._now()), default=None)
+
     def updates(self) -> list[AvailableUpdate]:
         """All updates of the repository, oldest version first. Refreshes on first use."""
-        found = [update for target in self._targets().values() if (update := _available(target))]
+        found = [update for target in self._targets().values() if (update := available(target))]
         return sorted(found, key=lambda update: names.parse_version(update.version))
 
     def fetch_manifest(self, version: str) -> VerifiedManifest:
@@ -267,23 +267,6 @@ class TrustClient:
         """The metadata in the cache beside root, by role."""
         paths = {role: self._metadata_dir / f"{role}.json" for role in _CACHED_ROLES}
         return {role: path.read_bytes() for role, path in paths.items() if path.is_file()}
-
-
-def _available(target: TargetFile) -> AvailableUpdate | None:
-    """The update whose manifest a target is; none for all other targets.
-
-    Raises:
-        TrustError: its description makes no sense, although it was signed.
-    """
-    custom = target.custom or {}
-    version = custom.get("version") if isinstance(custom, dict) else custom
-    if version is None:
-        return None
-    try:
-        names.parse_version(version if isinstance(version, str) else "")
-    except errors.UsageError:
-        raise errors.TrustError(f"the repository lists {target.path} with a version that is none") from None
-    return AvailableUpdate(version, bool(custom.get("critical")))
 
 
 def _read_root(path: Path) -> bytes:

@@ -73,7 +73,8 @@ class _Server(ThreadingHTTPServer):
     def hang_up(self) -> None:
         """Close kept-alive connections, as a process that ends does."""
         for connection in list(self.open):
-            connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # its other end is gone already
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

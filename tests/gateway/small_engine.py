@@ -1,8 +1,9 @@
 """Stands in for `ota_client.py` where a test is about the agent: real journal, real lock, no Docker.
 
-Run as `small_engine.py run|recover|update|status ...`. `$SMALL_ENGINE` names a JSON file that says how an
-update goes: `seconds` it takes, the `end` it comes to, an `exit_status` to leave with before there is a
-transaction, `die_at` a state by SIGKILL. Each call is appended to the file beside it, `calls`.
+Run as `small_engine.py run|recover|update|check|status ...`. `$SMALL_ENGINE` names a JSON file that says how
+an update goes: `seconds` it takes, the `end` it comes to, an `exit_status` to leave with before there is a
+transaction, `die_at` a state by SIGKILL; and in which words the metadata is `stale`. Each call is appended to
+the file beside it, `calls`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import click
 
 from ota_py.cli import echo_json, json_option, main
 from ota_py.errors import BrokenError, RolledBackError, UpdateFailedError
-from ota_py.gateway import config, hold, lock
+from ota_py.gateway import config, freshness, hold, lock
 from ota_py.gateway.agent_cli import run
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.states import STEPS, State
@@ -38,6 +39,14 @@ def wanted() -> dict:
 def program() -> None:
     with open(SCRIPT.with_name("calls"), "a") as file:
         file.write(" ".join(sys.argv[1:]) + "\n")
+
+
+@program.command()
+@config_option
+def check(config_file: Path | None) -> int:
+    with Journal(config.load(config_file)) as journal:
+        freshness.note(journal, wanted().get("stale", ""))
+    return 20 if wanted().get("stale") else 0
 
 
 @program.command()
@@ -103,7 +112,8 @@ def recover(held: bool, config_file: Path | None) -> None:
 def status(config_file: Path | None, as_json: bool) -> None:
     settings = config.load(config_file)
     with Journal(settings) as journal:
-        echo_json({"version": journal.installed_version, "digests": {}, "groups": settings.groups, "more": 1})
+        told = {"version": journal.installed_version, "digests": {}, "groups": settings.groups, "more": 1}
+        echo_json({**told, "freshness_problem": freshness.problem(journal)})
 
 
 program.add_command(run)
