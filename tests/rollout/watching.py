@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 SECONDS = 120
@@ -38,14 +41,14 @@ def watch(
     seen = Watched()
     process = start(argv, directory, env, temporary)
     over = threading.Event()
-    watcher = threading.Thread(target=_look, args=(seen, process.pid, temporary, over))
-    watcher.start()
-    try:
-        seen.texts["output"], _ = process.communicate(timeout=seconds)
-    finally:
-        over.set()
-        watcher.join()
-        process.kill()
+    with ThreadPoolExecutor(1) as pool:
+        watcher = pool.submit(_look, seen, process.pid, temporary, over)
+        try:
+            seen.texts["output"], _ = process.communicate(timeout=seconds)
+        finally:
+            over.set()
+            process.kill()
+    watcher.result()  # one that failed saw nothing
     seen.status = process.returncode
     return seen
 
@@ -77,7 +80,8 @@ def _look(seen: Watched, command: int, temporary: Path, over: threading.Event) -
         environments |= {_read(Path(f"/proc/{pid}/environ")) for pid in _below(str(command), parents)}
         seen.texts["arguments"] = "\n".join(arguments)
         seen.texts["environments"] = "\n".join(environments)
-        for path in temporary.rglob("*"):
+        # Not rglob: it fails when a directory goes while it looks.
+        for path in [Path(where, name) for where, *names in os.walk(temporary) for name in chain(*names)]:
             try:
                 mode = path.lstat().st_mode
             except OSError:
