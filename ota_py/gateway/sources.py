@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from ota_py import names
 from ota_py.errors import FreshnessError, IncompatibleError, NotFoundError, OtaError
-from ota_py.gateway import compat
+from ota_py.gateway import compat, freshness
 from ota_py.gateway.bundle import Bundle
 from ota_py.gateway.config import Config
 from ota_py.gateway.floor import JournalFloor
@@ -102,6 +102,7 @@ def from_bundle(config: Config, journal: Journal, path: Path) -> Source:
     try:
         trust = TrustClient(config.root, config.trust_dir, f"bundle:{path}", JournalFloor(journal), opened)
         trust.refresh()
+        freshness.note(journal, "")  # what it brought is fresh
         verified = trust.fetch_manifest(opened.version)
         opened.check(
             verified.manifest,

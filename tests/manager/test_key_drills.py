@@ -21,6 +21,7 @@ import pytest
 from tuf.api.metadata import Metadata
 
 from ota_py.errors import FreshnessError, OtaError, SignatureError
+from ota_py.gateway import freshness
 from ota_py.gateway.floor import JournalFloor
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.sources import from_bundle
@@ -186,10 +187,12 @@ def test_the_release_key_was_stolen(world: World, awake: Gateway, asleep: Gatewa
     shutil.copy(thief.directory / "root.json", offline.directory)
     assert offline.client().verify_local(stolen.raw, stolen.signature)
     office("export-bundle", "--version", "1.0.0", "--output", "stick")
+    freshness.note(offline.journal, "expired, and newer cannot be had")
     source = from_bundle(gateways.read(offline.directory), offline.journal, office.directory / "stick")
     assert source.verified.key_ids == (new,)
     assert source.bundle
     source.bundle.close()
+    assert freshness.problem(offline.journal) == ""
     with pytest.raises(SignatureError, match="manifest is signed by 0 of the release keys, expected 1"):
         offline.client().verify_local(stolen.raw, stolen.signature)
     # A gateway whose cache is gone does not fall back to the root that it was installed with.
