@@ -23,6 +23,7 @@ from ota_py.gateway.orphans import Orphans
 from ota_py.gateway.outbox import Outbox
 from ota_py.gateway.polling import Polling
 from ota_py.gateway.settings import Settings
+from ota_py.gateway.states import State
 from ota_py.gateway.status_report import StatusReporter
 from ota_py.gateway.upgrade_watch import UpgradeWatch
 from ota_py.gateway.uploader import Uploader
@@ -155,6 +156,8 @@ class Agent:
             return
         log.info("transaction ended version=%s state=%s reason=%s", last.version, last.state, last.reason)
         self._last_end = last.id
+        if last.state is not State.FAILED:
+            self._attempts.noticed(last.version, last.rollout)
         self._announce(self._journal.installed_version)
         self._status.soon()
 

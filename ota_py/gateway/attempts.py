@@ -71,6 +71,12 @@ class Attempts:
         self._not_before = self._clock() + delay
         log.info("try again version=%s in=%.0fs exit_status=%d", assignment.version, delay, exit_status)
 
+    def noticed(self, version: str, rollout: int | None) -> None:
+        """Note that a transaction that changed something ended: an attempt, whichever agent began it."""
+        assigned = self._assigned
+        if assigned is not None and (assigned.version, assigned.rollout) == (version, rollout):
+            self._decided = True
+
     def _has_ended(self, assignment: Assignment) -> bool:
         rows = self._journal.read(
             "SELECT state FROM transactions WHERE rollout = ? AND version = ? ORDER BY number DESC LIMIT 1",

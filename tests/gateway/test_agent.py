@@ -327,6 +327,8 @@ def test_killed_and_started_again_it_goes_on(gateway, control_plane):
     agent.wait()
     gateway.start()
     wait_for(delivered(control_plane), "COMMITTED")
+    polls = control_plane.polls
+    wait_for(lambda: control_plane.polls > polls + 3, "polls that still assign it")
     assert control_plane.states() == TRANSITIONS
     assert len(gateway.calls("update")) == 1
 
