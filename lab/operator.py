@@ -136,6 +136,11 @@ class Operator:
         # JSON is YAML.
         state.write_file(self.directory / "inventory.yml", json.dumps(document, indent=2) + "\n")
 
+    def provision(self) -> None:
+        """Install the updater on all gateways and register them, by the project's playbook."""
+        self.write_inventory()
+        self.run(["ansible-playbook", *self.provision_arguments()])
+
     def provision_arguments(self) -> list[str]:
         """What follows `ansible-playbook` to provision the fleet."""
         return ["-i", "inventory.yml", str(ROOT / "playbooks" / "provision.yml")]
