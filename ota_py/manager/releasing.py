@@ -74,9 +74,16 @@ class Keys:
         known = role_keys(repository.root, role).keys
         return self.here(role, repository) or open_keys(self.section.of(role), known, role, self.passphrases)
 
-    def online(self, repository: Repository) -> OnlineSigners:
-        """Those of snapshot and timestamp that are here; see `here`."""
-        return online_signers(self.section, repository.root, self.given, self.passphrases)
+    def online(self, repository: Repository, *, must: bool = False) -> OnlineSigners:
+        """Those of snapshot and timestamp that are here; see `here`.
+
+        Raises:
+            KeyFileError: a key cannot be used, or too few are here and they `must` be.
+        """
+        found = online_signers(self.section, repository.root, self.given, self.passphrases)
+        if must:
+            found.require(repository.root, *ONLINE)
+        return found
 
 
 @dataclass(frozen=True)
@@ -115,9 +122,7 @@ def create(
     signers = keys.here("release", repository) if file else keys.some("release", repository)
     signing = Signing(Signing(release_request(repository, raw, now)).signed_by(signers))
     say(f"signed with {_names(signers)}")
-    online = keys.online(repository)
-    if not file:
-        online.require(repository.root, *ONLINE)
+    online = keys.online(repository, must=file is None)
     upload(repository, manifest, prepared.files)
     if signing.missing() or online.lacking(repository.root):
         return _pass_on(signing, file or Path(f"update-{manifest.version}.request.json"))
@@ -133,9 +138,7 @@ def renew_list(
     signers = keys.here("release", repository) if file else keys.some("release", repository)
     signing = Signing(Signing(renewal_request(repository, fleet, now)).signed_by(signers))
     say(f"signed with {_names(signers)}")
-    online = keys.online(repository)
-    if not file:
-        online.require(repository.root, *ONLINE)
+    online = keys.online(repository, must=file is None)
     if signing.missing() or online.lacking(repository.root):
         return _pass_on(signing, file or Path(f"list-{repository.targets.version + 1}.request.json"))
     publish_request(repository, signing.request, online, now)

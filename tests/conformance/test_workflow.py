@@ -15,6 +15,18 @@ from tests.conformance.command import Client, forger, mirror, publisher, signers
 __all__ = ["forger", "mirror", "publisher", "signers", "tuf"]
 
 
+def replace_online_key(forger: Forger, new: CryptoSigner) -> None:
+    """Serve a root that names another key, `new`, for snapshot and timestamp."""
+    forger.signers["new"] = new
+
+    def rotate(root: Root) -> None:
+        for role in (Snapshot.type, Timestamp.type):
+            root.revoke_key(forger.signers["online"].public_key.keyid, role)
+            root.add_key(new.public_key, role)
+
+    forger.serve_root(rotate, "root")
+
+
 def test_the_first_refresh_takes_the_roles_in_order_and_the_next_one_only_what_changed(
     tuf: Client, mirror: Mirror
 ) -> None:
@@ -62,14 +74,7 @@ def test_a_fast_forward_is_undone_by_a_new_key(tuf: Client, mirror: Mirror, forg
     assert tuf.versions()["timestamp"] == 99_999
     mirror.instead.clear()
     assert tuf.refresh() == 1
-    forger.signers["new"] = CryptoSigner.generate_rsa()
-
-    def rotate(root: Root) -> None:
-        for role in (Snapshot.type, Timestamp.type):
-            root.revoke_key(forger.signers["online"].public_key.keyid, role)
-            root.add_key(forger.signers["new"].public_key, role)
-
-    forger.serve_root(rotate, "root")
+    replace_online_key(forger, CryptoSigner.generate_rsa())
     forger.serve_targets(mirror.publisher.store.get("metadata/2.targets.json"), online="new")
     assert tuf.refresh() == 0
     assert tuf.versions() == {"root": 2, "timestamp": 3, "snapshot": 3, "targets": 2}
@@ -107,14 +112,7 @@ def test_the_list_of_updates_does_not_go_back_when_the_online_key_changes(
     old = mirror.publisher.store.get("metadata/2.targets.json")
     mirror.publisher.publish(mirror.publisher.manifest("1.2.0"))
     assert tuf.refresh() == 0
-    forger.signers["new"] = CryptoSigner.generate_ed25519()
-
-    def rotate(root: Root) -> None:
-        for role in (Snapshot.type, Timestamp.type):
-            root.revoke_key(forger.signers["online"].public_key.keyid, role)
-            root.add_key(forger.signers["new"].public_key, role)
-
-    forger.serve_root(rotate, "root")
+    replace_online_key(forger, CryptoSigner.generate_ed25519())
     forger.serve_targets(old, online="new")
     assert tuf.refresh() == 1
     assert tuf.versions() == {"root": 2, "timestamp": 3, "snapshot": 3, "targets": 3}
