@@ -69,7 +69,18 @@ class Fetched:
         return self._path(wanted)
 
     def pieces(self, wanted: Wanted, stream: Stream) -> Iterator[bytes]:
-        """All bytes of a file, first those that are here, then those that come; see `bring`."""
+        """All bytes of a file, first those that are here, then those that come; see `bring`.
+
+        The last ones are only given once the whole is what was signed: nobody gets a wrong file whole.
+        """
+        held = b""
+        for piece in self._unchecked(wanted, stream):
+            if held:
+                yield held
+            held = piece
+        yield held
+
+    def _unchecked(self, wanted: Wanted, stream: Stream) -> Iterator[bytes]:
         digest, have = hashlib.sha256(), 0
         path = self._path(wanted)
         part = path.with_name(path.name + PART_SUFFIX)

@@ -37,7 +37,8 @@ docker ps -aq --filter label=ota.keep=crash | xargs -r docker rm -f
 docker images -q --filter 'reference=*/crash/*' | sort -u | xargs -r docker rmi -f >/dev/null
 test ! -e /run/ota-crash.pid || kill $(cat /run/ota-crash.pid)
 while test -e /run/ota-crash.pid; do sleep 0.1; done
-umount {PLACE} 2>/dev/null || true
+# The engine removes its pid file a moment before it is gone and lets go of the disk.
+for i in $(seq 300); do mountpoint -q {PLACE} || break; umount {PLACE} 2>/dev/null || sleep 0.1; done
 rm -rf {PLACE}
 mkdir -p {PLACE}
 """

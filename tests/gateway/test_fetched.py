@@ -87,6 +87,15 @@ def test_what_is_not_as_signed_leaves_nothing(fetched: Fetched, data: bytes, mes
     assert list(fetched.directory.iterdir()) == []
 
 
+@pytest.mark.case("A05", "A22")
+def test_nobody_is_given_a_wrong_file_whole(fetched: Fetched):
+    given = bytearray()
+    with pytest.raises(IntegrityError):
+        for piece in fetched.pieces(WANTED, Server(DATA[:-1] + b"x")):
+            given += piece
+    assert 0 < len(given) < len(DATA)
+
+
 @pytest.mark.docker
 @pytest.mark.case("F20", "F11")
 def test_a_large_file_of_an_update_is_fetched_once_over_all_tries(site: Site):

@@ -141,13 +141,13 @@ class BadLink:
         while chunk := answer.read(size):
             if fault.cut_after is not None and asked.sent + len(chunk) > fault.cut_after:
                 chunk = chunk[: fault.cut_after - asked.sent]
-                handler.wfile.write(chunk)
                 asked.sent += len(chunk)
+                handler.wfile.write(chunk)
                 handler.connection.shutdown(socket.SHUT_RDWR)
                 handler.close_connection = True
                 return
+            asked.sent += len(chunk)  # before it is: who has read all of it may ask at once how much that was
             handler.wfile.write(chunk)
-            asked.sent += len(chunk)
             if fault.bytes_per_second is not None:
                 time.sleep(len(chunk) / fault.bytes_per_second)
 
