@@ -3,14 +3,17 @@
 python3 - SERVICE COMMAND...      prints {"seconds", "down_seconds", "memory_mb", "status", "output"}
 """
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 
-def _peak_memory(process, result):
+def _peak_memory(process: subprocess.Popen[str], result: dict[str, Any]) -> None:
     """Highest resident memory of the process itself, not of what it starts."""
     while process.poll() is None:
         try:
@@ -22,7 +25,7 @@ def _peak_memory(process, result):
         time.sleep(0.02)
 
 
-def _down(service, since, until):
+def _down(service: str, since: float, until: float) -> float | None:
     """Seconds from the death of the service's old container to the start of the new one."""
     command = [
         "docker",
@@ -41,10 +44,10 @@ def _down(service, since, until):
     return (max(started) - min(died)) / 1e9 if died and started else None
 
 
-def main():
+def main() -> None:
     """Time the command given as arguments."""
     service, command = sys.argv[1], sys.argv[2:]
-    result = {"memory_mb": 0.0}
+    result: dict[str, Any] = {"memory_mb": 0.0}
     since = time.time()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     watcher = threading.Thread(target=_peak_memory, args=(process, result))

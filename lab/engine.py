@@ -29,7 +29,7 @@ def connect() -> DockerClient | None:
     from docker.errors import DockerException
 
     try:
-        client = docker.from_env(timeout=180)
+        client: DockerClient = docker.from_env(timeout=180)
         client.ping()
     except DockerException:
         return None

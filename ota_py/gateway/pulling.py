@@ -22,6 +22,7 @@ from ota_py.gateway.registry_supply import RegistrySupply
 from ota_py.gateway.relay import Relay, Supply
 from ota_py.gateway.timing import Clock
 from ota_py.manifest import Image
+from ota_py.registry_login import login
 from ota_py.trust.transfer import Link
 
 PARALLEL_PULLS = 3
@@ -138,7 +139,7 @@ class Pulling:
         link = Link(
             sources.throttle(self._config), tries=LINK_TRIES, check=self._check, ca_file=ca_file(host)
         )
-        return Registry(repository, link, images.login, is_insecure=self._parts.images.is_insecure(host))
+        return Registry(repository, link, login, is_insecure=self._parts.images.is_insecure(host))
 
 
 def _engine_is_full(reference: str, root: Path) -> NoSpaceError:

@@ -17,6 +17,7 @@ from ota_py.errors import NotFoundError, RegistryError
 from ota_py.manager.config import DOCKER_HUB
 from ota_py.manager.http_errors import reason
 from ota_py.manager.references import Reference
+from ota_py.registry_login import login as stored_login
 
 DOCKER_HUB_API = "registry-1.docker.io"
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, to answer
@@ -97,7 +98,7 @@ class RegistrySession:
 
     def _authorize(self, image: Reference, challenge: str) -> str:
         scheme, _, parameters = challenge.partition(" ")
-        login = _login(image.registry)
+        login = stored_login(image.registry)
         if scheme.lower() == "basic" and login:
             return "Basic " + b64encode(":".join(login).encode()).decode()
         if scheme.lower() != "bearer":
@@ -164,19 +165,3 @@ def _denied(image: Reference, why: str) -> RegistryError:
         hint=f"run `docker login {image.registry}` with an account that may pull it; "
         "some registries also deny what does not exist",
     )
-
-
-def _login(registry: str) -> tuple[str, str] | None:
-    """The user name and password that `docker login` stored, in its file or by a credential helper."""
-    from docker import auth
-    from docker.errors import DockerException
-
-    try:
-        found = auth.load_config().resolve_authconfig(registry)  # type: ignore[no-untyped-call]
-    except DockerException as error:
-        raise RegistryError(f"the stored login of {registry} cannot be read: {error}") from None
-    # A credential helper's answer has the names in capitals.
-    for user, password in (("username", "password"), ("Username", "Password")):
-        if found and found.get(user):
-            return found[user], found[password]
-    return None

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ota_py.errors import NotFoundError, RegistryError
-from ota_py.gateway.images import login
 from ota_py.gateway.registry import Registry
+from ota_py.registry_login import login
 from ota_py.trust.transfer import Link, Throttle
 
 BASIC = "Basic " + base64.b64encode(b"shop:secret").decode()
