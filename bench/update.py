@@ -10,7 +10,7 @@ from typing import Any
 from bench.fleet import PROJECT, SERVICE, Versions, operator
 from bench.result import Comparison
 from lab.operator import Operator
-from ota_py.manifest import SETTLE_SECONDS_DEFAULT
+from ota_py.manifest_health import SETTLE_SECONDS_DEFAULT
 
 ROUNDS = 5
 BARE = f"cd {PROJECT} && docker compose pull -q && docker compose up -d --wait"

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ota_py import names
-from ota_py.errors import ManifestError, OtaError
+from ota_py.errors import ManifestError
+from ota_py.manifest_fields import Destination, Model, RelativePath, ServiceName, Sha256, VersionText, Word
+from ota_py.manifest_health import Health
+from ota_py.strict_json import describe, parse_json
 
 MANIFEST_MAX_BYTES = 256 * 1024
 FILE_MAX_BYTES = 8 * 1024 * 1024
@@ -24,42 +26,13 @@ WHEELHOUSE_MAX_BYTES = 128 * 1024 * 1024
 WHEELHOUSES_MAX = 16
 FILES_MAX = 256
 IMAGES_MAX = 64
-PROBES_MAX = 64
 HOOKS_MAX = 64
 DESCRIPTION_MAX_CHARS = 2000
 IMAGE_MAX_BYTES = 64 * 1024**3
-# Of a field's name, and of what is wrong with it, in a message.
-PROBLEM_MAX_CHARS = 200
 TIMEOUT_MINUTES_MAX = 24 * 60
 TIMEOUT_MINUTES_DEFAULT = 30
-SETTLE_SECONDS_DEFAULT = 5.0
 
 COMPOSE_FILE_NAME = "docker-compose.yml"
-# The gateway's own directory inside the project: an update never writes there.
-RESERVED_DIRECTORY = "ota"
-
-
-def _version(text: str) -> str:
-    try:
-        names.parse_version(text)
-    except OtaError as error:
-        raise ValueError(error.message) from None
-    return text
-
-
-def _relative_path(text: str) -> str:
-    path = PurePosixPath(text)
-    if path.is_absolute() or str(path) != text or ".." in path.parts or not path.parts:
-        raise ValueError(f"{text!r} is not a plain relative path")
-    if not re.fullmatch(r"[A-Za-z0-9._/ @+-]{1,255}", text):
-        raise ValueError(f"{text!r} has a character that is not allowed in a path")
-    return text
-
-
-def _destination(text: str) -> str:
-    if PurePosixPath(_relative_path(text)).parts[0] == RESERVED_DIRECTORY:
-        raise ValueError(f"{text!r} lies in the updater's own directory")
-    return text
 
 
 def _repository_name(text: str) -> str:
@@ -67,20 +40,6 @@ def _repository_name(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][A-Za-z0-9._:/-]{0,254}", text) or "@" in text:
         raise ValueError(f"{text!r} is not an image reference of the form registry/name:tag")
     return text
-
-
-VersionText = Annotated[str, AfterValidator(_version)]
-RelativePath = Annotated[str, AfterValidator(_relative_path)]
-Destination = Annotated[str, AfterValidator(_destination)]
-ServiceName = Annotated[str, Field(pattern=names.SERVICE)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Word = Annotated[str, Field(pattern=names.GROUP)]
-
-
-class Model(BaseModel):
-    """Base of all parts: unknown fields are errors, values are never coerced, objects never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Image(Model):
@@ -141,67 +100,6 @@ class Compatibility(Model):
         if lowest and highest and names.parse_version(lowest) > names.parse_version(highest):
             raise ValueError(f"no version is at least {lowest} and at most {highest}")
         return self
-
-
-class AnyProbe(Model):
-    """What all probes have."""
-
-    required: bool = Field(
-        default=False,
-        description="counts although it failed before the update: for what the update itself brings",
-    )
-
-
-class HttpProbe(AnyProbe):
-    """GET a URL from the gateway; healthy when the status is the expected one."""
-
-    type: Literal["http"]
-    url: Annotated[str, Field(pattern=r"^https?://", max_length=500)]
-    status: int = Field(default=200, ge=100, le=599)
-    timeout_seconds: float = Field(default=5, gt=0, le=60)
-
-
-class TcpProbe(AnyProbe):
-    """Open a TCP connection from the gateway."""
-
-    type: Literal["tcp"]
-    host: Annotated[str, Field(min_length=1, max_length=253)]
-    port: int = Field(ge=1, le=65535)
-    timeout_seconds: float = Field(default=5, gt=0, le=60)
-
-
-class MqttProbe(AnyProbe):
-    """Connect to an MQTT broker, publish and receive one message."""
-
-    type: Literal["mqtt"]
-    host: Annotated[str, Field(min_length=1, max_length=253)]
-    port: int = Field(default=1883, ge=1, le=65535)
-    topic: Annotated[str, Field(min_length=1, max_length=200)] = "ota/probe"
-    timeout_seconds: float = Field(default=5, gt=0, le=60)
-
-
-class CommandProbe(AnyProbe):
-    """Run a command inside a service's container; healthy when it exits 0."""
-
-    type: Literal["command"]
-    service: ServiceName
-    command: Annotated[list[str], Field(min_length=1, max_length=32)]
-    timeout_seconds: float = Field(default=10, gt=0, le=300)
-
-
-Probe = Annotated[HttpProbe | TcpProbe | MqttProbe | CommandProbe, Field(discriminator="type")]
-
-
-class Health(Model):
-    """What must hold before the update is committed."""
-
-    settle_seconds: float = Field(
-        default=SETTLE_SECONDS_DEFAULT,
-        ge=0,
-        le=600,
-        description="how long services without a healthcheck must run without a restart",
-    )
-    probes: Annotated[list[Probe], Field(max_length=PROBES_MAX)] = []
 
 
 OnRollback = Literal["restore", "keep"]
@@ -365,26 +263,6 @@ class Manifest(Model):
         return (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def parse_json(raw: bytes, what: str, max_bytes: int) -> Any:
-    """Parse JSON that came from outside: size capped, no key twice, no NaN, no deep nesting, Unicode.
-
-    Raises:
-        ManifestError: anything but plain JSON of at most `max_bytes` bytes.
-    """
-    if len(raw) > max_bytes:
-        raise ManifestError(f"{what} has {len(raw)} bytes, the limit is {max_bytes}")
-    try:
-        data = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-        if b"\\u" in raw:
-            # Half of a surrogate pair, which only an escape can write, is no text that could be stored.
-            json.dumps(data, ensure_ascii=False).encode()
-        return data
-    except RecursionError:
-        raise ManifestError(f"{what} is nested too deeply") from None
-    except ValueError as error:  # covers UnicodeError and JSONDecodeError
-        raise ManifestError(f"{what} is not valid JSON: {error}") from None
-
-
 def parse_manifest(raw: bytes) -> Manifest:
     """Parse a manifest whose signature was checked over exactly these bytes.
 
@@ -396,27 +274,3 @@ def parse_manifest(raw: bytes) -> Manifest:
         return Manifest.model_validate(data)
     except ValidationError as error:
         raise ManifestError(f"manifest is not valid: {describe(error)}") from None
-
-
-def describe(error: ValidationError) -> str:
-    """The first five problems of a pydantic error as `field: problem`, without echoing long input."""
-    problems = [
-        f"{'.'.join(str(part) for part in item['loc'])[:PROBLEM_MAX_CHARS] or 'document'}: "
-        f"{item['msg'][:PROBLEM_MAX_CHARS]}"
-        for item in error.errors(include_url=False, include_input=False)
-    ]
-    more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-    return "; ".join(problems[:5]) + more
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:PROBLEM_MAX_CHARS]!r} stands twice")
-    return result
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

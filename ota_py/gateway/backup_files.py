@@ -12,7 +12,8 @@ from ota_py.gateway.backup_index import Backup, SavedDirectory, SavedFile, Saved
 from ota_py.gateway.compose import OVERRIDE_FILE_NAMES
 from ota_py.gateway.files import Attributes
 from ota_py.gateway.project import Project
-from ota_py.manifest import COMPOSE_FILE_NAME, RESERVED_DIRECTORY
+from ota_py.manifest import COMPOSE_FILE_NAME
+from ota_py.manifest_fields import RESERVED_DIRECTORY
 
 CONFIG_DIRECTORY = "config"
 ENVIRONMENT_FILE = ".env"

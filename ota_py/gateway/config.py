@@ -13,16 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ota_py import names
 from ota_py.errors import ConfigError
 from ota_py.gateway import data_places, windows
-from ota_py.manifest import (
-    CommandProbe,
-    HttpProbe,
-    MqttProbe,
-    ServiceName,
-    TcpProbe,
-    VersionText,
-    Word,
-    describe,
-)
+from ota_py.manifest_fields import ServiceName, VersionText, Word
+from ota_py.manifest_health import CommandProbe, HttpProbe, MqttProbe, TcpProbe
+from ota_py.strict_json import describe
 
 DEFAULT_PATH = Path("/etc/ota/gateway.toml")
 PATH_VARIABLE = "OTA_GATEWAY_CONFIG"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ota_py.manifest import RESERVED_DIRECTORY
+from ota_py.manifest_fields import RESERVED_DIRECTORY
 
 # Of the system: neither they nor what holds them.
 _SYSTEM = (

@@ -18,7 +18,7 @@ from ota_py.gateway.container import Container
 from ota_py.gateway.plan import Before
 from ota_py.gateway.project import Project
 from ota_py.gateway.timing import Clock
-from ota_py.manifest import AnyProbe, CommandProbe
+from ota_py.manifest_health import AnyProbe, CommandProbe
 
 # A service may lose the race for its dependencies a few times, each time its settle time starts anew.
 RESTARTS_MAX = 2

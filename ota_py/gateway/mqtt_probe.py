@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ota_py.gateway.config import LocalMqttProbe
-from ota_py.manifest import MqttProbe
+from ota_py.manifest_health import MqttProbe
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho

@@ -14,7 +14,7 @@ from pathlib import Path
 from ota_py.errors import PolicyError
 from ota_py.gateway import config
 from ota_py.gateway.config import Config, PolicyConfig
-from ota_py.manifest import RESERVED_DIRECTORY
+from ota_py.manifest_fields import RESERVED_DIRECTORY
 
 
 class Kind(StrEnum):

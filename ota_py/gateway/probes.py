@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from ota_py.errors import OtaError
 from ota_py.gateway import mqtt_probe
 from ota_py.gateway.compose import Compose
-from ota_py.manifest import AnyProbe, CommandProbe, HttpProbe, MqttProbe, TcpProbe
+from ota_py.manifest_health import AnyProbe, CommandProbe, HttpProbe, MqttProbe, TcpProbe
 
 # How much longer than its own limit a probe may take to notice that time is up.
 _GRACE_SECONDS = 1.0

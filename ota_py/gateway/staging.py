@@ -14,7 +14,8 @@ from ota_py.gateway.config import Config
 from ota_py.gateway.files import Attributes
 from ota_py.gateway.plan import NewFile
 from ota_py.gateway.project import Project
-from ota_py.manifest import COMPOSE_FILE_NAME, RESERVED_DIRECTORY, File, Manifest
+from ota_py.manifest import COMPOSE_FILE_NAME, File, Manifest
+from ota_py.manifest_fields import RESERVED_DIRECTORY
 
 # Gives the checked bytes of one file of the manifest.
 Fetch = Callable[[File], bytes]

@@ -21,7 +21,8 @@ from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
 from ota_py.gateway.transaction import Transaction
 from ota_py.gateway.upgrade import Stream
-from ota_py.manifest import AnyProbe, Image, Manifest
+from ota_py.manifest import Image, Manifest
+from ota_py.manifest_health import AnyProbe
 from ota_py.trust.verify import VerifiedManifest
 
 # A dump made longer ago is made again before anything stops: what is written after it is lost by a rollback.

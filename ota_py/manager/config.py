@@ -22,7 +22,7 @@ from pydantic import (
 
 from ota_py import names
 from ota_py.errors import ConfigError
-from ota_py.manifest import describe
+from ota_py.strict_json import describe
 from ota_py.trust.metadata import LIFETIMES, Lifetimes
 
 CONFIG_FILE_NAME = "ota.toml"

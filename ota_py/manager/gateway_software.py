@@ -12,7 +12,8 @@ from ota_py.errors import UsageError
 from ota_py.manager import wheelhouse
 from ota_py.manager.platforms import Architecture
 from ota_py.manager.project import project_root
-from ota_py.manifest import Agent, Wheelhouse, describe
+from ota_py.manifest import Agent, Wheelhouse
+from ota_py.strict_json import describe
 from ota_py.trust import layout
 from ota_py.trust.large_files import sha256_of
 

@@ -22,7 +22,9 @@ from ota_py.manager.published import check_version, published_file, step_left_ou
 from ota_py.manager.registry import Registry, ResolvedImage
 from ota_py.manager.sboms import read_sbom
 from ota_py.manager.slow_stop import slow_stop_warning
-from ota_py.manifest import Compatibility, Data, Health, Hook, Image, Manifest, Sbom, describe
+from ota_py.manifest import Compatibility, Data, Hook, Image, Manifest, Sbom
+from ota_py.manifest_health import Health
+from ota_py.strict_json import describe
 from ota_py.trust.repository import Repository
 
 Say = Callable[[str], None]

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from ota_py import names
 from ota_py.errors import ManifestError, UsageError
-from ota_py.manifest import MANIFEST_MAX_BYTES, Compatibility, Data, Health, Hook, describe, parse_json
+from ota_py.manifest import MANIFEST_MAX_BYTES, Compatibility, Data, Hook
+from ota_py.manifest_health import Health
+from ota_py.strict_json import describe, parse_json
 
 M = TypeVar("M", bound=BaseModel)
 

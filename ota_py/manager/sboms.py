@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from ota_py.errors import ManifestError, UsageError
-from ota_py.manifest import FILE_MAX_BYTES, Sbom, parse_json
+from ota_py.manifest import FILE_MAX_BYTES, Sbom
+from ota_py.strict_json import parse_json
 from ota_py.trust import layout
 
 

@@ -24,7 +24,7 @@ from tuf.api.serialization import DeserializationError, SerializationError
 from tuf.api.serialization.json import JSONSerializer
 
 from ota_py.errors import ConfigError, KeyFileError, ManifestError, NotFoundError, UsageError
-from ota_py.manifest import describe, parse_json
+from ota_py.strict_json import describe, parse_json
 from ota_py.trust.verify import SIGNATURES_MAX, parse_root
 
 FORMAT = "ota-signing-request"

@@ -16,7 +16,8 @@ from tuf.api.metadata import Delegations, Metadata, Root, Targets
 from tuf.api.serialization import DeserializationError, SerializationError
 
 from ota_py.errors import IntegrityError, SignatureError, TrustError
-from ota_py.manifest import Manifest, parse_json, parse_manifest
+from ota_py.manifest import Manifest, parse_manifest
+from ota_py.strict_json import parse_json
 
 RSA_MIN_BITS = 2048
 RSA_SCHEME = "rsassa-pss-sha256"

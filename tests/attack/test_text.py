@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ota_py.manifest import Health, Hook, MqttProbe
+from ota_py.manifest import Hook
+from ota_py.manifest_health import Health, MqttProbe
 from ota_py.trust.signers import sign_manifest
 from tests.attack.conftest import Box
 from tests.attack.test_fit import ansible

@@ -20,7 +20,7 @@ from ota_py.gateway.config import Config, DatabaseConfig, FetchConfig, HooksConf
 from ota_py.gateway.engine import Engine
 from ota_py.gateway.journal import Journal
 from ota_py.gateway.states import State
-from ota_py.manifest import CommandProbe
+from ota_py.manifest_health import CommandProbe
 from tests.crash import sim_release, sim_speed
 from tests.crash.sim_clock import SimClock
 from tests.crash.sim_commands import Commands

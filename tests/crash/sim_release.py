@@ -13,7 +13,8 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner
 
 from ota_py import bundle, oci
-from ota_py.manifest import COMPOSE_FILE_NAME, File, Health, Hook, Image, Manifest
+from ota_py.manifest import COMPOSE_FILE_NAME, File, Hook, Image, Manifest
+from ota_py.manifest_health import Health
 from ota_py.trust import layout, releasing
 from ota_py.trust.initialising import initialise
 from ota_py.trust.metadata import OnlineSigners

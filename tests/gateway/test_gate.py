@@ -10,7 +10,7 @@ from ota_py.gateway.engine import Engine
 from ota_py.gateway.progress import Silence
 from ota_py.gateway.sources import from_repository, trust_client
 from ota_py.gateway.states import State
-from ota_py.manifest import CommandProbe, Health, TcpProbe
+from ota_py.manifest_health import CommandProbe, Health, TcpProbe
 from tests.gateway.brokers import free_port
 from tests.gateway.site import RUNS, Site
 

@@ -16,7 +16,7 @@ import pytest
 from ota_py.gateway import probes
 from ota_py.gateway.compose import Compose
 from ota_py.gateway.config import LocalMqttProbe
-from ota_py.manifest import HttpProbe, MqttProbe, TcpProbe
+from ota_py.manifest_health import HttpProbe, MqttProbe, TcpProbe
 from tests.gateway.brokers import USERS, Broker, free_port
 
 NOBODY = Compose(Path("/nowhere"))

@@ -13,7 +13,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from ota_py.errors import ConflictError, NotFoundError, OtaError
-from ota_py.manifest import PROBLEM_MAX_CHARS
+from ota_py.strict_json import PROBLEM_MAX_CHARS
 
 STATUS = {NotFoundError: 404, ConflictError: 409}
 PROBLEMS_SHOWN = 5

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer
 
 from ota_py import names
-from ota_py.manifest import VersionText
+from ota_py.manifest_fields import VersionText
 from ota_py.server.clock import rfc3339
 from ota_py.server.fleet.models import ADDRESS
 

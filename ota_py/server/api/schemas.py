@@ -18,8 +18,8 @@ from ota_py.manifest import (
     Image,
     OnRollback,
     Sbom,
-    ServiceName,
 )
+from ota_py.manifest_fields import ServiceName
 from ota_py.server.api.fields import (
     BIGINT_MAX,
     Address,
