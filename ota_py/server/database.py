@@ -61,9 +61,14 @@ def _sqlite(path: str) -> dict[str, Any]:
 
 
 def _postgresql(url: str) -> dict[str, Any]:
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
+    try:
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError:
+        raise ConfigError(
+            "the database is PostgreSQL, and its driver psycopg is not installed",
+            hint="run `pip install 'ota-py[postgresql]'`",
+        ) from None
     try:
         parts = conninfo_to_dict(url)
     except ProgrammingError as error:

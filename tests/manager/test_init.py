@@ -108,6 +108,18 @@ def test_wrong_options_make_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.case("A33")
+@pytest.mark.parametrize(
+    "url", ["postgresql://ota:CANARY@h/db", "postgresql://h/db?user=ota&password=CANARY"]
+)
+def test_a_password_is_no_argument(tmp_path: Path, url: str) -> None:
+    done = manager(tmp_path, *INIT, "--database", url)
+    assert done.returncode == 2
+    assert "put it in ~/.pgpass or in PGPASSWORD" in done.stderr
+    assert "CANARY" not in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.case("A33")
 def test_encrypted_keys_need_their_passphrase(registry: str, fleet: Fleet) -> None:
     keys = fleet.directory / "keys"
     for role in ("release", "online"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,10 @@ def test_sqlite_runs_with_wal_and_a_busy_timeout(db: None) -> None:
         assert cursor.fetchone() == ("wal",)
         cursor.execute("PRAGMA busy_timeout")
         assert cursor.fetchone() == (20_000,)
+
+
+def test_a_postgresql_url_without_the_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match="psycopg is not installed") as caught:
+        database_settings("postgresql://ota@h/db")
+    assert "ota-py[postgresql]" in caught.value.hint

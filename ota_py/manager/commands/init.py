@@ -40,7 +40,7 @@ OPERATOR_TOKEN_NAME = "operator"
 @click.option(
     "--listen", default="127.0.0.1:8000", show_default=True, help="HOST:PORT for `serve` to listen on."
 )
-@click.option("--database", help="sqlite:///FILE or postgresql://USER@HOST/NAME.")
+@click.option("--database", help="sqlite:///FILE or postgresql://USER@HOST/NAME; password: ~/.pgpass.")
 @click.option("--mqtt-host", help="Broker that wakes gateways.")
 @click.option("--mqtt-port", type=int, help="Its port [default: 8883].")
 @click.option("--mqtt-username", help="The control plane's user there.")
@@ -75,10 +75,15 @@ def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | 
     from ota_py.manager.initial_config import render_config
     from ota_py.manager.initialise import initialise, unencrypted_keys
     from ota_py.manager.secrets import Passphrases
-    from ota_py.server.database import shown_database
+    from ota_py.server.database import database_settings, shown_database
 
     text = render_config(options.pop("fleet"), _tables(options))
     parts.config = parse_config(tomllib.loads(text), config_path(parts.config_option))
+    if database_settings(parts.config.server.database).get("PASSWORD"):
+        raise click.UsageError(
+            "--database has a password, and everybody on this machine can see the options of a command: "
+            "leave it out, and put it in ~/.pgpass or in PGPASSWORD"
+        )
     make = partial(_make_control_plane, admin=admin)
     made = initialise(parts.config, text, parts.store, Passphrases(passphrase_fd), make)
     made["database"] = shown_database(parts.config.server.database)
