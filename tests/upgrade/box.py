@@ -124,7 +124,7 @@ class Box:
             env={**self.processes.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
@@ -142,7 +142,7 @@ class Box:
             env={**self.processes.environment, "DOCKER_HOST": "unix:///nowhere"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=True,
         )
         line = next(line for line in done.stderr.splitlines() if line.startswith("+ exec"))
@@ -153,7 +153,7 @@ class Box:
         (self.directory / "up").unlink(missing_ok=True)
         self.processes.kill()
         if self._manager is not None:
-            self._manager.wait(10)
+            self._manager.wait(60)
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -169,6 +169,10 @@ class Box:
             if f"{self.ota}/venvs/{name}/commands/ota_client.py run" in command
         }
 
+    def wait_for_agent(self, build: str) -> None:
+        """Wait until the agent of this build runs, and no other: a launcher was started, and may be slow."""
+        wait(lambda: self.agents() == {build}, 60, lambda: f"{self.agents()} run\n{self.logs()}")
+
     def upgrade(self) -> Upgrade | None:
         with self.journal() as journal:
             return Upgrades(journal).last()
@@ -177,7 +181,7 @@ class Box:
         with self.journal() as journal:
             return [r["reason"] for r in Outbox(journal).pending() if r["kind"] == "alarm"]
 
-    def wait_for(self, state: str, seconds: float = 120) -> Upgrade:
+    def wait_for(self, state: str, seconds: float = 300) -> Upgrade:
         """Wait until the upgrade came to a state."""
 
         def reached() -> bool:
@@ -202,7 +206,7 @@ class Box:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=300,
         )
         return json.loads(done.stdout)
 

@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 MARK = "OTA_TEST_MARK"
-_ROUNDS = 50
+# One that writes to a busy disk dies only when that is done.
+_KILL_SECONDS = 60.0
 
 
 class Processes:
@@ -48,7 +49,7 @@ class Processes:
         _kill(self._mark)
         assert self._guardian.stdin is not None
         self._guardian.stdin.close()
-        self._guardian.wait(30)
+        self._guardian.wait(2 * _KILL_SECONDS)
 
 
 def _marked(mark: str) -> list[tuple[int, str]]:
@@ -64,16 +65,20 @@ def _marked(mark: str) -> list[tuple[int, str]]:
 
 
 def _kill(mark: str) -> None:
-    """Until none is left: one that was being started meanwhile is found by the next look."""
-    for _ in range(_ROUNDS):
+    """Until none is left: one that was being started meanwhile is found by the next look.
+
+    Two looks must find none: a process has no environment for a moment while it becomes another program.
+    """
+    deadline, without = time.monotonic() + _KILL_SECONDS, 0
+    while without < 2:
         alive = [pid for pid, command in _marked(mark) if command]
         for pid in alive:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if not alive:
-            return
+        without = 0 if alive else without + 1
+        if time.monotonic() > deadline:
+            raise AssertionError(f"processes of {mark} cannot be killed: {_marked(mark)}")
         time.sleep(0.02)
-    raise AssertionError(f"processes of {mark} cannot be killed: {_marked(mark)}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from tests.crash.sweep import Reached
 from tests.upgrade.sim import NEW, OLD, SimBox
 from tests.upgrade.sim_programs import EXITS, GOOD, HANGS, SLOW
 
-_MEMORY = Path("/dev/shm")
 _KILLS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
 SYNC_FAILS = (Fault.ERROR, "file.sync_all.before")
 _STRINGS_BYTES = 16 * 1024**2
@@ -198,8 +197,7 @@ class Bench:
 @contextlib.contextmanager
 def bench(kind: str) -> Iterator[Bench]:
     """A bench for one kind of build."""
-    parent = _MEMORY if os.access(_MEMORY, os.W_OK) else Path("/tmp")
-    directory = parent / f"ota-crash-upgrade-{os.getpid()}"  # removed by tests/crash, too
+    directory = sweep.place() / f"ota-crash-upgrade-{os.getpid()}"  # removed by tests/crash, too
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     try:

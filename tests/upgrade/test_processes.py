@@ -29,7 +29,7 @@ def sleepers(mark: Path) -> list[str]:
 def test_all_that_carry_the_mark_are_ended(tmp_path: Path) -> None:
     processes = Processes(tmp_path)
     with subprocess.Popen(DAEMON, shell=True, env=processes.environment):
-        wait(lambda: len(sleepers(tmp_path)) == 2, 30, lambda: str(processes.commands()))
+        wait(lambda: len(sleepers(tmp_path)) == 2, 60, lambda: str(processes.commands()))
         processes.end()
     assert not _marked(str(tmp_path))
 
@@ -38,8 +38,8 @@ def test_killed_tests_leave_no_process_behind(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", TESTS, str(tmp_path), DAEMON]
     tests = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": os.getcwd()})
     try:
-        wait(lambda: len(sleepers(tmp_path)) == 2, 30, lambda: f"nothing carries {MARK}")
+        wait(lambda: len(sleepers(tmp_path)) == 2, 60, lambda: f"nothing carries {MARK}")
     finally:
         tests.send_signal(signal.SIGTERM)
-        tests.wait(10)
-    wait(lambda: not sleepers(tmp_path), 30, lambda: str(_marked(str(tmp_path))))
+        tests.wait(60)
+    wait(lambda: not sleepers(tmp_path), 60, lambda: str(_marked(str(tmp_path))))
