@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,25 +84,33 @@ def test_a_missing_file_is_told_at_once(link_to_data: BadLink):
     assert len(link_to_data.requests) == 1
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(120)
 @pytest.mark.case("F20", "F21", "A06")
 def test_a_server_that_drips_bytes_is_cut_off(link_to_data: BadLink):
     link_to_data.faults = [Fault(bytes_per_second=300)]
     begun = time.monotonic()
     with pytest.raises(CarrierError, match="is too slow"):
         read(link_to_data, tries=2, grace_seconds=0.3)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60, "all of it would take a quarter of an hour"
 
 
-def test_the_limit_holds_over_all_threads_of_a_process(link_to_data: BadLink, tmp_path: Path):
-    from concurrent.futures import ThreadPoolExecutor
-
-    throttle = Throttle(512 * 1024)
-    begun = time.monotonic()
+def read_thrice(link: BadLink, throttle: Throttle) -> None:
     with ThreadPoolExecutor(3) as pool:
-        assert set(pool.map(lambda _: read(link_to_data, throttle), range(3))) == {DATA}
-    seconds = time.monotonic() - begun
-    assert 1.2 < seconds < 2.5, "three times 256 KiB at 512 KiB/s, less a burst"
+        assert set(pool.map(lambda _: read(link, throttle), range(3))) == {DATA}
+
+
+def test_the_limit_holds_over_all_threads_of_a_process(link_to_data: BadLink):
+    begun = time.monotonic()
+    read_thrice(link_to_data, Throttle(512 * 1024))
+    assert time.monotonic() - begun > 1.2, "three times 256 KiB at 512 KiB/s, less a burst"
+
+
+def test_the_limit_costs_no_more_than_it_must(link_to_data: BadLink, monkeypatch: pytest.MonkeyPatch):
+    """By a clock that stands still, so that a slow machine is not blamed on the limit."""
+    waits: list[float] = []
+    monkeypatch.setattr(transfer, "time", SimpleNamespace(monotonic=lambda: 1000.0, sleep=waits.append))
+    read_thrice(link_to_data, Throttle(512 * 1024))
+    assert max(waits) == pytest.approx(1.25), "three times 256 KiB at 512 KiB/s, less a burst"
 
 
 @pytest.mark.case("A33")
