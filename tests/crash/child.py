@@ -14,7 +14,7 @@ from typing import Any
 
 KILLED = -signal.SIGKILL
 # Real time; a simulated scenario takes a tenth of a second.
-LIMIT_SECONDS = 120.0
+LIMIT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 
 from ota_py.gateway.references import RELAY_HOST
 
-_SECONDS = 20.0
+_SECONDS = 60.0
 _THROUGH_RELAY = re.compile(rf"{re.escape(RELAY_HOST)}:\d+/(.+)")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.crash import child
 
-_ATTACH_SECONDS = 20.0
+_ATTACH_SECONDS = 60.0
 _PR_SET_PTRACER = 0x59616D61
 _PR_SET_PTRACER_ANY = -1
 

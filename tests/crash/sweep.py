@@ -33,7 +33,8 @@ WORLDS: dict[str, tuple[scenarios.Action, ...]] = {
 }
 # Of this process (they name its relay): made once for all benches.
 _worlds: dict[int, dict[str, World]] = {}
-_MEMORY = Path("/dev/shm")
+# Where it is as small as a container's is by default, a recording would fill it.
+_MEMORY, _MEMORY_BYTES = Path("/dev/shm"), 1 << 30
 _REACHED = re.compile(r"journal\.advance\.([A-Z_]+)\.after")
 
 T = TypeVar("T")
@@ -178,10 +179,16 @@ class Bench:
         return invariants.violation(gateway, worlds)
 
 
+def place() -> Path:
+    """Where benches are: in memory, if there is enough of it."""
+    is_fit = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).total >= _MEMORY_BYTES
+    return _MEMORY if is_fit else Path("/tmp")
+
+
 @contextlib.contextmanager
 def bench(scenario: Scenario) -> Iterator[Bench]:
     """A bench for the scenario."""
-    parent = _MEMORY if os.access(_MEMORY, os.W_OK) else Path("/tmp")
+    parent = place()
     for left in parent.glob("ota-crash-*"):  # by a run that was killed itself
         if not Path("/proc", left.name.rpartition("-")[2]).exists():
             shutil.rmtree(left, ignore_errors=True)
