@@ -19,7 +19,7 @@ needs_python=("/usr/lib/python3*/ensurepip:python3-venv" "git:git" "ssh:openssh-
 needs_lab=("dockerd:docker.io" "debootstrap:debootstrap" "mosquitto_pub:mosquitto-clients"
     "iptables:iptables" "/usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring")
 needs_tests=("docker-registry:docker-registry" "mosquitto:mosquitto" "openssl:openssl" "shellcheck:shellcheck" "strace:strace"
-    "softhsm2-util:softhsm2")
+    "softhsm2-util:softhsm2" "ip:iproute2")
 
 say() { printf '%3ds %s\n' "$SECONDS" "$*" >&2; }
 

@@ -13,7 +13,10 @@ import pytest
 
 from tests.gateway.waiting import wait_for
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
+# Of a network for documentation, which is nobody's: no container is connected to this bridge.
+BRIDGE_ADDRESS = "192.0.2.1/29"
+MACHINES_BRIDGE = Path("/sys/class/net/docker0")
 
 
 class OwnEngine:
@@ -45,16 +48,23 @@ class OwnEngine:
 
 @contextmanager
 def own_engine(directory: Path, mib: int) -> Iterator[OwnEngine]:
-    """Run one below `directory`, on a disk of `mib` MiB; it has no network but the host's."""
+    """Run one below `directory`, on a disk of `mib` MiB; of networks it has the host's, and those of projects.
+
+    One with `--bridge=none` would remove the bridge `docker0`, and so the machine's own engine's network.
+    """
     # Its socket's path must be short.
     disk, socket = directory / "disk", directory / "sock"
     disk.mkdir(parents=True)
     (directory / "daemon.json").write_text("{}")
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", disk], check=True)
+    was_there = MACHINES_BRIDGE.exists()
+    bridge = f"ota{os.getpid()}"
+    subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
+    subprocess.run(["ip", "address", "add", BRIDGE_ADDRESS, "dev", bridge], check=True)
     argv = [
         *("dockerd", "--data-root", disk / "docker", "--exec-root", directory / "run"),
         *("--pidfile", directory / "pid", "--config-file", directory / "daemon.json"),
-        *("--host", f"unix://{socket}", "--bridge=none", "--iptables=false", "--ip6tables=false"),
+        *("--host", f"unix://{socket}", f"--bridge={bridge}", "--iptables=false", "--ip6tables=false"),
     ]
     with open(directory / "log", "wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log)
@@ -62,10 +72,12 @@ def own_engine(directory: Path, mib: int) -> Iterator[OwnEngine]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DOCKER_HOST", f"unix://{socket}")
             wait_for(lambda: _answers(process, directory / "log"), "the engine", START_SECONDS)
+            assert MACHINES_BRIDGE.exists() == was_there
             yield OwnEngine(disk)
     finally:
         process.terminate()
         process.wait(60)
+        subprocess.run(["ip", "link", "delete", bridge], check=True)
         for mounted in (disk, directory / "run" / "netns" / "default"):
             subprocess.run(["umount", "--lazy", mounted], check=True)
 
