@@ -12,7 +12,7 @@ from lab.base_image import Note, recipe_hash
 from lab.config import FILES, LABEL, cache_dir
 from lab.errors import LabError
 from lab.oci import Layer, digest
-from lab.state import private_dir, write_file
+from lab.state import exclusive, private_dir, write_file
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -73,12 +73,14 @@ def _ensure_layer(
     note: Note,
 ) -> Layer:
     blob, diff_id = folder / f"{name}.tar.gz", folder / f"{name}.diff-id"
-    if not (blob.exists() and diff_id.exists()):
-        note(f"collecting layer {name}")
-        layer = Layer.from_tar(_normalized(_collect(client, image, name, content)))
-        write_file(blob, layer.blob)
-        write_file(diff_id, layer.diff_id)
-        note(f"layer {name}: {len(layer.blob) / 1e6:.1f} MB compressed")
+    # Two that collect at once may not get the same bytes, and these two files belong together.
+    with exclusive(folder / f".lock-{name}", "the lab's cache", wait=True):
+        if not (blob.exists() and diff_id.exists()):
+            note(f"collecting layer {name}")
+            layer = Layer.from_tar(_normalized(_collect(client, image, name, content)))
+            write_file(blob, layer.blob)
+            write_file(diff_id, layer.diff_id)
+            note(f"layer {name}: {len(layer.blob) / 1e6:.1f} MB compressed")
     return Layer(blob.read_bytes(), diff_id.read_text())
 
 

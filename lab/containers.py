@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import tarfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lab.base_image import recipe_hash
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-STOP_SECONDS = 20
+REMOVE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,34 @@ def _archive(files: Mapping[str, tuple[bytes, int]]) -> bytes:
 
 def remove(client: DockerClient, container: Container, volumes: Sequence[str] = ()) -> None:
     """Remove a container by force, with its volumes."""
-    from docker.errors import NotFound
-
-    with contextlib.suppress(NotFound):
-        container.remove(force=True, v=True)
+    _insist(partial(container.remove, force=True, v=True))
     for volume in volumes:
-        with contextlib.suppress(NotFound):
-            client.volumes.get(volume).remove(force=True)
+        _insist(partial(client.api.remove_volume, volume, force=True))
+
+
+def _insist(remove: Callable[[], object]) -> None:
+    """Remove something, though the engine may refuse it for a while.
+
+    On a busy machine a killed container takes longer to end than the engine waits for it, and what it used is
+    in use until then.
+
+    Raises:
+        APIError: it still refuses.
+    """
+    from docker.errors import APIError, NotFound
+
+    deadline = time.monotonic() + REMOVE_SECONDS
+    while True:
+        try:
+            remove()
+        except NotFound:
+            return
+        except APIError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def remove_all(config: LabConfig, client: DockerClient) -> int:
@@ -166,7 +187,7 @@ def remove_all(config: LabConfig, client: DockerClient) -> int:
     volumes = client.volumes.list(filters=lab_filter(config))
     networks = client.networks.list(filters=lab_filter(config))
     for item in [*volumes, *networks]:
-        item.remove()
+        _insist(item.remove)
     return len(containers) + len(volumes) + len(networks)
 
 

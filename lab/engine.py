@@ -14,7 +14,7 @@ from lab.processes import process_id, start_process, stop_process
 if TYPE_CHECKING:
     from docker import DockerClient
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 # Covers the default labs, so that one engine serves several of them.
 INSECURE_NETWORK = "172.30.0.0/16"
 PID_FILES = {
@@ -100,6 +100,7 @@ def started_by_lab(config: LabConfig) -> bool:
 
 def stop_if_ours(config: LabConfig, client: DockerClient) -> bool:
     """Stop the engine if a lab started it and nothing runs in it any more."""
-    if not started_by_lab(config) or client.containers.list():
+    # Not inspected: one of somebody else's may go between being listed and being looked at.
+    if not started_by_lab(config) or client.api.containers():
         return False
     return stop_process(config.engine_dir, "dockerd", seconds=60.0)

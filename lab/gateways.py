@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PROJECT_DIR = "/opt/restaurant-gateway"
 DATABASE_USER = "restaurant"
 READY_MARK = "/var/lib/lab-ready"
-ENGINE_SECONDS = 60.0
-HEALTH_SECONDS = 180
+ENGINE_SECONDS = 180.0
+HEALTH_SECONDS = 300
 PARALLEL = 4
 
 # What a nested engine needs. `--privileged` would ask for every capability of the kernel,

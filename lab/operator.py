@@ -31,8 +31,9 @@ from lab.processes import start_process, stop_process
 ROOT = Path(__file__).parents[1]
 FLEET = "healthguard"
 ADMIN = "admin"
-START_SECONDS = 30.0
-TRIAL_SECONDS = 20.0
+# Some polls of a gateway, too.
+START_SECONDS = 180.0
+TRIAL_SECONDS = 60.0
 
 
 class Operator:

@@ -68,6 +68,10 @@ def stop_process(directory: Path, name: str, *, seconds: float = STOP_SECONDS) -
             time.sleep(0.05)
         if process_id(directory, name) is not None:
             _signal(pid, signal.SIGKILL)
+            # Until it is gone it keeps its port, which the next one wants.
+            deadline = time.monotonic() + STOP_SECONDS
+            while process_id(directory, name) is not None and time.monotonic() < deadline:
+                time.sleep(0.05)
     (directory / f"{name}.pid").unlink(missing_ok=True)
     return pid is not None
 

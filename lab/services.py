@@ -16,7 +16,7 @@ from lab.state import write_file
 if TYPE_CHECKING:
     from docker import DockerClient
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 ROLES = ("registry", "s3", "cdn", "mqtt")
 
 REGISTRY_CONFIGURATION = f"""\

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import docker.errors
 import pytest
 
+from lab import containers, engine
 from lab.config import LabConfig
 from lab.errors import LabError
 from lab.images import BEHAVIOURS, BRIDGE_VERSIONS, MIGRATES, SERVICES, ImageFactory
@@ -46,6 +50,44 @@ def test_a_process_is_started_once_and_stopped(tmp_path: Path) -> None:
     assert process_id(tmp_path, "sleeper") == pid
     assert stop_process(tmp_path, "sleeper")
     assert process_id(tmp_path, "sleeper") is None
+
+
+def test_one_that_is_killed_is_waited_for(tmp_path: Path) -> None:
+    """It keeps its port until it is gone."""
+    script = "trap '' TERM; touch ready; exec sleep 60"
+    pid = start_process(tmp_path, "stubborn", ["sh", "-c", script], cwd=tmp_path)
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.02)
+    assert stop_process(tmp_path, "stubborn", seconds=0.1)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_what_the_engine_refuses_for_a_while_is_removed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers.time, "sleep", lambda seconds: None)
+    said: list[Exception | None] = [
+        docker.errors.APIError("did not receive an exit event"),
+        docker.errors.APIError("removal is already in progress"),
+        docker.errors.NotFound("no such container"),
+        docker.errors.APIError("volume is in use"),
+        None,
+    ]
+
+    def answer(*_: object, **__: object) -> None:
+        if error := said.pop(0):
+            raise error
+
+    client = SimpleNamespace(api=SimpleNamespace(remove_volume=answer))
+    containers.remove(client, SimpleNamespace(remove=answer), ["data"])  # type: ignore[arg-type]
+    assert said == []
+
+
+def test_a_container_of_somebody_else_may_go_while_a_lab_is_taken_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only whether any runs is asked: a list that inspects each fails with the one that has just gone."""
+    asked = SimpleNamespace(containers=lambda: [{"Id": "gone by now"}])
+    monkeypatch.setattr(engine, "started_by_lab", lambda config: True)
+    assert not engine.stop_if_ours(LabConfig.from_environment(), SimpleNamespace(api=asked))  # type: ignore[arg-type]
 
 
 def test_a_reused_pid_is_left_alone(tmp_path: Path) -> None:
