@@ -48,7 +48,7 @@ class OwnEngine:
 
 @contextmanager
 def own_engine(directory: Path, mib: int) -> Iterator[OwnEngine]:
-    """Run one below `directory`, on a disk of `mib` MiB; of networks it has the host's, and those of projects.
+    """Run one below `directory`, on a disk of `mib` MiB; its networks are the host's and those of projects.
 
     One with `--bridge=none` would remove the bridge `docker0`, and so the machine's own engine's network.
     """
