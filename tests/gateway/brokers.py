@@ -17,18 +17,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.ports import free_port as free_port
+
 USERS = {"boston_001": "gateway-password", "control": "control-password"}
 ACL = """pattern read ota/%u/hint
 pattern write ota/%u/status
 user control
 topic readwrite ota/#
 """
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def certificate(directory: Path) -> Path:
@@ -80,7 +76,7 @@ class Broker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
@@ -92,7 +88,7 @@ class Broker:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
 
@@ -112,16 +108,16 @@ class Control:
         )
         self._client.connect("127.0.0.1", broker.port)
         self._client.loop_start()
-        assert self._subscribed.wait(5)
+        assert self._subscribed.wait(60)
 
     def hint(self, payload: bytes = b'{"version": "1.2.0", "rollout": 7}', **options) -> None:
-        self._client.publish("ota/boston_001/hint", payload, qos=1, **options).wait_for_publish(5)
+        self._client.publish("ota/boston_001/hint", payload, qos=1, **options).wait_for_publish(60)
 
     def status(self, gateway: str, *, online: bool) -> None:
         """Say what an agent says, or its last will: the broker keeps it."""
         payload = json.dumps({"online": online})
         said = self._client.publish(f"ota/{gateway}/status", payload, qos=1, retain=True)
-        said.wait_for_publish(5)
+        said.wait_for_publish(60)
 
     def close(self) -> None:
         self._client.disconnect()

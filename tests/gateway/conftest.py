@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from lab.oci import Layer, Registry
 from tests.gateway.site import Keys, Site
+from tests.ports import free_port as free_port
 
 if TYPE_CHECKING:
     from ota_py.manager.control_plane import ControlPlane
@@ -63,12 +63,6 @@ def compose_plugin(docker_client, tmp_path_factory: pytest.TempPathFactory) -> I
         yield
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """A registry that is up for the whole session."""
@@ -88,7 +82,7 @@ def running_registry(directory: Path) -> Iterator[Registry]:
     with open(directory / "log", "wb") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
     registry = Registry(address)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not registry.ready():
         assert process.poll() is None, (directory / "log").read_text()
         assert time.monotonic() < deadline
@@ -97,7 +91,7 @@ def running_registry(directory: Path) -> Iterator[Registry]:
         yield registry
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture(scope="session")

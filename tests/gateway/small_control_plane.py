@@ -13,6 +13,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.ports import free_port
+
 TOKEN = "gateway-token-1"
 
 
@@ -44,8 +46,9 @@ class SmallControlPlane:
         class Handler(_Handler):
             state = control_plane
 
+        # While it is stopped, nobody else may be given its port.
+        self.port = self.port or free_port()
         self._server = _Server(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_address[1]
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()

@@ -10,18 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-START_SECONDS = 30
+from tests.ports import free_port as free_port
+
+START_SECONDS = 90
 STOP_SECONDS = 10
 PROJECT = Path(__file__).resolve().parents[2]
 MANAGER = [sys.executable, str(PROJECT / "ota_manager.py")]
 RCLONE = str(Path(sys.executable).parent / "rclone")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
