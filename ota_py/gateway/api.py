@@ -25,6 +25,8 @@ TIMEOUT_SECONDS = 10.0
 # A server that drips a byte every few seconds keeps every single wait short: so the whole has a limit, too.
 REQUEST_SECONDS = 30.0
 RETRY_AFTER_MAX_SECONDS = 3600.0
+# Between two tries to hang up: what is just being connected has nothing yet to hang up on.
+HANG_UP_SECONDS = 0.2
 ANSWER_MAX_BYTES = 1024 * 1024
 TOKEN_MAX_CHARS = 1024
 # Statuses that speak of us or of the moment, not of the content of a request: try again later.
@@ -158,21 +160,25 @@ class Api:
     def _hanging_up(self) -> Iterator[None]:
         """Hang up when the block takes longer than a request may."""
         self._took_too_long = False
-        timer = threading.Timer(self._request_seconds, self._hang_up)
-        timer.daemon = True
-        timer.start()
+        over = threading.Event()
+        threading.Thread(target=self._hang_up, args=(over,), daemon=True).start()
         try:
             yield
         finally:
-            timer.cancel()
+            over.set()
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, over: threading.Event) -> None:
+        if over.wait(self._request_seconds):
+            return
         self._took_too_long = True
-        connection: socket.socket | None = self._connection.sock
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                # The plain method: the one of ssl would pull the connection from under its reader.
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        while True:
+            connection: socket.socket | None = self._connection.sock
+            if connection is not None:
+                with contextlib.suppress(OSError):
+                    # The plain method: the one of ssl would pull the connection from under its reader.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            if over.wait(HANG_UP_SECONDS):
+                return
 
     def _exchange(
         self, method: str, target: str, payload: bytes | None, headers: dict[str, str]

@@ -29,7 +29,7 @@ def token_file(tmp_path):
 
 @pytest.fixture
 def api(control_plane, token_file):
-    return Api(control_plane.url, "boston_001", token_file, timeout_seconds=2)
+    return Api(control_plane.url, "boston_001", token_file, timeout_seconds=30)
 
 
 def report(number, **fields):
@@ -158,7 +158,7 @@ def test_a_server_that_talks_garbage_is_an_error(token_file):
 
         threading.Thread(target=talk, daemon=True).start()
         api = Api(
-            f"http://127.0.0.1:{listener.getsockname()[1]}", "boston_001", token_file, timeout_seconds=2
+            f"http://127.0.0.1:{listener.getsockname()[1]}", "boston_001", token_file, timeout_seconds=30
         )
         with pytest.raises(ControlPlaneError, match="cannot be reached"):
             api.assignment()
@@ -212,6 +212,22 @@ def test_a_server_that_drips_is_cut_off(token_file, tmp_path, what, scheme):
     with pytest.raises(ControlPlaneError, match=r"the answer was not here after 0\.5 s"):
         api.assignment()
     assert time.monotonic() - started < 20
+
+
+@pytest.mark.case("F24")
+def test_a_server_that_drips_is_cut_off_also_when_it_took_long_to_find(token_file, monkeypatch):
+    """While it is looked for there is no connection yet that could be cut off."""
+    connect = socket.create_connection
+
+    def slow(*arguments, **options):
+        time.sleep(1)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(socket, "create_connection", slow)
+    port = dripping(b"HTTP/1.1 200 OK\r\nX: ")
+    api = Api(f"http://127.0.0.1:{port}", "boston_001", token_file, request_seconds=0.3)
+    with pytest.raises(ControlPlaneError, match=r"the answer was not here after 0\.3 s"):
+        api.assignment()
 
 
 @pytest.mark.case("F24")

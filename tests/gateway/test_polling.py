@@ -35,7 +35,7 @@ def token_file(tmp_path):
 
 @pytest.fixture
 def polling(control_plane, token_file):
-    return Polling(Api(control_plane.url, "boston_001", token_file, timeout_seconds=2), SECONDS, Clock())
+    return Polling(Api(control_plane.url, "boston_001", token_file, timeout_seconds=30), SECONDS, Clock())
 
 
 def fails(polling):

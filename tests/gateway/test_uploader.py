@@ -45,7 +45,7 @@ def clock():
 
 @pytest.fixture
 def uploader(settings, outbox, clock):
-    api = Api(settings.api.url, settings.gateway_id, settings.api.token_file, timeout_seconds=2)
+    api = Api(settings.api.url, settings.gateway_id, settings.api.token_file, timeout_seconds=30)
     return Uploader(outbox, api, outbox.alarm, settings.state_dir, clock)
 
 
