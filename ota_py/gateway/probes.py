@@ -92,6 +92,9 @@ def _http(probe: HttpProbe, seconds: float) -> str:
     guard.daemon = True
     guard.start()
     try:
+        connection.connect()
+        if late.is_set():  # the guard found nothing to cut
+            raise TimeoutError
         query = f"?{parts.query}" if parts.query else ""
         connection.request("GET", (parts.path or "/") + query)
         status = connection.getresponse().status
@@ -110,7 +113,7 @@ def _http(probe: HttpProbe, seconds: float) -> str:
 
 def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
     late.set()
-    with contextlib.suppress(OSError, AttributeError):  # not connected yet: then its own limit holds
+    with contextlib.suppress(OSError, AttributeError):  # not connected yet
         connection.sock.shutdown(socket.SHUT_RDWR)
 
 
