@@ -240,9 +240,9 @@ def judge(container: Container, expected: Expectation, steady_seconds: float) ->
         return Verdict(Mark.FAILED, f"runs the image {container.image_id}, expected {image}")
     watched = container.service in expected.watched
     if watched and container.restarts > RESTARTS_MAX:
-        return Verdict(
-            Mark.FAILED, f"restarted {container.restarts} times, last exit status {container.exit_code}"
-        )
+        # The engine forgets the exit status of one that it has started anew.
+        last = "" if container.state == "running" else f", last exit status {container.exit_code}"
+        return Verdict(Mark.FAILED, f"restarted {container.restarts} times{last}")
     if container.state == "running":
         return _judge_running(container, expected.settle_seconds if watched else 0.0, steady_seconds)
     if container.state in ("created", "restarting"):

@@ -45,7 +45,13 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RUNS = (
     b"#!/bin/sh\ntrap 'exit 0' TERM INT\necho running $(cat /version)\nwhile :; do sleep 1 & wait $!; done\n"
 )
-EXITS = b"#!/bin/sh\nfor i in $(seq 1 30); do echo line $i; done\nexit 3\n"
+# It says so once only: the engine starts it anew while its log is read.
+EXITS = b"""#!/bin/sh
+[ -e /tmp/said ] && exit 3
+for i in $(seq 1 30); do echo line $i; done
+touch /tmp/said
+exit 3
+"""
 CRASHES_SOON = b"#!/bin/sh\nsleep 0.4\nexit 1\n"
 BROKER = b"""#!/bin/sh
 printf 'listener %s 127.0.0.1\\nallow_anonymous true\\nuser service\\n' "$PORT" >/tmp/broker.conf
@@ -224,17 +230,24 @@ class Site:
             database.execute("CREATE TABLE readings (celsius REAL)")
             database.execute("INSERT INTO readings VALUES (4.5)")
 
-    def configure(self, extra: str = "", databases: str | None = None, settle: float = 0.3) -> None:
-        """Write gateway.toml."""
+    def configure(
+        self, extra: str = "", databases: str | None = None, settle: float = 0.3, patience: float = 30
+    ) -> None:
+        """Write gateway.toml.
+
+        Args:
+            settle: how long a replaced service must run; more for one that crashes: that takes time, too.
+            patience: how long probes may fail; all that an update breaks takes as long.
+        """
         default = '[[databases]]\ntype = "sqlite"\nservice = "store"\npath = "/data/readings.db"\n'
         self.config_file.write_text(
             f'gateway_id = "site_1"\nfleet = "tests"\nproject_dir = "{self.project_dir}"\n'
             f'state_dir = "{self.directory}/state"\nroot = "{self.directory}/root.json"\n'
             f'repository_url = "file://{self.directory}/repository"\ninitial_version = "1.0.0"\n'
-            f"settle_seconds = {settle}\nprobe_seconds = 1.5\n{extra}\n"
+            f"settle_seconds = {settle}\nprobe_seconds = {patience}\n{extra}\n"
             '[variables]\nsite_name = "Boston 1"\n'
             + (default if databases is None else databases)
-            + f'[[probes]]\ntype = "mqtt"\nhost = "127.0.0.1"\nport = {self.port}\ntimeout_seconds = 1\n'
+            + f'[[probes]]\ntype = "mqtt"\nhost = "127.0.0.1"\nport = {self.port}\ntimeout_seconds = 10\n'
         )
 
     @property
@@ -277,7 +290,7 @@ class Site:
             self.client_argv(*arguments),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             env={**os.environ, **environment},
         )
 
@@ -303,7 +316,7 @@ class Site:
             "-f",
             str(self.compose_file),
         ]
-        done = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -365,7 +378,8 @@ class Site:
         """Leave nothing behind at the engine."""
         with closing(docker.from_env()) as client:
             for container in [*self.containers(), *self.holders()]:
-                container.remove(force=True)
+                with suppress(docker.errors.NotFound):  # an engine under load says so too late
+                    container.remove(force=True)
             for volume in client.volumes.list(
                 filters={"label": f"com.docker.compose.project={self.project}"}
             ):

@@ -45,7 +45,12 @@ EXPECTED = Expectation(
         ({"health": "starting"}, Mark.WAITING, "has not passed its healthcheck yet"),
         ({"health": "unhealthy"}, Mark.FAILED, "is unhealthy by its own healthcheck"),
         ({"restarts": 2}, Mark.WELL, ""),
-        ({"restarts": 3, "exit_code": 9}, Mark.FAILED, "restarted 3 times, last exit status 9"),
+        ({"restarts": 3}, Mark.FAILED, "restarted 3 times"),
+        (
+            {"state": "restarting", "restarts": 3, "exit_code": 9},
+            Mark.FAILED,
+            "restarted 3 times, last exit status 9",
+        ),
         ({"state": "restarting", "restarts": 1}, Mark.WAITING, "is restarting"),
         ({"state": "created"}, Mark.WAITING, "is created"),
         (
