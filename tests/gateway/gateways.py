@@ -81,7 +81,10 @@ class Gateway:
         self.agents: list[subprocess.Popen] = []
 
     def script(self, **plan) -> None:
-        (self.directory / "script.json").write_text(json.dumps(plan))
+        # Whole or not at all: an engine may be reading it.
+        draft = self.directory / "script.json.new"
+        draft.write_text(json.dumps(plan))
+        draft.rename(self.directory / "script.json")
 
     def calls(self, word: str) -> list[str]:
         path = self.directory / "calls"
@@ -123,6 +126,7 @@ class Gateway:
             return len(Outbox(journal).pending())
 
     def end(self) -> None:
+        self.script()  # an update that waits for another goes on
         for agent in self.agents:
             agent.kill()
             agent.wait()

@@ -2,8 +2,8 @@
 
 Run as `small_engine.py run|recover|update|check|status ...`. `$SMALL_ENGINE` names a JSON file that says how
 an update goes: `seconds` it takes, the `end` it comes to, an `exit_status` to leave with before there is a
-transaction, `die_at` a state by SIGKILL; and in which words the metadata is `stale`. Each call is appended to
-the file beside it, `calls`.
+transaction, `die_at` a state by SIGKILL, `until` which state it goes before it waits for another script; and
+in which words the metadata is `stale`. Each call is appended to the file beside it, `calls`.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def update(version: str, rollout: int, held: bool, config_file: Path | None) -> 
         done = STEPS.index(now.state) + 1 if now.state in STEPS else 0
         for state in STEPS[done:]:
             time.sleep(plan.get("seconds", 0) / len(STEPS))
+            while wanted().get("until") == state:
+                time.sleep(0.05)
             end = plan.get("end")
             if end == "FAILED":
                 journal.advance(now, State.FAILED, reason="as the script says")

@@ -26,7 +26,7 @@ def test_rollouts_reach_a_gateway_that_pulls(gateway, control_plane):
     def rolled_out(version):
         rollout = start_rollout(control_plane, "boston_001", version)
         result = lambda: control_plane.rollout(rollout)["gateways"][0]  # noqa: E731
-        wait_for(lambda: result()["state"] not in ("ASSIGNED", "UPDATING"), "a result", seconds=20)
+        wait_for(lambda: result()["state"] not in ("ASSIGNED", "UPDATING"), "a result")
         verdict = control_plane.gate(rollout, 0)["verdict"]
         if verdict == "STOP":
             control_plane.abort_rollout(rollout, "the gate says so")
@@ -53,7 +53,7 @@ def test_the_alarm_of_a_broken_gateway_reaches_the_operator(gateway, control_pla
     gateway.script(end="ROLLED_BACK", then="BROKEN")
     rollout = start_rollout(control_plane, "broken_1", "1.4.0")
     gateway.start()
-    wait_for(lambda: control_plane.gateway("broken_1")["state"] == "BROKEN", "the alarm", seconds=20)
+    wait_for(lambda: control_plane.gateway("broken_1")["state"] == "BROKEN", "the alarm")
     row = control_plane.rollout(rollout)["gateways"][0]
     assert (row["state"], row["step"], row["reason"]) == ("FAILED", "BROKEN", "the way back failed too")
     assert control_plane.gate(rollout, 0)["verdict"] == "STOP"
