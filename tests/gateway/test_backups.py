@@ -115,7 +115,7 @@ def test_restore_asks_first(site: Site) -> None:
         site.client_argv("restore"), stdin=writer, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as asked:
         os.write(reader, b"n\n")
-        told, _ = asked.communicate(timeout=60)
+        told, _ = asked.communicate(timeout=300)
     os.close(reader)
     os.close(writer)
     assert asked.returncode == 130

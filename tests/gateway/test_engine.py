@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -17,7 +18,9 @@ def test_an_update_replaces_what_changed_and_nothing_else(site: Site) -> None:
     site.publish("1.1.0", {"app": image}, {"config/app.conf": b"second\n"})
     before = site.ids()
 
+    begun = time.monotonic()
     result = site.update("1.1.0")
+    took = time.monotonic() - begun
 
     assert result["outcome"] == "SUCCEEDED", result
     assert result["state"] == "COMMITTED"
@@ -37,7 +40,7 @@ def test_an_update_replaces_what_changed_and_nothing_else(site: Site) -> None:
     ]  # fmt: skip
     assert [r["state"] for r in result["reports"]] == states
     assert result["reports"][-1]["details"]["digests"]["app"] == image.digest
-    assert 0 < result["downtime_seconds"] < 5
+    assert 0 < result["downtime_seconds"] < took
     with site.engine() as (_, journal):
         assert journal.installed_version == "1.1.0"
 

@@ -19,6 +19,7 @@ from ota_py.gateway.states import State
 from ota_py.gateway.timing import Clock
 from ota_py.gateway.transaction import Transaction
 from ota_py.manifest import Hook, Manifest
+from tests.gateway.waiting import wait_for
 
 
 class Place:
@@ -99,7 +100,7 @@ def test_the_owners_hooks_run_by_name_then_the_updates(place: Place) -> None:
     first = after.plan["hook_results"][0]
     assert first["at"] == "before-stop"
     assert first["output"] == ["before-stop 1.0.0 1.1.0 boston_001 project", "to-err"]
-    assert 0 <= first["seconds"] < 10
+    assert 0 <= first["seconds"] < 20
 
 
 def test_not_now_counts_before_the_first_touch_only(place: Place) -> None:
@@ -130,30 +131,35 @@ def test_a_hook_that_hangs_is_killed_with_all_that_it_started(place: Place, tmp_
     pids = tmp_path / "pids"
     place.write("before-stop/10-hangs", f"echo begun; sleep 600 & echo $! >{pids}; wait")
     place.config = place.config.model_copy(
-        update={"hooks": HooksConfig(directory=place.directory, timeout_seconds=0.5)}
+        update={"hooks": HooksConfig(directory=place.directory, timeout_seconds=5)}
     )
     with pytest.raises(HookError) as failed:
         place.hooks().run("before-stop", place.transaction)
-    assert failed.value.message == "the before-stop hook 10-hangs did not end within 0.5 s: begun"
+    assert failed.value.message == "the before-stop hook 10-hangs did not end within 5 s: begun"
     assert place.results() == [("10-hangs", None)]
     child = Path(f"/proc/{pids.read_text().strip()}")
-    deadline = time.monotonic() + 5
-    while child.exists() and " Z " not in (child / "stat").read_text():
-        assert time.monotonic() < deadline, "the hook's own child lives on"
+    wait_for(lambda: not is_alive(child), "the end of the hook's own child")
+
+
+def is_alive(process: Path) -> bool:
+    try:
+        return " Z " not in (process / "stat").read_text()
+    except OSError:  # it went, also while it was read
+        return False
 
 
 def test_a_hook_may_leave_something_running(place: Place, tmp_path: Path) -> None:
     place.write("before-stop/10-starts", f"sleep 600 & echo $! >{tmp_path}/pid; echo done")
     begun = time.monotonic()
     place.hooks().run("before-stop", place.transaction)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 20, "sooner than its time is up"
     os.kill(int((tmp_path / "pid").read_text()), 9)
 
 
 def test_the_transactions_time_limits_a_hook_too(place: Place) -> None:
     place.write("before-stop/10-slow", "sleep 600")
-    place.transaction = place.journal.note(place.transaction, clock=Clock.started(0.5))
-    with pytest.raises(HookError, match=r"did not end within 0\.\d+ s"):
+    place.transaction = place.journal.note(place.transaction, clock=Clock.started(3))
+    with pytest.raises(HookError, match=r"did not end within [0-2]\.?\d* s"):
         place.hooks().run("before-stop", place.transaction)
     with pytest.raises(OtaError, match="time was up while running the hook 10-slow"):
         place.hooks().run("before-stop", place.transaction)

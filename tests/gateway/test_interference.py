@@ -102,7 +102,7 @@ def test_two_at_once_and_a_newer_one_in_the_middle(site: Site) -> None:
         return subprocess.Popen(argv, env={**os.environ, **environment}, **pipes)
 
     both = [client("1.1.0"), client("1.1.0")]
-    said = [process.communicate(timeout=120) for process in both]
+    said = [process.communicate(timeout=300) for process in both]
     statuses = sorted(process.returncode for process in both)
     # The slower of the two finds the gateway busy, or the version installed.
     assert statuses in ([0, 24], [0, 0]), said
@@ -113,7 +113,7 @@ def test_two_at_once_and_a_newer_one_in_the_middle(site: Site) -> None:
     # The old one lost its process after the first touch: it is ended before the newer one begins.
     site.publish("1.1.1", {"app": site.push("app", "1.1.1")})
     killed = client("1.1.1", OTA_CRASH_AT="journal.intend.STARTED.after")
-    killed.communicate(timeout=120)
+    killed.communicate(timeout=300)
     assert killed.returncode == -signal.SIGKILL
     assert site.client_json("update", "--version", "1.2.0")["from_version"] == "1.1.0"
     assert site.version_of("app") == "1.2.0"

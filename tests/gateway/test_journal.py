@@ -186,7 +186,7 @@ def test_two_that_open_a_new_journal_at_once_make_one(config: Config) -> None:
     for child in children:
         child.start()
     for child in children:
-        child.join(30)
+        child.join(120)
     assert [child.exitcode for child in children] == [0] * 8
     with Journal(config) as journal:
         assert journal.read("SELECT count(*) AS n FROM transactions")[0]["n"] == 8

@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.docker, pytest.mark.case("F15")]
 def images(site: Site) -> set[str]:
     """What the engine has of this site, as `service@sha256:...`."""
     with closing(docker.from_env()) as client:
-        digests = {digest for image in client.images.list() for digest in image.attrs["RepoDigests"] or []}
+        # Not images.list(): it asks for each image anew, and others remove theirs meanwhile.
+        digests = {digest for image in client.api.images() for digest in image["RepoDigests"] or []}
     return {digest.rpartition("/")[2] for digest in digests if f"/{site.project}/" in digest}
 
 
@@ -27,8 +28,8 @@ def name(image) -> str:
 def remove_as_a_prune_would(site: Site) -> None:
     """`docker system prune -a` for the images of this site alone: others use this engine too."""
     with closing(docker.from_env()) as client:
-        for image in client.images.list():
-            for reference in [*image.tags, *(image.attrs["RepoDigests"] or [])]:
+        for image in client.api.images():
+            for reference in [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])]:
                 if f"/{site.project}/" in reference:
                     subprocess.run(["docker", "rmi", reference], capture_output=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -34,17 +33,31 @@ def test_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
         assert lock.is_held(path)
 
 
-def test_who_only_looks_is_waited_for(tmp_path: Path) -> None:
+def test_who_only_looks_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "lock"
-    looking = threading.Event()
+    looking, seen = threading.Event(), threading.Event()
 
     def look() -> None:
         with lock.exclusive(path):
             looking.set()
-            time.sleep(0.1)
+            seen.wait()
 
     thread = threading.Thread(target=look)
     thread.start()
     looking.wait()
+
+    class Time:
+        """The look ends while the other waits for the first time, however long that takes here."""
+
+        now = 0.0
+        monotonic = staticmethod(lambda: Time.now)
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            Time.now += seconds
+            seen.set()
+            thread.join()
+
+    monkeypatch.setattr(lock, "time", Time)
     with lock.exclusive(path):
-        thread.join()
+        assert seen.is_set()

@@ -41,7 +41,7 @@ def test_a_gateway_with_expired_metadata_is_marked_until_it_is_fresh(
 
     def client(*arguments: str) -> int:
         argv = [sys.executable, str(CLIENT), *arguments, "--config", str(path)]
-        return subprocess.run(argv, capture_output=True, timeout=120, check=False).returncode
+        return subprocess.run(argv, capture_output=True, timeout=300, check=False).returncode
 
     def known() -> str:
         found: str = real_control_plane.gateway("late_1")["freshness_problem"]

@@ -16,37 +16,37 @@ from ota_py.gateway import process
 def is_alive(pid: int) -> bool:
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it went, also while it was read
         return False
 
 
 def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not is_alive(pid)
 
 
 def test_output_and_status() -> None:
-    done = process.run(["sh", "-c", "cat; echo no >&2; exit 3"], timeout_seconds=5, stdin=b"yes")
+    done = process.run(["sh", "-c", "cat; echo no >&2; exit 3"], timeout_seconds=60, stdin=b"yes")
     assert (done.status, done.stdout, done.problem) == (3, b"yes", "no")
 
 
 def test_time_that_is_up_ends_all_that_was_started(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     begun = time.monotonic()
-    with pytest.raises(DeadlineError, match=r"did not end within 1 s"):
-        process.run(["sh", "-c", f"sleep 60 & echo $! > {note}; wait"], timeout_seconds=0.6)
-    assert time.monotonic() - begun < 5
+    with pytest.raises(DeadlineError, match=r"did not end within 4 s"):
+        process.run(["sh", "-c", f"sleep 600 & echo $! > {note}; wait"], timeout_seconds=3.6)
+    assert time.monotonic() - begun < 60
     assert gone(int(note.read_text()))
 
 
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    argv = ["sh", "-c", f"echo $$ > {note}; exec sleep 60"]
-    code = f"from ota_py.gateway import process; process.run({argv!r}, timeout_seconds=60)"
+    argv = ["sh", "-c", f"echo $$ > {note}; exec sleep 600"]
+    code = f"from ota_py.gateway import process; process.run({argv!r}, timeout_seconds=600)"
     parent = subprocess.Popen([sys.executable, "-c", code])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     child = int(note.read_text())

@@ -272,7 +272,7 @@ def test_asked_to_end_it_goes_back_first_and_a_lost_terminal_changes_nothing(sit
         assert process.poll() is None
         process.stdout.close()
         process.terminate()
-        process.wait(60)
+        process.wait(300)
 
     assert site.version_of("app") == "1.0.0"
     with site.engine() as (_, journal):

@@ -69,7 +69,7 @@ def relay(supply: Memory) -> Iterator[Relay]:
 
 
 def get(relay: Relay, path: str, method: str = "GET", **headers: str) -> requests.Response:
-    return requests.request(method, f"http://127.0.0.1:{relay._port}{path}", headers=headers, timeout=5)
+    return requests.request(method, f"http://127.0.0.1:{relay._port}{path}", headers=headers, timeout=60)
 
 
 def test_it_gives_manifests_and_blobs_of_the_images_by_digest(relay: Relay, supply: Memory):

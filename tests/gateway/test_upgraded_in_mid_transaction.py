@@ -15,7 +15,7 @@ import pytest
 
 from tests.gateway.site import Site
 
-pytestmark = [pytest.mark.docker, pytest.mark.case("F35"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.case("F35"), pytest.mark.timeout(1200)]
 
 # What version 0.1.0 kept in a plan, see data/journal-1.sql.
 PLAN_OF_THE_FIRST = {
