@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class Fleet:
         return {p.relative_to(top).as_posix(): p.read_bytes() for p in top.rglob("*") if p.is_file()}
 
     def rows(self, query: str) -> list[Any]:
-        with sqlite3.connect(self.database) as connection:
+        with sqlite3.connect(self.database, timeout=60) as connection:
             return connection.execute(query).fetchall()
 
     def state(self) -> tuple[dict[str, bytes], list[Any]]:
@@ -88,7 +89,7 @@ def served_fleet(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Fleet(directory, url, directory / "control-plane.sqlite3")
 
 
-def _wait_for(path: Path, seconds: float = 60) -> None:
+def _wait_for(path: Path, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < deadline, f"there is no {path}"
@@ -99,11 +100,23 @@ def _wait_for(path: Path, seconds: float = 60) -> None:
 def fleet(served_fleet: Fleet, tmp_path: Path) -> Iterator[Fleet]:
     """A fresh fleet: no updates, no gateways."""
     directory = tmp_path / "fleet"
-    shutil.copytree(served_fleet.directory, directory)
+    # The control plane works on: files of its own come and go there.
+    moving = shutil.ignore_patterns(f"{served_fleet.database.name}*", ".freshness.json-*")
+    shutil.copytree(served_fleet.directory, directory, ignore=moving)
+    _copy_database(served_fleet.database, directory / served_fleet.database.name)
     yield Fleet(directory, served_fleet.control_plane_url, served_fleet.database)
-    with sqlite3.connect(served_fleet.database, timeout=10) as connection:
+    with sqlite3.connect(served_fleet.database, timeout=60) as connection:
         connection.execute("DELETE FROM updates_update")
         connection.execute("DELETE FROM fleet_gateway")
+
+
+def _copy_database(source: Path, copy: Path) -> None:
+    with (
+        closing(sqlite3.connect(source, timeout=60)) as database,
+        closing(sqlite3.connect(copy)) as copied,
+    ):
+        database.backup(copied)
+    shutil.copymode(source, copy)
 
 
 @dataclass(frozen=True)
