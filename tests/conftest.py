@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab.config import LabConfig
 
@@ -14,6 +15,10 @@ from lab.config import LabConfig
 os.environ.setdefault("OTA_LAB_NAME", "ota-test")
 os.environ.setdefault("OTA_LAB_SUBNET", "172.30.78.0/24")
 
+
+# How long an example takes says nothing on a machine that does much else.
+settings.register_profile("ota", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ota")
 
 # A shell lets what it starts in the background ignore Ctrl-C, and programs inherit that from the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from rich.console import Console, RenderableType
 
 from ota_py.errors import OtaError
+from ota_py.manager import progress
 from ota_py.manager.progress import LineView, LiveView, SilentView, make_view
 from ota_py.manager.rollout_run import verdict
 from ota_py.manager.status_view import fleet_view, rollout_view
@@ -57,7 +60,10 @@ def test_a_log_has_one_line_for_each_change() -> None:
     ]
 
 
-def test_a_terminal_shows_batch_gateway_step_and_elapsed_with_what_needs_a_look_first() -> None:
+def test_a_terminal_shows_batch_gateway_step_and_elapsed_with_what_needs_a_look_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 0.0))  # no time passes
     console = Console(width=160, force_terminal=True, file=open("/dev/null", "w"))  # noqa: SIM115
     view = LiveView(console)
     view.step("boston_001", "verifying")

@@ -35,7 +35,7 @@ class Listener:
         self.client.on_message = self._hear
         self.client.connect("127.0.0.1", broker.port)
         self.client.loop_start()
-        assert subscribed.wait(5)
+        assert subscribed.wait(60)
 
     def _hear(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
         self.heard.append({**json.loads(message.payload), "retained": message.retain})
@@ -71,12 +71,40 @@ def events(world: World, kind: str) -> list[str]:
     return [row["gateway"] for row in rows if row["kind"] == kind]
 
 
-def test_a_started_batch_wakes_its_pull_gateways(world: World, broker: Broker, publishes: Any) -> None:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what a broker does that is there: on a loaded machine it may take its time."""
+    monkeypatch.setattr(hints, "SEND_SECONDS", 60)
+
+
+class Clock:
+    """Time passes only by sleeping: what else takes time here is not the control plane's patience."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(hints, "time", clock)
+    return clock
+
+
+def test_a_started_batch_wakes_its_pull_gateways(
+    world: World, broker: Broker, publishes: Any, patient: None
+) -> None:
     publishes(broker.port, ca_file=broker.ca_file)
     listener = Listener(broker, "boston_001")
     world.gateway("boston_001")
     rollout = world.running(["boston_001"])
-    assert listener.arrived.wait(5)
+    assert listener.arrived.wait(60)
     assert listener.heard == [{"version": "1.1.0", "rollout": rollout, "retained": False}]
     assert events(world, "hint_failed") == []
     listener.client.loop_stop()
@@ -91,21 +119,23 @@ def test_one_connection_is_kept(world: World, broker: Broker, publishes: Any) ->
     assert hints._publisher.cache_info().hits == 2
 
 
-def test_push_gateways_get_no_hint(world: World, publishes: Any) -> None:
+def test_push_gateways_get_no_hint(world: World, publishes: Any, clock: Clock) -> None:
     publishes(free_port())
     world.gateway("boston_001", delivery="push")
-    began = time.monotonic()
     world.running(["boston_001"])
-    assert time.monotonic() - began < hints.SEND_SECONDS
+    assert clock.now == 0
     assert events(world, "hint_failed") == []
 
 
-def test_a_broker_that_is_down_is_an_event_and_the_batch_is_assigned(world: World, publishes: Any) -> None:
+def test_a_broker_that_is_down_is_an_event_and_the_batch_is_assigned(
+    world: World, publishes: Any, clock: Clock
+) -> None:
     publishes(free_port())
     world.fleet(3)
     began = time.monotonic()
     rollout = world.running(["gw_000", "gw_001"])
-    assert time.monotonic() - began < hints.SEND_SECONDS + 3
+    assert clock.now == pytest.approx(hints.SEND_SECONDS, abs=2 * hints.LOOK_SECONDS)  # for all together
+    assert time.monotonic() - began < 60
     assert sorted(events(world, "hint_failed")) == ["gw_000", "gw_001"]
     assert world.result(rollout, "gw_000")["state"] == "ASSIGNED"
 
