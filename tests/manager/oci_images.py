@@ -67,17 +67,17 @@ def _push_platform(
 
 
 def _push_blob(registry: str, name: str, blob: bytes) -> None:
-    start = requests.post(f"http://{registry}/v2/{name}/blobs/uploads/", timeout=10)
+    start = requests.post(f"http://{registry}/v2/{name}/blobs/uploads/", timeout=60)
     start.raise_for_status()
     headers = {"Content-Type": "application/octet-stream"}
     requests.put(
-        start.headers["Location"], params={"digest": digest(blob)}, data=blob, headers=headers, timeout=10
+        start.headers["Location"], params={"digest": digest(blob)}, data=blob, headers=headers, timeout=60
     ).raise_for_status()
 
 
 def _put_manifest(registry: str, name: str, reference: str, media_type: str, data: bytes) -> str:
     url = f"http://{registry}/v2/{name}/manifests/{reference}"
-    requests.put(url, data=data, headers={"Content-Type": media_type}, timeout=10).raise_for_status()
+    requests.put(url, data=data, headers={"Content-Type": media_type}, timeout=60).raise_for_status()
     return digest(data)
 
 

@@ -114,7 +114,7 @@ def test_what_changes_is_told_to_programs(ota: Manager, fleet: Fleet) -> None:
 
 def test_an_update_that_somebody_replaced_is_not_signed_anew(ota: Manager, fleet: Fleet) -> None:
     assert ota("create-update", "--version", "1.2.0", "--file", "ota.toml:a", "--yes").status == 0
-    with sqlite3.connect(fleet.database, timeout=10) as connection:
+    with sqlite3.connect(fleet.database, timeout=60) as connection:
         connection.execute("UPDATE updates_update SET manifest_sha256 = ?", ("0" * 64,))
     before = fleet.repository()
     done = ota("keys", "rotate", "release", "--yes", "--unencrypted")

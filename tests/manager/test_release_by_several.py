@@ -128,7 +128,7 @@ def test_two_at_once_overwrite_nothing_of_each_other(fleet: Fleet, ota: Manager)
         )
         for v in versions
     }
-    said = {version: process.communicate(timeout=120)[1] for version, process in running.items()}
+    said = {version: process.communicate(timeout=400)[1] for version, process in running.items()}
     for version, process in running.items():  # now that nobody else publishes
         if process.returncode:
             assert "somebody else published at the same moment" in said[version]

@@ -137,11 +137,12 @@ def test_a_passphrase_by_prompt_or_descriptor_is_not_told(operator: Operator, pa
         operator.trust(registry)
         argv = operator.create(registry)
         where = str(operator.fleet.directory)
-        asked = pexpect.spawn(argv[0], argv[1:], env=operator.env, cwd=where, timeout=60)
+        asked = pexpect.spawn(argv[0], argv[1:], env=operator.env, cwd=where, timeout=300)
         asked.expect("Passphrase of the release key")
         asked.sendline(passphrase)
         asked.expect(pexpect.EOF)
         said = asked.before.decode()
+        asked.wait()
         asked.close()
         given = subprocess.run(
             [*[word.replace("1.2.0", "1.2.1") for word in argv], "--passphrase-fd", "0"],

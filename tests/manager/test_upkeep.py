@@ -70,7 +70,7 @@ def test_with_the_timestamp_key_alone_it_renews_the_timestamp(fleet: Fleet, ota:
 def test_the_running_control_plane_tells_it(served_fleet: Fleet) -> None:
     token = (served_fleet.directory / "operator-token").read_text().strip()
     with ControlPlane(served_fleet.control_plane_url, token) as control_plane:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (told := control_plane._object("GET", "/freshness"))["roles"]:
             assert time.monotonic() < deadline, told
             time.sleep(0.05)
@@ -95,12 +95,12 @@ def test_it_deletes_old_events_and_nothing_of_it_outlives_serve(fleet: Fleet) ->
     port, log = free_port(), own.directory / "serve.log"
     argv = [*MANAGER, "--config", str(own.config), "serve", "--listen", f"127.0.0.1:{port}"]
     with running(argv, port, log) as serve:
-        wait_for(lambda: "deleted 1 events older than 7 days" in log.read_text(), "the old event to go", 60)
+        wait_for(lambda: "deleted 1 events older than 7 days" in log.read_text(), "the old event to go", 300)
         assert len(own.rows("SELECT id FROM events_event")) == recent + 1
         processes = psutil.Process(serve.pid).children(recursive=True)
         assert len(processes) >= 2, processes  # a worker, and the one beside it
         serve.kill()
-        _, alive = psutil.wait_procs(processes, timeout=30)
+        _, alive = psutil.wait_procs(processes, timeout=120)
         left = [process.cmdline() for process in alive]
         for process in alive:
             process.kill()
