@@ -36,7 +36,7 @@ from ota_py.gateway.sources import Source, from_repository, trust_client
 
 HERE = Path(__file__).resolve().parent
 OLD, GOOD, BAD, LARGE = "1.0.0", "2.0.0", "2.1.0", "3.0.0"
-CHILD_SECONDS = 150
+CHILD_SECONDS = 300
 KILLED = -signal.SIGKILL
 # Where recovery finds the gateway: the new version's containers are there, and nobody judged them yet.
 INTERRUPTED_AT = "journal.advance.STARTED.after"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -9,6 +10,8 @@ import tarfile
 import uuid
 from collections.abc import Sequence
 from typing import Any
+
+from docker.errors import APIError
 
 from lab import engine, gateways
 from lab.config import LabConfig
@@ -26,10 +29,10 @@ dockerd --data-root {PLACE}/docker --exec-root /run/ota-crash --pidfile /run/ota
 """
 # The database gets a schema of its own: what the lab's image puts there at first is of no use here.
 SCHEMA = "DROP TABLE readings; CREATE TABLE readings (at bigint PRIMARY KEY, what text)"
-_WAIT = "for i in $(seq 150); do docker version >/dev/null 2>&1 && break; sleep 0.2; done"
+_WAIT = "for i in $(seq 900); do docker version >/dev/null 2>&1 && break; sleep 0.2; done"
 _STOP_AGENT = f"test ! -e {PLACE}/agent.pid || kill -KILL -- -$(cat {PLACE}/agent.pid) || true"
 _REMOVE = f"""
-pkill -CONT -x dockerd
+pkill -CONT -x dockerd || true
 {_STOP_AGENT}
 {_WAIT}
 test ! -e {PLACE}/project || docker compose --project-directory {PLACE}/project down --volumes --timeout 2
@@ -137,7 +140,9 @@ class RealGateway:
     def reboot(self) -> None:
         """Cut the power and switch it on again: another boot id, and recovery before all else of ours."""
         self._hang_up()
-        self._container.kill("SIGKILL")
+        with contextlib.suppress(APIError):  # on a busy machine it ends later than the engine waits for it
+            self._container.kill("SIGKILL")
+        self._container.wait(timeout=180)
         self._container.start()
         self._shell(
             f"echo {uuid.uuid4()} >/run/boot-id && mount --bind /run/boot-id /proc/sys/kernel/random/boot_id"
@@ -155,7 +160,7 @@ class RealGateway:
         if self._process is not None:
             assert self._process.stdin is not None
             self._process.stdin.close()
-            self._process.wait(60)
+            self._process.wait(180)
             self._process = None
 
     def _start(self) -> None:

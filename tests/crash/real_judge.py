@@ -20,8 +20,10 @@ from ota_py.gateway.config import Config
 
 ENDED = ("COMMITTED", "ROLLED_BACK", "FAILED", "BROKEN")
 # How long services may take to be well again once recovery has ended.
-SERVICES_SECONDS = 40
+SERVICES_SECONDS = 180
 RESERVED = "ota"
+EXEC_TRIES = 10
+ALL_SAID = "that is all"
 PROJECT = "com.docker.compose.project=crash"
 
 
@@ -66,7 +68,7 @@ class Gateway:
 
     def write_row(self) -> None:
         """Add a row to the database, as the site's work would."""
-        self._psql(f"INSERT INTO readings VALUES ({time.time_ns()}, 'a row')")
+        self._psql(f"INSERT INTO readings VALUES ({time.time_ns()}, 'a row') ON CONFLICT DO NOTHING")
 
     def judge(self, before: Look, allowed: Collection[str], *, digests_may_be_unknown: bool) -> None:
         """Check every invariant.
@@ -151,14 +153,18 @@ class Gateway:
     def names(self) -> list[str]:
         """The names of the project's containers."""
         with contextlib.closing(docker.from_env(timeout=30)) as client:
-            return sorted(c.name for c in client.containers.list(all=True, filters={"label": PROJECT}))
+            # Compose may still be at it.
+            listed = client.containers.list(all=True, filters={"label": PROJECT}, ignore_removed=True)
+            return sorted(container.name for container in listed)
 
     @contextlib.contextmanager
     def events(self, kind: str, service: str) -> Iterator[Iterator[dict[str, Any]]]:
         """What happens to a service's container from now on, such as `create` or `destroy`."""
         with contextlib.closing(docker.from_env(timeout=60)) as client:
             labels = [PROJECT, f"com.docker.compose.service={service}"]
-            yield client.events(decode=True, filters={"type": "container", "event": kind, "label": labels})
+            wanted = {"type": "container", "event": kind, "label": labels}
+            # Said outright: the engine answers a moment before it begins to listen.
+            yield client.events(since=f"{time.time():.9f}", decode=True, filters=wanted)
 
     def layer_of(self, reference: str) -> Path:
         """Where the engine keeps the topmost layer of an image."""
@@ -177,12 +183,17 @@ class Gateway:
         return found
 
     def _psql(self, statement: str) -> list[str]:
-        argv = ["psql", "-U", "crash", "-d", "crash", "-Atc", statement]
-        with contextlib.closing(docker.from_env(timeout=30)) as client:
-            done = client.containers.get("crash-database-1").exec_run(argv)
-        if done.exit_code:
-            raise ViolationError(f"psql: {done.output.decode(errors='replace')}")
-        return sorted(str(done.output.decode()).splitlines())
+        """Run a statement that may be run again: an engine under load loses an exec's output now and then."""
+        argv = ["psql", "-U", "crash", "-d", "crash", "-At", "-c", statement, "-c", f"SELECT '{ALL_SAID}'"]
+        for _ in range(EXEC_TRIES):
+            with contextlib.closing(docker.from_env(timeout=30)) as client:
+                done = client.containers.get("crash-database-1").exec_run(argv)
+            if done.exit_code:
+                raise ViolationError(f"psql: {done.output.decode(errors='replace')}")
+            *lines, last = str(done.output.decode()).splitlines() or [""]
+            if last == ALL_SAID:
+                return sorted(lines)
+        raise ViolationError(f"psql says nothing, {EXEC_TRIES} times")
 
     def _judge_report(self, found: Look, digests_may_be_unknown: bool) -> None:
         """Exactly one report tells how the last transaction ended, with the digests that run."""
@@ -213,7 +224,9 @@ class Gateway:
         if left := [*drafts, *working, *unknown]:
             raise ViolationError(f"left over: {', '.join(left)}")
         with contextlib.closing(docker.from_env(timeout=30)) as client:
-            holders = client.containers.list(all=True, filters={"label": "ota.keep=crash"})
+            holders = client.containers.list(
+                all=True, filters={"label": "ota.keep=crash"}, ignore_removed=True
+            )
         idle = [holder.name for holder in holders if holder.status != "running"]
         doubled = len(holders) - len({holder.attrs["Image"] for holder in holders})
         if idle or doubled:
@@ -246,7 +259,7 @@ class Gateway:
         """Whether no transaction is open and nobody is at work."""
         return self.last_state() in ("", *ENDED) and not self._is_locked()
 
-    def wait_until_idle(self, seconds: float = 120) -> None:
+    def wait_until_idle(self, seconds: float = 300) -> None:
         """Let the agent do its work: it recovers by itself what services were touched by."""
         deadline = time.monotonic() + seconds
         touched = ("STOPPED", "APPLIED", "STARTED", "HEALTHY", "ROLLING_BACK")

@@ -33,11 +33,11 @@ class Look:
     containers: dict[str, str] = field(compare=False, default_factory=dict)
 
 
-def wait_for_engine(seconds: float = 60) -> None:
+def wait_for_engine(seconds: float = 180) -> None:
     """Return once Docker answers."""
     deadline = time.monotonic() + seconds
     while True:
-        with contextlib.suppress(Exception), contextlib.closing(docker.from_env(timeout=5)) as client:
+        with contextlib.suppress(Exception), contextlib.closing(docker.from_env(timeout=30)) as client:
             client.ping()
             return
         if time.monotonic() > deadline:

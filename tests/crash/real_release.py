@@ -38,7 +38,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 COMPOSE = """\
 name: crash
-x-fast: &fast {{interval: 5s, timeout: 20s, retries: 2, start_period: 20s, start_interval: 400ms}}
+x-fast: &fast {{interval: 5s, timeout: 20s, retries: 2, start_period: 120s, start_interval: 400ms}}
 services:
   app:
     image: {app}

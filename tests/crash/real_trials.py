@@ -20,8 +20,8 @@ HERE = Path(__file__).resolve().parent
 # Of a pull that failed: logs, and what the engine notes.
 LEFT_BYTES = 12 << 20
 # The agent looks every few seconds, and recovery is a process of its own.
-AGENT_SECONDS = 40
-RECREATE_TRIES = 5
+AGENT_SECONDS = 180
+RECREATE_TRIES = 20
 
 
 class Trials(Driver):

@@ -11,7 +11,7 @@ from tests.crash import matrix, real
 from tests.crash.case import Case, Layer, Report
 from tests.crash.real_gateway import RealGateway
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
