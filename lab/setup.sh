@@ -76,8 +76,9 @@ install_packages() {
     if [[ ! -e $policy && ! -d /run/systemd/system ]]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=yes
     fi
-    quietly apt-get update
-    quietly apt-get install -y --no-install-recommends "${packages[@]}"
+    # A machine that has just started may be at its own updates.
+    quietly apt-get -o DPkg::Lock::Timeout=600 update
+    quietly apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${packages[@]}"
     [[ $made == no ]] || rm -f "$policy"
 }
 
