@@ -11,11 +11,11 @@ import pytest
 
 from tests.manager.processes import PROJECT
 
-SECONDS = 900
+SECONDS = 1800
 
 
 @pytest.mark.lab
-@pytest.mark.timeout(SECONDS)
+@pytest.mark.timeout(SECONDS + 60)
 @pytest.mark.parametrize("role", ["ota_gateway", "ota_update"])
 def test_scenario(role: str) -> None:
     beside = Path(sys.executable).parent
