@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -179,7 +180,12 @@ def fingerprint(operator: Operator, gateway: str) -> str:
     user = ["exec", "-T", "database", "psql", "-U", DATABASE_USER, "-d", DATABASE_USER, "-Atc", FINGERPRINT]
     line = ["docker", "compose", "--project-directory", operator.env["project_dir"], *user]
     argv = ["docker", "exec", operator.container(gateway), *line]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    return said(lambda: subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+
+
+def said(ask: Callable[[], str]) -> str:
+    """What a command says, if not at once: an engine under load loses the output of an exec now and then."""
+    return next(filter(None, (ask().strip() for _ in range(5))), "")
 
 
 def _what_happened(story: Story, operator: Operator) -> None:

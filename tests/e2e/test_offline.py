@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from lab import images
+from lab.demo import said
 from lab.operator import Operator
 from tests.e2e.conftest import create
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 VERSION = "1.7.0"
 OTA = "/opt/restaurant-gateway/ota"
@@ -33,9 +34,9 @@ class Box:
         return subprocess.run(argv, capture_output=True, text=True)
 
     def json(self, line: str) -> dict:
-        done = self.type(f"{line} --json")
+        done = self.type(f"{line} --json >/run/said")
         assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        return json.loads(said(lambda: self.type("cat /run/said").stdout))
 
     def cut(self, action: str) -> None:
         """Let nothing in or out (`-I`), or undo that (`-D`)."""
@@ -49,8 +50,8 @@ class Box:
     @property
     def bridge(self) -> str:
         """What the nested engine says runs."""
-        line = "docker compose exec -T mqtt-bridge cat /version"
-        return self.type(f"cd /opt/restaurant-gateway && {line}").stdout.strip()
+        line = "cd /opt/restaurant-gateway && docker compose exec -T mqtt-bridge cat /version"
+        return said(lambda: self.type(line).stdout)
 
 
 @pytest.fixture

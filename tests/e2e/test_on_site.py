@@ -13,7 +13,7 @@ from ota_py.trust.client import TrustClient
 from tests.e2e.test_main_job import running_bridge
 from tests.trust.conftest import MemoryFloor
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 OTA = "/opt/restaurant-gateway/ota"
 

@@ -8,7 +8,7 @@ from lab.operator import Operator
 from tests.e2e.test_main_job import running_bridge
 from tests.gateway.waiting import wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 CLIENT = "cd /opt/restaurant-gateway/ota && {environment} python3 ota_client.py {command} --json"
 # What a bad disk does to a backup, after it was checked for the last time.
@@ -40,7 +40,7 @@ def test_a_rollback_that_fails_is_an_alarm_in_the_control_plane(operator: Operat
         events = operator.api(f"events?gateway={gateway}&limit=50")["events"]
         return next((event for event in events if event["kind"] == "alarm"), None)
 
-    wait_for(alarm, "the alarm")
+    wait_for(alarm, "the alarm", 180)
     assert alarm()["state"] == "BROKEN"
     assert "has sha256" in alarm()["reason"], "why the rollback failed, too"
     assert client(operator, gateway, update) == 0, "a person has looked"

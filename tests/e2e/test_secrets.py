@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.conftest import Provisioning
 
-pytestmark = [pytest.mark.lab, pytest.mark.case("A33")]
+pytestmark = [pytest.mark.lab, pytest.mark.case("A33"), pytest.mark.timeout(1800)]
 
 
 def test_provisioning_tells_no_secret(provisioning: Provisioning) -> None:

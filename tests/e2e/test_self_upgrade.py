@@ -17,7 +17,7 @@ from ota_py.manager import wheelhouse
 from ota_py.manager.gateway_software import BUILD_DIRECTORY
 from tests.e2e.test_main_job import running_bridge
 
-pytestmark = [pytest.mark.lab, pytest.mark.case("F35"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.case("F35"), pytest.mark.timeout(1800)]
 
 EXITS = "\n\ndef _no(self): raise RuntimeError('on purpose')\n\n\nAgent.run = _no\n"
 
@@ -60,7 +60,7 @@ def _patched_wheel(raw: bytes, version: str, patch: str) -> bytes:
     return out.getvalue()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

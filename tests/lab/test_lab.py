@@ -12,9 +12,10 @@ import requests
 
 from lab import containers, engine, fleet, gateways, report, state
 from lab.config import PROJECT_ROOT, LabConfig
+from lab.demo import said
 from lab.images import SERVICES, build_and_push
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +47,8 @@ def all_healthy(config: LabConfig, gateway: str) -> bool:
 
 def rows_in_database(config: LabConfig, gateway: str) -> int:
     query = "psql -U restaurant -Atc 'SELECT count(*) FROM readings'"
-    return int(on_gateway(config, gateway, f"docker exec restaurant-gateway-database-1 {query}"))
+    line = f"docker exec restaurant-gateway-database-1 {query}"
+    return int(said(lambda: on_gateway(config, gateway, line)))
 
 
 def test_a_second_up_replaces_nothing(lab_config: LabConfig) -> None:
