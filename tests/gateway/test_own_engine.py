@@ -19,6 +19,7 @@ from tests.gateway.own_engine import OwnEngine, own_engine
 from tests.gateway.site import Site
 from tests.gateway.test_bundle import Stick
 from tests.gateway.test_pulling import Fetching
+from tests.gateway.waiting import wait_for
 from tests.trust.bad_link import BadLink, Fault
 
 pytestmark = pytest.mark.docker
@@ -137,6 +138,6 @@ def test_an_engine_whose_disk_fills_up_while_an_image_comes_keeps_the_old_one(
     assert (site.ids(), site.files()) == before
     assert site.version_of("app") == "1.0.0"
     assert not fetching.left()
-    assert engine.free_mib() >= free - 1, "nothing of the image is left"
+    wait_for(lambda: engine.free_mib() >= free - 1, "nothing of the image to be left")
     filler.unlink()
     assert site.update("1.1.0")["outcome"] == "SUCCEEDED"

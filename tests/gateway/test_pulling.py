@@ -92,14 +92,14 @@ def test_a_layer_that_is_cut_off_again_and_again_comes_piece_by_piece(fetching: 
 def test_a_process_that_is_killed_while_it_fetches_leaves_the_next_one_little_to_do(fetching: Fetching):
     fetching.limit(100_000)
     fetching.release("1.1.0", mib=4)
-    fetching.link.faults = [Fault(fetching.large, times=1, bytes_per_second=1_000_000)]
+    fetching.link.faults = [Fault(fetching.large, times=1, hold_after=3 * MIB)]
     site = fetching.site
     process = site.start_client("update", "--version", "1.1.0")
-    wait_for(lambda: fetching.link.sent(fetching.large) > 2 * MIB, "half of the layer", 30)
+    kept = lambda: sum(path.stat().st_size for path in fetching.left())  # noqa: E731
+    wait_for(lambda: kept() > 2 * MIB, "half of the layer")
     process.kill()
     process.wait()
-    had = sum(path.stat().st_size for path in fetching.left())
-    assert had > MIB
+    assert kept() > MIB
     before = fetching.link.sent(fetching.large)
 
     assert site.client_json("recover")["outcome"] == "FAILED"

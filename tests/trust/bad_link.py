@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.ports import free_port
+
 CHUNK_BYTES = 16 * 1024
 # Headers of one hop, which the proxy writes by itself.
 HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
@@ -27,6 +29,7 @@ class Fault:
         headers: headers of that answer.
         body: body of that answer.
         cut_after: bytes of the body after which the connection is cut.
+        hold_after: bytes of the body after which nothing more comes, for as long as the link is open.
         bytes_per_second: how fast the body comes.
         ignore_range: answer a request for a part with the whole.
     """
@@ -37,6 +40,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b"{}"
     cut_after: int | None = None
+    hold_after: int | None = None
     bytes_per_second: float | None = None
     ignore_range: bool = False
 
@@ -61,6 +65,7 @@ class BadLink:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         link = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -74,7 +79,7 @@ class BadLink:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._http = ThreadingHTTPServer((host, 0), Handler)
+        self._http = ThreadingHTTPServer((host, free_port()), Handler)
         self._http.daemon_threads = True
         self.address = f"{host}:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
@@ -82,6 +87,7 @@ class BadLink:
 
     def close(self) -> None:
         """No connection is taken from now on."""
+        self._closed.set()
         self._http.shutdown()
         self._http.server_close()
 
@@ -146,6 +152,8 @@ class BadLink:
                 handler.connection.shutdown(socket.SHUT_RDWR)
                 handler.close_connection = True
                 return
+            if fault.hold_after is not None and asked.sent + len(chunk) > fault.hold_after:
+                self._closed.wait()
             asked.sent += len(chunk)  # before it is: who has read all of it may ask at once how much that was
             handler.wfile.write(chunk)
             if fault.bytes_per_second is not None:
