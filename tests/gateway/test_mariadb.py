@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,6 +16,8 @@ from lab.oci import Layer, layer_of_files
 from ota_py.gateway.sources import from_repository, trust_client
 from tests.gateway.conftest import free_port, running_registry
 from tests.gateway.site import PATH, RUNS, UNHEALTHY, Keys, Site
+from tests.gateway.slow_docker import slow_docker
+from tests.gateway.waiting import wait_for
 from tests.rollout.watching import watch
 
 pytestmark = pytest.mark.docker
@@ -75,7 +76,7 @@ class WithMariaDb:
     def sql(self, statements: str) -> str:
         argv = ["docker", "exec", "--interactive", self.site.container("database").id, "sh", "-c"]
         argv += ['MYSQL_PWD="$MARIADB_ROOT_PASSWORD" exec mariadb --user=root --batch gateway']
-        done = subprocess.run(argv, input=statements, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(argv, input=statements, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -143,9 +144,11 @@ def test_mariadb_comes_back_to_the_row_with_registry_and_network_off(mariadb: Wi
                 # Somebody holds on to what is to be dropped.
                 holder = site.container("database").id
                 script = 'MYSQL_PWD="$MARIADB_ROOT_PASSWORD" exec mariadb --user=root gateway --execute="$0"'
-                hold = "START TRANSACTION; SELECT count(*) FROM readings; SELECT sleep(120)"
+                hold = "START TRANSACTION; SELECT count(*) FROM readings; SELECT sleep(400)"
                 argv = ["docker", "exec", holder, "sh", "-c", script, hold]
                 sessions.enter_context(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+                held = "SELECT count(*) FROM information_schema.processlist WHERE info = 'SELECT sleep(400)'"
+                wait_for(lambda: mariadb.sql(held).split()[-1:] == ["1"], "the session")
             return take(transaction, step, update)
 
         engine._take = migrate  # type: ignore[method-assign]
@@ -157,7 +160,7 @@ def test_mariadb_comes_back_to_the_row_with_registry_and_network_off(mariadb: Wi
     details = result["reports"][-1]["details"]
     assert details["databases"] == "restored"
     assert details["lost_seconds"] > 0
-    assert details["seconds"] < 100, "whoever held on to the tables was not waited for"
+    assert details["seconds"] < 300, "whoever held on to the tables was not waited for"
     assert mariadb.sql("INSERT INTO readings (celsius) VALUES (9); SELECT max(id), max(place) FROM readings")
 
     # And once more by an operator, where nothing but this machine is there.
@@ -167,7 +170,8 @@ def test_mariadb_comes_back_to_the_row_with_registry_and_network_off(mariadb: Wi
     mariadb.registry.close()
     (site.directory / "repository").rename(site.directory / "away")
     alone = ["unshare", "--net", *site.client_argv("restore", "--yes", "--json")]
-    seen = watch(alone, site.directory, dict(os.environ), site.directory / "tmp")
+    slow = slow_docker(site.directory / "slow", "MYSQL_PWD")
+    seen = watch(alone, site.directory, slow, site.directory / "tmp", 300)
 
     assert seen.status == 0, seen.texts["output"]
     assert "MYSQL_PWD" in seen.texts["arguments"], "the process list was not seen"
