@@ -192,9 +192,12 @@ def _spawned(
 def _die_with_parent() -> Callable[[], None]:
     """What a child does first, so that a killed engine leaves nothing at work behind recovery's back."""
     libc = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
 
     def prepare() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we could ask to be told
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return prepare
 

@@ -73,6 +73,10 @@ class _Server(ThreadingHTTPServer):
         self.open: set[Any] = set()
         super().__init__(*args)
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open.add(request)  # here, and not in its thread, which may begin only when all was hung up
+        super().process_request(request, client_address)
+
     def hang_up(self) -> None:
         """Close kept-alive connections, as a process that ends does."""
         for connection in list(self.open):
@@ -87,7 +91,6 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.state.connections += 1
-        self.server.open.add(self.connection)  # type: ignore[attr-defined]
 
     def finish(self) -> None:
         self.server.open.discard(self.connection)  # type: ignore[attr-defined]

@@ -56,6 +56,32 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     assert gone(child)
 
 
+def test_a_child_whose_parent_died_before_it_could_ask_to_be_told_ends_as_well(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = f"""
+import ctypes, os, time
+from pathlib import Path
+from ota_py.gateway import process
+real = ctypes.CDLL(None)
+class Slow:
+    def __init__(self, *_, **__): ...
+    def prctl(self, *arguments):
+        Path({str(note)!r}).write_text(str(os.getpid()))
+        time.sleep(2)
+        real.prctl(*arguments)
+ctypes.CDLL = Slow
+process.run(["sleep", "600"], timeout_seconds=600)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 60
+    while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child = int(note.read_text())
+    parent.kill()
+    parent.wait()
+    assert gone(child)
+
+
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(NotFoundError, match="the program no-such-program is not installed"):
         process.run(["no-such-program"], timeout_seconds=1)
