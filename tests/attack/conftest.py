@@ -88,7 +88,7 @@ class Box:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         assert "Traceback" not in done.stdout + done.stderr
         return done.returncode, json.loads(done.stdout)

@@ -23,7 +23,7 @@ from tests.attack.conftest import Box
 from tests.attack.simulator import Drip
 from tests.gateway.test_api import certificate
 
-pytestmark = [pytest.mark.case("A06"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.case("A06"), pytest.mark.timeout(300)]
 
 # Far below the machine's own hiccups on one side, far above the limits set here on the other.
 SOON_SECONDS = 60.0

@@ -202,7 +202,7 @@ def ansible(box: Box, manifest: Path, *flags: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 

@@ -40,7 +40,7 @@ class Client:
         """As the suite calls it."""
         self._mirror.requests.clear()
         command = [sys.executable, client.__file__, *self._words_of_refresh()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode
 
