@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ota_py.manager.gateway_action import UpdateAction
+from ota_py.manager.ansible_base.gateway_action import UpdateAction
 
 
 class ActionModule(UpdateAction):

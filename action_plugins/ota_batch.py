@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ota_py.manager.controller_action import ControllerAction
+from ota_py.manager.ansible_base.controller_action import ControllerAction
 
 
 class ActionModule(ControllerAction):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ota_py.manager.gateway_action import GatewayAction
+from ota_py.manager.ansible_base.gateway_action import GatewayAction
 
 
 class ActionModule(GatewayAction):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ota_py.errors import OtaError
-from ota_py.manager.gateway_action import GatewayAction
-from ota_py.manager.parts import Parts
-from ota_py.manager.relay import relay
+from ota_py.manager.ansible_base.gateway_action import GatewayAction
+from ota_py.manager.context import CommandContext
+from ota_py.manager.rollout.report_relay import relay
 
 
 class ActionModule(GatewayAction):
@@ -21,7 +21,7 @@ class ActionModule(GatewayAction):
     def perform(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
             return relay(
-                Parts(options["config"]).control_plane,
+                CommandContext(options["config"]).control_plane,
                 self.host,
                 self.ask,
                 rollout=options["rollout"],

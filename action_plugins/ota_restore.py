@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ota_py.manager.gateway_action import GatewayAction
+from ota_py.manager.ansible_base.gateway_action import GatewayAction
 
 
 class ActionModule(GatewayAction):
@@ -21,8 +21,6 @@ class ActionModule(GatewayAction):
         last = status.get("transaction") or {}
         if options["state"] == "recovered":
             is_open = bool(last.get("open"))
-            said = (
-                f"would end the transaction to {last.get('version')}" if is_open else "nothing is interrupted"
-            )
+            said = f"would end the transaction to {last.get('version')}" if is_open else "nothing is interrupted"
             return {"changed": is_open, "msg": said}
         return {"changed": True, "msg": f"would return from {status.get('version')} to the version before"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ota_py.manager.gateway_action import UpdateAction
+from ota_py.manager.ansible_base.gateway_action import UpdateAction
 
 
 class ActionModule(UpdateAction):

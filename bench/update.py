@@ -26,9 +26,7 @@ def run() -> list[Comparison]:
     for _ in range(ROUNDS):
         theirs.append(_bare(person, gateway, versions.image()))
         version = versions.update()
-        ours.append(
-            _timed(person, gateway, f"python3 {PROJECT}/ota/ota_client.py update --version {version}")
-        )
+        ours.append(_timed(person, gateway, f"python3 {PROJECT}/ota/ota_client.py update --version {version}"))
     return [
         Comparison(
             "whole update of one service, with backup and health gate",

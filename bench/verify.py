@@ -16,16 +16,16 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import Signer
 
 from bench.result import Comparison
-from ota_py.manager.store import DirectoryStore
+from ota_py.manager.storage.store import DirectoryStore
 from ota_py.manifest import Image, Manifest
-from ota_py.trust.carriers import DirectoryCarrier
-from ota_py.trust.client import TrustClient
-from ota_py.trust.initialising import initialise
-from ota_py.trust.key_files import generate_key
-from ota_py.trust.metadata import OnlineSigners
-from ota_py.trust.releasing import release
-from ota_py.trust.repository import Repository
-from ota_py.trust.signers import load_signer
+from ota_py.trust.documents.metadata import OnlineSigners
+from ota_py.trust.fetch.carriers import DirectoryCarrier
+from ota_py.trust.fetch.client import TrustClient
+from ota_py.trust.keys.key_files import generate_key
+from ota_py.trust.keys.signers import load_signer
+from ota_py.trust.publish.initialise import initialise
+from ota_py.trust.publish.release import release
+from ota_py.trust.repository.repository import Repository
 from ota_py.trust.verify import parse_root, verify_manifest
 
 UPDATES = 200
@@ -105,9 +105,7 @@ def _repository(directory: Path) -> tuple[bytes, str]:
     for number in range(UPDATES):
         raw = _manifest(f"1.{number}.0").to_bytes()
         repository = Repository(store, root)
-        release(
-            repository, raw, {}, [signers["release"]], OnlineSigners.one(signers["online"]), datetime.now(UTC)
-        )
+        release(repository, raw, {}, [signers["release"]], OnlineSigners.one(signers["online"]), datetime.now(UTC))
     return root, (directory / "repository").as_uri() + "/"
 
 

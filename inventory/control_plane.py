@@ -9,8 +9,8 @@ from __future__ import annotations
 import click
 
 from ota_py import cli
-from ota_py.manager.inventory import checked
-from ota_py.manager.parts import Parts
+from ota_py.manager.context import CommandContext
+from ota_py.manager.rollout.inventory import checked
 
 
 @click.command()
@@ -18,7 +18,7 @@ from ota_py.manager.parts import Parts
 @click.option("--host", help="Variables of one host: empty, since --list carries them all.")
 def command(listing: bool, host: str | None) -> None:
     """Print what Ansible asks for, as JSON."""
-    cli.echo_json(checked(Parts().control_plane.inventory()) if listing and not host else {})
+    cli.echo_json(checked(CommandContext().control_plane.inventory()) if listing and not host else {})
 
 
 if __name__ == "__main__":

@@ -50,8 +50,7 @@ def ensure_layers(client: DockerClient, services_image: str, note: Note) -> dict
     recipe = recipe_hash([services_image.encode(), script, json.dumps(LAYERS).encode()])
     folder = private_dir(cache_dir() / f"layers-{recipe}")
     return {
-        name: _ensure_layer(client, services_image, name, content, folder, note)
-        for name, content in LAYERS.items()
+        name: _ensure_layer(client, services_image, name, content, folder, note) for name, content in LAYERS.items()
     }
 
 
@@ -93,9 +92,7 @@ def _collect(client: DockerClient, image: str, name: str, content: tuple[list[st
     programs, trees = content
     script = (FILES / "services" / "collect.sh").read_text()
     command = ["bash", "-c", script, "collect", name, " ".join(programs), " ".join(trees)]
-    container = client.containers.run(
-        image, command, detach=True, network_mode="none", labels={LABEL: "collect"}
-    )
+    container = client.containers.run(image, command, detach=True, network_mode="none", labels={LABEL: "collect"})
     try:
         status = container.wait()["StatusCode"]
         if status:

@@ -103,9 +103,7 @@ def ensure(
     return True
 
 
-def _create(
-    config: LabConfig, client: DockerClient, spec: Spec, files: Mapping[str, tuple[bytes, int]]
-) -> None:
+def _create(config: LabConfig, client: DockerClient, spec: Spec, files: Mapping[str, tuple[bytes, int]]) -> None:
     api = client.api
     for volume in spec.volumes:
         client.volumes.create(volume, labels={LABEL: config.name})

@@ -116,9 +116,7 @@ def _good_update(story: Story, operator: Operator) -> None:
 
 
 def _bad_update(story: Story, operator: Operator) -> None:
-    story.chapter(
-        "1.2.0: a service that starts and fails its health check, beside one that migrates the database"
-    )
+    story.chapter("1.2.0: a service that starts and fails its health check, beside one that migrates the database")
     before = {gateway: fingerprint(operator, gateway) for gateway in operator.gateways}
     story.show(
         operator,
@@ -148,9 +146,7 @@ def _pulled_update(story: Story, operator: Operator) -> None:
     story.chapter(f"1.3.0: {hidden} goes behind a firewall and pulls; the others are pushed to")
     operator.write_inventory(pull=[hidden])
     operator.close_ssh(hidden)
-    story.say(
-        f"{hidden} drops every connection to its SSH port; its agent hears the broker and asks the API."
-    )
+    story.say(f"{hidden} drops every connection to its SSH port; its agent hears the broker and asks the API.")
     story.show(
         operator,
         *("create-update", "--version", "1.3.0", "--description", "Humidity, done right"),
@@ -200,8 +196,7 @@ def _what_happened(story: Story, operator: Operator) -> None:
         story.say(f"update {update['version']}: {counts}")
     story.chapter("Look for yourself")
     story.say(
-        f"admin      {operator.env['control_plane']['url']}/admin/   "
-        f"user {ADMIN}, password {operator.admin_password}"
+        f"admin      {operator.env['control_plane']['url']}/admin/   user {ADMIN}, password {operator.admin_password}"
     )
     story.say("fleet      lab/lab status; lab/lab ssh " + operator.gateways[0])
     story.say("clean up   lab/lab down")
@@ -212,9 +207,7 @@ def _tell(story: Story, rollout: dict[str, Any]) -> None:
     story.say(f"rollout {rollout['id']} of {rollout['version']}, {rollout['state']}{why}")
     for item in rollout["gateways"]:
         reason = f"  {item['reason']}" if item["reason"] else ""
-        story.say(
-            f"  batch {item['batch'] + 1}  {item['id']:12} {item['delivery']:5} {item['state']:11}{reason}"
-        )
+        story.say(f"  batch {item['batch'] + 1}  {item['id']:12} {item['delivery']:5} {item['state']:11}{reason}")
 
 
 if __name__ == "__main__":

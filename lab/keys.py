@@ -16,9 +16,7 @@ def ensure_key(path: Path, comment: str) -> str:
     if not (path.exists() and public.exists()):
         private_dir(path.parent)
         key = Ed25519PrivateKey.generate()
-        line = key.public_key().public_bytes(
-            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-        )
+        line = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
         write_file(
             path,
             key.private_bytes(

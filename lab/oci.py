@@ -160,6 +160,4 @@ class Registry:
 
     def _check(self, answer: requests.Response, what: str) -> None:
         if not answer.ok:
-            raise LabError(
-                f"registry {self.address} refused {what}: {answer.status_code} {answer.text[:300]}"
-            )
+            raise LabError(f"registry {self.address} refused {what}: {answer.status_code} {answer.text[:300]}")

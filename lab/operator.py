@@ -64,9 +64,7 @@ class Operator:
             return
         state.private_dir(self.directory)
         s3, mqtt = self.env["s3"], self.env["mqtt"]
-        credentials = (
-            f"[default]\naws_access_key_id = {s3['access_key']}\naws_secret_access_key = {s3['secret_key']}\n"
-        )
+        credentials = f"[default]\naws_access_key_id = {s3['access_key']}\naws_secret_access_key = {s3['secret_key']}\n"
         state.write_file(self.directory / "s3-credentials", credentials)
         state.write_file(self.directory / "mqtt-password", mqtt["users"]["control-plane"] + "\n")
         state.write_file(self.directory / "passphrase", secrets.token_urlsafe(24) + "\n")
@@ -111,9 +109,7 @@ class Operator:
             except (urllib.error.URLError, OSError) as error:
                 if time.monotonic() > deadline:
                     log = Path(self.env["run_dir"]) / f"{report.CONTROL_PLANE}.log"
-                    raise LabError(
-                        f"the control plane does not answer at {url}: {error}; see {log}"
-                    ) from None
+                    raise LabError(f"the control plane does not answer at {url}: {error}; see {log}") from None
                 time.sleep(0.2)
 
     def write_inventory(self, pull: Collection[str] = ()) -> None:

@@ -84,7 +84,7 @@ def main():
 def act(module, parts):
     if module.check_mode:
         return {"changed": True, "assigned": []}
-    from ota_py.manager.gate import patiently
+    from ota_py.manager.rollout.gate import patiently
 
     rollout, batch = module.params["rollout"], module.params["batch"]
     answer = patiently(lambda: parts.control_plane.start_batch(rollout, batch))

@@ -134,7 +134,7 @@ def main():
 def act(module, parts):
     if module.check_mode:
         return {"changed": False, "deferred": []}
-    from ota_py.manager.gate import Gate, Patience
+    from ota_py.manager.rollout.gate import Gate, Patience
 
     given = module.params
     gate = Gate(parts.control_plane, given["rollout"], given["batch"])

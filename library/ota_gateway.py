@@ -107,7 +107,7 @@ def main():
 def act(module, parts):
     from pathlib import Path
 
-    from ota_py.manager.registration import register
+    from ota_py.manager.controlplane.gateway_registration import register
     from ota_py.names import check_gateway_id
 
     fields = {name: module.params[name] for name in ("delivery", "address", "groups", "hardware")}

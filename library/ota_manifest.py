@@ -103,7 +103,7 @@ def main():
 def act(module, parts):
     from pathlib import Path
 
-    from ota_py.manager.manifest_files import ManifestFiles
+    from ota_py.manager.signing.manifest_files import ManifestFiles
 
     path = Path(module.params["path"])
     signature = Path(module.params["signature"] or f"{path}.sig")

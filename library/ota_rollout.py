@@ -165,9 +165,9 @@ def main():
 
 
 def act(module, parts):
-    from ota_py.manager import rollout_steps
+    from ota_py.manager.rollout import play_steps
 
-    return rollout_steps.take(parts.control_plane, module.params, check_mode=module.check_mode)
+    return play_steps.take(parts.control_plane, module.params, check_mode=module.check_mode)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
     from ota_py.errors import OtaError
-    from ota_py.manager.parts import Parts
+    from ota_py.manager.context import CommandContext
 except ImportError:
     MISSING = traceback.format_exc()
 else:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 CONFIG_OPTION: dict[str, Any] = {"config": {"type": "path"}}
 
 
-def run(module: AnsibleModule, act: Callable[[AnsibleModule, Parts], Result]) -> None:
+def run(module: AnsibleModule, act: Callable[[AnsibleModule, CommandContext], Result]) -> None:
     """Exit with what `act` returns, or fail with the error's own message, code and hint."""
     if MISSING:
         module.fail_json(msg=missing_required_lib("ota_py"), exception=MISSING)
     try:
-        result = act(module, Parts(module.params["config"]))
+        result = act(module, CommandContext(module.params["config"]))
     except OtaError as error:
         module.fail_json(msg=error.message, code=error.code, hint=error.hint, details=error.details)
     module.exit_json(**result)

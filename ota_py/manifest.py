@@ -176,14 +176,14 @@ class Sbom(Model):
         return f"SBOM of {self.service or 'the update'}"
 
 
-class Agent(Model):
+class GatewaySoftware(Model):
     """A new version of the gateway software, installed once the services are committed."""
 
     version: VersionText
     wheelhouses: Annotated[list[Wheelhouse], Field(min_length=1, max_length=WHEELHOUSES_MAX)]
 
     @model_validator(mode="after")
-    def _consistent(self) -> Agent:
+    def _consistent(self) -> GatewaySoftware:
         kinds = [(w.architecture, w.python) for w in self.wheelhouses]
         if len(kinds) != len(set(kinds)):
             raise ValueError("two wheelhouses are for the same architecture and Python")
@@ -214,7 +214,7 @@ class Manifest(Model):
     health: Health = Health()
     data: Data = Data()
     hooks: Annotated[list[Hook], Field(max_length=HOOKS_MAX)] = []
-    agent: Agent | None = None
+    agent: GatewaySoftware | None = None
     sbom: Annotated[list[Sbom], Field(max_length=SBOMS_MAX)] = []
     timeout_minutes: float = Field(
         default=TIMEOUT_MINUTES_DEFAULT,

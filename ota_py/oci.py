@@ -46,7 +46,7 @@ class Descriptor:
 
 
 @dataclass(frozen=True)
-class Document:
+class OciDocument:
     """An index, which names manifests, or a manifest, which names blobs: a configuration, then layers."""
 
     media_type: str
@@ -63,7 +63,7 @@ def fits(platform: str, wanted: str) -> bool:
     return platform == wanted or platform.startswith(wanted + "/")
 
 
-def parse(raw: bytes, digest: str) -> Document:
+def parse(raw: bytes, digest: str) -> OciDocument:
     """Parse the document of that digest.
 
     Raises:
@@ -76,9 +76,9 @@ def parse(raw: bytes, digest: str) -> Document:
         data = json.loads(raw)
         if "manifests" in data:
             found = tuple(_descriptor(entry) for entry in data["manifests"])
-            return Document(str(data.get("mediaType") or INDEX_TYPE), manifests=found)
+            return OciDocument(str(data.get("mediaType") or INDEX_TYPE), manifests=found)
         found = tuple(_descriptor(entry) for entry in [data["config"], *data["layers"]])
-        return Document(str(data.get("mediaType") or MANIFEST_TYPE), blobs=found)
+        return OciDocument(str(data.get("mediaType") or MANIFEST_TYPE), blobs=found)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"{type(error).__name__}: {error}"[:200]
         raise IntegrityError(f"the image document {digest} makes no sense: {why}") from None

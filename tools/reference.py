@@ -33,7 +33,7 @@ def exit_statuses() -> str:
 
 def states() -> str:
     """The states of a transaction as a diagram and a table."""
-    from ota_py.gateway.states import TABLE, mermaid
+    from ota_py.gateway.journal.states import TABLE, mermaid
 
     rows = "\n".join(
         f"| `{state}` | {rule.effect} | {'yes' if rule.touched else 'no'} | {rule.limit} |"

@@ -1,1 +1,4 @@
-"""The gateway's side: one engine that updates, or rolls back, and the agent that asks for work."""
+"""The gateway's side: its entry points, and a room for each part of the work.
+
+Each sub-package imports only the rooms below it (docs/architecture.md).
+"""

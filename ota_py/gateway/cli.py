@@ -6,7 +6,7 @@ import click
 
 import ota_py
 from ota_py import cli as shared
-from ota_py.gateway import backing_up, changing, looking
+from ota_py.gateway.commands import backups, queries, transactions
 
 EPILOG = """\b
 Exit status: 0 done or nothing to do, 2 usage, 3 configuration, 6 not found, 10 a carrier cannot be
@@ -32,7 +32,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name != "run":
             return super().get_command(ctx, cmd_name)
-        from ota_py.gateway.agent_cli import run
+        from ota_py.gateway.commands.run import run
 
         return run
 
@@ -44,17 +44,17 @@ def command() -> None:
 
 
 for each in (
-    looking.check,
-    changing.update,
-    changing.rollback,
-    changing.recover,
-    backing_up.backup,
-    backing_up.list_backups,
-    backing_up.restore,
-    looking.health_check,
-    looking.status,
-    looking.verify,
-    looking.outbox,
+    queries.check,
+    transactions.update,
+    transactions.rollback,
+    transactions.recover,
+    backups.backup,
+    backups.list_backups,
+    backups.restore,
+    queries.health_check,
+    queries.status,
+    queries.verify,
+    queries.outbox,
 ):
     command.add_command(each)
 

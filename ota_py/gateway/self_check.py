@@ -23,13 +23,14 @@ from ota_py.cli import echo_json
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="The gateway's configuration.")
 def command(directory: Path, config_file: Path | None) -> None:
     """Check this build against the copy of the journal in DIRECTORY; exit status 0 if it is fit."""
-    for module in pkgutil.iter_modules(ota_py.gateway.__path__, "ota_py.gateway."):
+    for module in pkgutil.walk_packages(ota_py.gateway.__path__, "ota_py.gateway."):
         importlib.import_module(module.name)
-    from ota_py.gateway import config, inspection
-    from ota_py.gateway.engine import Engine
-    from ota_py.gateway.journal import Journal
+    from ota_py.gateway.commands import inspection
+    from ota_py.gateway.config import model
+    from ota_py.gateway.journal.journal import Journal
+    from ota_py.gateway.transaction.engine import Engine
 
-    settings = config.load(config_file).model_copy(update={"state_dir": directory})
+    settings = model.load(config_file).model_copy(update={"state_dir": directory})
     with Journal(settings) as journal:
         echo_json(inspection.status(settings, journal, Engine(settings, journal)))
 

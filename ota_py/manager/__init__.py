@@ -1,1 +1,4 @@
-"""The operator's side: configuration, publishing, the control plane's client, and the commands."""
+"""The operator's side: its entry point, the context of its commands, and a room for each part of the work.
+
+Each sub-package imports only the rooms below it (docs/architecture.md).
+"""

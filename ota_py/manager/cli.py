@@ -8,8 +8,8 @@ import click
 
 from ota_py import __version__
 from ota_py import cli as boundary
-from ota_py.manager.parts import Parts
-from ota_py.manager.secrets import hidden_passphrases
+from ota_py.manager.config.secrets import hidden_passphrases
+from ota_py.manager.context import CommandContext
 
 # What `--help` shows; the commands' own help says the rest.
 COMMANDS = {
@@ -73,7 +73,7 @@ def command(ctx: click.Context, config: str | None) -> None:
     Exit statuses are listed in docs/reference/exit-status.md.
     """
     ctx.with_resource(hidden_passphrases())
-    ctx.obj = Parts(config)
+    ctx.obj = CommandContext(config)
 
 
 main = boundary.main(command)

@@ -49,9 +49,7 @@ class FactsAdmin(ShownState, ModelAdmin):
             *(str(name) for name in self.readonly_fields),
         ]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Titled by what it lists: nothing is selected to be changed."""
         title = capfirst(self.opts.verbose_name_plural)
         return super().changelist_view(request, {"title": title, **(extra_context or {})})

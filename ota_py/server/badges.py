@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from ota_py.server.rollouts.progress import Progress
+from ota_py.server.rollouts.progress import RolloutProgress
 
 NOTHING = "-"
 JUST_NOW_SECONDS = 60
@@ -42,7 +42,7 @@ def badge(state: str) -> SafeString | str:
     return format_html('<span class="ota-badge ota-{}">{}</span>', kind, words)
 
 
-def bar(progress: Progress) -> SafeString:
+def bar(progress: RolloutProgress) -> SafeString:
     """A rollout's progress bar."""
     segments = format_html_join(
         "",

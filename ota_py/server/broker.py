@@ -8,13 +8,13 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from ota_py.errors import ConfigError
-from ota_py.server.environment import MqttSettings, read_secret
+from ota_py.server.environment import BrokerSettings, read_secret
 
 KEEPALIVE_SECONDS = 60
 logger = logging.getLogger(__name__)
 
 
-def new_client(broker: MqttSettings) -> paho.Client:
+def new_client(broker: BrokerSettings) -> paho.Client:
     """A client that knows how to be let in, and comes back by itself.
 
     Raises:
@@ -34,7 +34,7 @@ def new_client(broker: MqttSettings) -> paho.Client:
     return client
 
 
-def start(client: paho.Client, broker: MqttSettings) -> None:
+def start(client: paho.Client, broker: BrokerSettings) -> None:
     """Connect in a thread of the client's own, and stay connected."""
     client.connect_async(broker.host, broker.port, KEEPALIVE_SECONDS)
     client.loop_start()

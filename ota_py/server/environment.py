@@ -17,7 +17,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True)
-class MqttSettings:
+class BrokerSettings:
     """Where hints are published; TLS is used when `ca_file` is given."""
 
     host: str
@@ -49,7 +49,7 @@ class ServerSettings:
     https: bool = False
     online_seconds: int = ONLINE_SECONDS_DEFAULT
     freshness_file: Path | None = None
-    mqtt: MqttSettings | None = field(default=None)
+    mqtt: BrokerSettings | None = field(default=None)
 
     def to_environment(self) -> dict[str, str]:
         """The variables that make `from_environment` return this object: for the server's processes."""
@@ -136,10 +136,10 @@ def read_secret(path: Path, what: str) -> str:
         raise ConfigError(f"cannot read the {what} {path}: {error.strerror}") from None
 
 
-def _mqtt(given: Mapping[str, str]) -> MqttSettings | None:
+def _mqtt(given: Mapping[str, str]) -> BrokerSettings | None:
     if "MQTT_HOST" not in given:
         return None
-    return MqttSettings(
+    return BrokerSettings(
         host=given["MQTT_HOST"],
         port=_integer(given, "MQTT_PORT", MQTT_TLS_PORT),
         username=given.get("MQTT_USERNAME", ""),

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from ota_py.errors import ConfigError
 from ota_py.server.broker import new_client, start
-from ota_py.server.environment import MqttSettings
+from ota_py.server.environment import BrokerSettings
 
 # For all hints of one batch, connecting included.
 SEND_SECONDS = 3.0
@@ -36,7 +36,7 @@ class HintPublisher:
         ConfigError: the password or CA file cannot be read.
     """
 
-    def __init__(self, broker: MqttSettings) -> None:
+    def __init__(self, broker: BrokerSettings) -> None:
         client = new_client(broker)
         client.max_inflight_messages_set(IN_FLIGHT_MAX)
         client.max_queued_messages_set(QUEUED_MAX)
@@ -52,8 +52,7 @@ class HintPublisher:
         deadline = time.monotonic() + SEND_SECONDS
         _until(self._client.is_connected, deadline)
         sent = {
-            gateway: self._client.publish(f"ota/{gateway}/hint", payload, QOS_AT_LEAST_ONCE)
-            for gateway in gateways
+            gateway: self._client.publish(f"ota/{gateway}/hint", payload, QOS_AT_LEAST_ONCE) for gateway in gateways
         }
         return [gateway for gateway, message in sent.items() if not _taken(message, deadline)]
 
@@ -71,7 +70,7 @@ def send_hints(gateways: list[str], version: str, rollout: int) -> list[str]:
 
     Without a broker in the settings nobody expects a hint, and nothing is reported as failed.
     """
-    broker: MqttSettings | None = settings.SERVER.mqtt
+    broker: BrokerSettings | None = settings.SERVER.mqtt
     if broker is None or not gateways:
         return []
     try:
@@ -84,7 +83,7 @@ def send_hints(gateways: list[str], version: str, rollout: int) -> list[str]:
 
 
 @cache
-def _publisher(broker: MqttSettings) -> HintPublisher:
+def _publisher(broker: BrokerSettings) -> HintPublisher:
     return HintPublisher(broker)
 
 

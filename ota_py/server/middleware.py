@@ -34,7 +34,7 @@ class Security(_PagesOnly, SecurityMiddleware):
     """Security headers."""
 
 
-class Session(_PagesOnly, SessionMiddleware):
+class AdminSession(_PagesOnly, SessionMiddleware):
     """Sessions of the admin."""
 
 

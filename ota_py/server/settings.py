@@ -34,7 +34,7 @@ MIDDLEWARE = [
     "ota_py.server.api.outside.outside_errors",
     "ota_py.server.middleware.Security",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "ota_py.server.middleware.Session",
+    "ota_py.server.middleware.AdminSession",
     "ota_py.server.middleware.Common",
     "ota_py.server.middleware.Csrf",
     "ota_py.server.middleware.Authentication",

@@ -19,7 +19,7 @@ ROLLBACK_STATES = ("ROLLED_BACK", "BROKEN")
 
 
 @dataclass(frozen=True)
-class UpdateFigures:
+class UpdateStatistics:
     """Results of an update in all its rollouts."""
 
     version: str
@@ -35,7 +35,7 @@ class UpdateFigures:
 
 
 @dataclass(frozen=True)
-class FleetFigures:
+class FleetStatistics:
     """The fleet now."""
 
     total: int
@@ -44,7 +44,7 @@ class FleetFigures:
     by_state: dict[str, int]
 
 
-def update_figures() -> list[UpdateFigures]:
+def update_figures() -> list[UpdateStatistics]:
     """Of all updates, the newest version first."""
     counted: dict[str, dict[str, int]] = {}
     rows = RolloutGateway.objects.order_by().values_list("rollout__update_record", "state")
@@ -53,8 +53,8 @@ def update_figures() -> list[UpdateFigures]:
     return [_figures(update.version, counted.get(update.version, {})) for update in newest_first()]
 
 
-def _figures(version: str, counts: dict[str, int]) -> UpdateFigures:
-    return UpdateFigures(
+def _figures(version: str, counts: dict[str, int]) -> UpdateStatistics:
+    return UpdateStatistics(
         version=version,
         succeeded=counts.get(GatewayResult.SUCCEEDED, 0),
         rolled_back=counts.get(GatewayResult.ROLLED_BACK, 0),
@@ -62,12 +62,10 @@ def _figures(version: str, counts: dict[str, int]) -> UpdateFigures:
     )
 
 
-def fleet_figures() -> FleetFigures:
+def fleet_figures() -> FleetStatistics:
     """Of all gateways."""
-    totals = Gateway.objects.aggregate(
-        total=Count("pk"), online=Count("pk", filter=online_filter(timezone.now()))
-    )
-    return FleetFigures(
+    totals = Gateway.objects.aggregate(total=Count("pk"), online=Count("pk", filter=online_filter(timezone.now())))
+    return FleetStatistics(
         total=totals["total"],
         online=totals["online"],
         by_version={name or "unknown": number for name, number in _count_by("version")},

@@ -1,1 +1,4 @@
-"""Who may say what a gateway runs: verification (pure), signing, publishing and fetching."""
+"""Who may say what a gateway runs: verification and the layout of a repository, both pure.
+
+The rooms below sign, publish and fetch.
+"""

@@ -16,15 +16,15 @@ import pytest
 from securesystemslib.signer import CryptoSigner, Signer
 
 from ota_py.errors import OtaError
-from ota_py.gateway import sources
-from ota_py.gateway.config import Config
-from ota_py.gateway.journal import Journal
+from ota_py.gateway.config.model import GatewayConfig
+from ota_py.gateway.fetch import sources
+from ota_py.gateway.journal.journal import Journal
 from ota_py.trust import layout
-from ota_py.trust.client import TrustClient
-from ota_py.trust.signers import sign_manifest
+from ota_py.trust.fetch.client import TrustClient
+from ota_py.trust.keys.signers import sign_manifest
 from tests.attack.simulator import Forger, Mirror
-from tests.gateway import gateways
-from tests.gateway.standing import standing
+from tests.support.gateway import gateways
+from tests.support.gateway.standing import standing
 from tests.trust.conftest import Publisher, publisher, signers
 
 __all__ = ["publisher", "signers"]
@@ -35,7 +35,7 @@ class Box:
     """A gateway that runs 1.1.0 and has seen 1.2.0 published."""
 
     directory: Path
-    config: Config
+    config: GatewayConfig
     mirror: Mirror
     forger: Forger
     publisher: Publisher
@@ -114,9 +114,7 @@ class Box:
                 entry = TargetFile.from_data(path, data, ["sha256"])
                 targets.targets[path] = entry
                 self.mirror.instead[layout.target_key(path, entry.hashes["sha256"])] = data
-            targets.targets[layout.manifest_path(version)].unrecognized_fields["custom"] = {
-                "version": version
-            }
+            targets.targets[layout.manifest_path(version)].unrecognized_fields["custom"] = {"version": version}
 
         self.forger.release(add)
 

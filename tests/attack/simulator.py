@@ -21,9 +21,9 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
 from ota_py.errors import NotFoundError
-from ota_py.trust.metadata import meta_of
+from ota_py.trust.documents.metadata import meta_of
+from tests.support.trust.online import online_metadata
 from tests.trust.conftest import Publisher
-from tests.trust.online import online_metadata
 
 JSON = JSONSerializer()
 Change = Callable[[Any], object]

@@ -11,7 +11,7 @@ from ota_py import bundle
 from ota_py.errors import IntegrityError
 from tests.attack.conftest import Box
 from tests.attack.test_contents import files_of
-from tests.unit.test_bundle import FIRST, GOOD, HEADER, HEX, archive, become, header_of, tar
+from tests.base.test_bundle import FIRST, GOOD, HEADER, HEX, archive, become, header_of, tar
 
 pytestmark = pytest.mark.case("A21")
 

@@ -19,7 +19,7 @@ from ota_py.errors import (
 )
 from ota_py.manifest import MANIFEST_MAX_BYTES
 from ota_py.trust import layout
-from ota_py.trust.client import TrustClient
+from ota_py.trust.fetch.client import TrustClient
 from tests.attack.conftest import Box
 
 NEW_TIMESTAMP = {"metadata/timestamp.json"}
@@ -43,9 +43,7 @@ def test_a_snapshot_that_is_not_the_timestamps(box: Box, longer: bytes) -> None:
 
 @pytest.mark.case("A05")
 def test_a_snapshot_of_another_version_than_the_timestamp_says(box: Box) -> None:
-    box.forger.serve_snapshot(
-        box.forger.forge("snapshot", lambda s: setattr(s, "version", 9), "online"), version=4
-    )
+    box.forger.serve_snapshot(box.forger.forge("snapshot", lambda s: setattr(s, "version", 9), "online"), version=4)
     error = box.refuses(FreshnessError, "Expected snapshot version 4, got 9", kept=NEW_TIMESTAMP)
     assert error.exit_status == 20
 
@@ -81,9 +79,7 @@ def test_the_list_of_updates_is_missing_from_the_snapshot(box: Box) -> None:
     ],
     ids=["altered", "longer", "shorter"],
 )
-def test_a_file_that_is_not_the_one_that_was_signed(
-    box: Box, data: bytes, kind: type[OtaError], words: str
-) -> None:
+def test_a_file_that_is_not_the_one_that_was_signed(box: Box, data: bytes, kind: type[OtaError], words: str) -> None:
     file = box.publisher.file("1.2.0", "config/bridge.conf", b"topic a\n")
     box.mirror.instead[layout.target_key(file.target, file.sha256)] = data
     box.refuses(kind, words, lambda client: client.fetch_file(file))
@@ -195,9 +191,7 @@ def test_a_target_whose_description_is_no_object(box: Box, custom: Any) -> None:
         ("target", "../../metadata/root.json", "is not a plain relative path"),
     ],
 )
-def test_a_signed_manifest_with_a_name_that_leads_elsewhere(
-    box: Box, field: str, value: str, words: str
-) -> None:
+def test_a_signed_manifest_with_a_name_that_leads_elsewhere(box: Box, field: str, value: str, words: str) -> None:
     """Even the release key cannot write outside the project."""
     file = box.publisher.file("1.3.0", "config/x", b"x")
     document = json.loads(box.publisher.manifest("1.3.0", files=[file]).to_bytes())

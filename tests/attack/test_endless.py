@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from ota_py.errors import CarrierError, RepositoryError
-from ota_py.gateway.floor import JournalFloor
-from ota_py.gateway.journal import Journal
-from ota_py.trust import carriers, connections
-from ota_py.trust.carriers import WebCarrier
-from ota_py.trust.client import TrustClient
-from ota_py.trust.transfer import Link, Throttle
+from ota_py.gateway.journal.floor import JournalFloor
+from ota_py.gateway.journal.journal import Journal
+from ota_py.trust.fetch import carriers, connections
+from ota_py.trust.fetch.carriers import WebCarrier
+from ota_py.trust.fetch.client import TrustClient
+from ota_py.trust.fetch.transfer import HttpTransfer, Throttle
 from tests.attack.conftest import Box
 from tests.attack.simulator import Drip
-from tests.gateway.test_api import certificate
+from tests.gateway.controlplane.test_api import certificate
 
 pytestmark = [pytest.mark.case("A06"), pytest.mark.timeout(300)]
 
@@ -59,7 +59,7 @@ def cut_off(url: str, ca_file: Path | None = None) -> CarrierError:
     """How a link gives up on it, in a time that shows that it did not wait for the end."""
     begun = time.monotonic()
     with pytest.raises(CarrierError) as caught:
-        list(Link(Throttle(), tries=1, ca_file=ca_file and str(ca_file)).stream(url))
+        list(HttpTransfer(Throttle(), tries=1, ca_file=ca_file and str(ca_file)).stream(url))
     assert time.monotonic() - begun < SOON_SECONDS
     return caught.value
 
@@ -103,7 +103,7 @@ def test_metadata_that_drips(box: Box) -> None:
     data = box.publisher.store.get("metadata/timestamp.json")
     box.mirror.instead["metadata/timestamp.json"] = Drip(data, step=1, pause_seconds=0.05)
     carrier = WebCarrier(box.mirror.url + "/")
-    carrier._link = Link(Throttle(), tries=1, grace_seconds=0.3)
+    carrier._link = HttpTransfer(Throttle(), tries=1, grace_seconds=0.3)
     before = box.state()
     with pytest.raises(RepositoryError, match=r"timestamp\.json is too slow: \d+ bytes in "):
         look_through(box, carrier)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from ota_py.errors import IncompatibleError, IntegrityError, ManifestError, SignatureError
-from ota_py.gateway import sources
-from ota_py.gateway.journal import Journal
+from ota_py.gateway.fetch import sources
+from ota_py.gateway.journal.journal import Journal
 from ota_py.manifest import Compatibility
-from ota_py.trust.signers import sign_manifest
+from ota_py.trust.keys.signers import sign_manifest
 from tests.attack.conftest import Box
-from tests.gateway import gateways
+from tests.support.gateway import gateways
 
 OTHERS = [
     ({"fleet": "elsewhere"}, "update 1.3.0 is for the fleet 'elsewhere', this gateway is of 'healthguard'"),
@@ -55,7 +55,7 @@ def test_an_update_for_others_is_refused_before_anything_is_fetched(
 
 
 def update(box: Box, journal: Journal, version: str) -> dict[str, Any]:
-    from ota_py.gateway.engine import Engine
+    from ota_py.gateway.transaction.engine import Engine
 
     trust = sources.trust_client(box.config, journal)
     source = sources.from_repository(trust, version)
@@ -230,15 +230,13 @@ def test_what_is_swapped_after_it_was_verified_is_not_what_is_used(box: Box) -> 
     assert box.state() == before
     staging = box.config.updates_dir / "1.3.0"
     with Journal(box.config) as journal:
-        from ota_py.gateway.engine import Engine
+        from ota_py.gateway.transaction.engine import Engine
 
-        kept = Engine(box.config, journal).parts.staging("1.3.0")
+        kept = Engine(box.config, journal).context.staging("1.3.0")
         kept.store_manifest(source.verified.raw, source.verified.signature)
     assert kept.manifest.parent == staging
     assert kept.manifest.read_bytes() == raw
-    assert {
-        p.stat().st_mode & 0o077 for p in (kept.manifest, kept.manifest.with_name("manifest.json.sig"))
-    } == {0}
+    assert {p.stat().st_mode & 0o077 for p in (kept.manifest, kept.manifest.with_name("manifest.json.sig"))} == {0}
 
 
 # -- signed nonsense -----------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 from tuf.api.metadata import Timestamp
 
 from ota_py.errors import FreshnessError, IncompatibleError, IntegrityError
-from ota_py.trust.freshening import renew
-from ota_py.trust.metadata import OnlineSigners
+from ota_py.trust.documents.metadata import OnlineSigners
+from ota_py.trust.publish.freshen import renew
 from ota_py.trust.verify import METADATA_VERSION_MAX
 from tests.attack.conftest import Box, now
 from tests.attack.test_signatures import PASSED, ROOT_FILES, serve
@@ -28,9 +28,7 @@ def test_an_older_timestamp(box: Box) -> None:
     renew(box.publisher.repository(), OnlineSigners.one(box.publisher.signers["online"]), now())
     box.look()
     box.mirror.instead["metadata/timestamp.json"] = old["metadata/timestamp.json"]
-    box.refuses(
-        FreshnessError, "the repository is older than what this gateway has seen: New timestamp version 3"
-    )
+    box.refuses(FreshnessError, "the repository is older than what this gateway has seen: New timestamp version 3")
     box.heals()
 
 
@@ -114,9 +112,7 @@ def test_expired_metadata(box: Box, role: str) -> None:
     # A root is kept before its expiry is judged: the next one may be in time (specification, 5.3.10).
     kept = ROOT_FILES if role == "root" else PASSED[role]
     named = {"root": "Final root.json", "targets": "New targets"}.get(role, f"{role}.json")
-    error = box.refuses(
-        FreshnessError, f"the repository's metadata has expired: {named} is expired", kept=kept
-    )
+    error = box.refuses(FreshnessError, f"the repository's metadata has expired: {named} is expired", kept=kept)
     assert error.hint.endswith("the operator renews the metadata; what runs is kept")
 
 

@@ -10,7 +10,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from ota_py.errors import FreshnessError, SignatureError, TrustError
-from ota_py.trust.signers import sign_manifest
+from ota_py.trust.keys.signers import sign_manifest
 from ota_py.trust.verify import signature_file
 from tests.attack.conftest import Box
 from tests.attack.simulator import Forger, twice, under_another_id

@@ -6,7 +6,7 @@ import pytest
 
 from ota_py.manifest import Hook
 from ota_py.manifest_health import Health, MqttProbe
-from ota_py.trust.signers import sign_manifest
+from ota_py.trust.keys.signers import sign_manifest
 from tests.attack.conftest import Box
 from tests.attack.test_fit import ansible
 

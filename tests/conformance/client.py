@@ -29,10 +29,10 @@ from tuf.api.exceptions import LengthOrHashMismatchError
 
 from ota_py.errors import OtaError
 from ota_py.manifest import FILE_MAX_BYTES
-from ota_py.trust import client as under_test
 from ota_py.trust import layout
-from ota_py.trust.carriers import WebCarrier
-from ota_py.trust.client import TrustClient
+from ota_py.trust.fetch import client as under_test
+from ota_py.trust.fetch.carriers import WebCarrier
+from ota_py.trust.fetch.client import TrustClient
 
 # Beside the metadata: what a gateway keeps in /etc and in its journal.
 OWN = ".ota"
@@ -48,13 +48,13 @@ class TwoPlaces:
         }
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
-        """See `ota_py.trust.carriers.Carrier`."""
+        """See `ota_py.trust.fetch.carriers.Carrier`."""
         place = layout.METADATA if path.startswith(layout.METADATA) else layout.TARGETS
         return self._places[place].stream(path.removeprefix(place), start)
 
 
 class FileFloor:
-    """A floor that outlives the process, as the journal's does; see `ota_py.trust.floor.Floor`."""
+    """A floor that outlives the process, as the journal's does; see `ota_py.trust.fetch.floor.Floor`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -12,8 +12,8 @@ from tuf.api.metadata import DelegatedRole, Delegations, MetaFile, Snapshot, Tar
 
 from ota_py.errors import NotFoundError, OtaError, RepositoryError, TrustError
 from ota_py.trust import layout
-from ota_py.trust.client import TrustClient
-from ota_py.trust.metadata import meta_of
+from ota_py.trust.documents.metadata import meta_of
+from ota_py.trust.fetch.client import TrustClient
 from tests.attack.simulator import Forger, Mirror
 from tests.conformance.command import Client, forger, mirror, publisher, signers, tuf
 from tests.trust.conftest import MemoryFloor
@@ -157,9 +157,7 @@ def test_a_delegated_role_is_checked_like_any_other(
         gateway.fetch_target(BESIDE, 1000)
 
 
-def test_a_weak_key_counts_for_a_delegated_role_no_more_than_for_root(
-    gateway: TrustClient, forger: Forger
-) -> None:
+def test_a_weak_key_counts_for_a_delegated_role_no_more_than_for_root(gateway: TrustClient, forger: Forger) -> None:
     weak = CryptoSigner.generate_rsa(size=1024)
     delegate(forger, "guest", {BESIDE: b"hello"}, weak)
     with pytest.raises(TrustError, match="has 1024 bits, expected at least 2048"):

@@ -40,17 +40,13 @@ def main() -> int:
     options = _parser().parse_args()
     if options.point:
         cases = list(
-            matrix.one(
-                options.layer or _layer_of(options.fault), options.scenario, options.fault, options.point
-            )
+            matrix.one(options.layer or _layer_of(options.fault), options.scenario, options.fault, options.point)
         )
         for case in cases:
             print(case.violation or "holds")
         return int(not cases or any(case.violation for case in cases))
     wanted = [
-        job
-        for job in matrix.jobs()
-        if options.layer in (None, job.layer) and options.scenario in (None, job.scenario)
+        job for job in matrix.jobs() if options.layer in (None, job.layer) and options.scenario in (None, job.scenario)
     ]
     with_real = options.layer in (None, Layer.REAL) and options.scenario is None
     cases = _run(wanted, with_real)
@@ -103,9 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--layer", type=Layer, choices=list(Layer), help="only this layer")
     names = [scenario.name for scenario in scenarios.SCENARIOS]
-    parser.add_argument(
-        "--scenario", choices=names, metavar="NAME", help=f"only this one: {', '.join(names)}"
-    )
+    parser.add_argument("--scenario", choices=names, metavar="NAME", help=f"only this one: {', '.join(names)}")
     parser.add_argument("--fault", type=Fault, choices=list(Fault), help="with --point: the fault")
     parser.add_argument("--point", help="run this one point again, as a violation names it")
     return parser

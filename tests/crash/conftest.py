@@ -50,9 +50,7 @@ def swept(cases: list[Case]) -> Callable[[Callable[[Report], None]], None]:
         cases.extend(own)
         assert own, "nothing was run"
         found = [
-            f"{c.scenario} {c.fault} at {c.point}: {c.violation}\n    again: {c.reproduce}"
-            for c in own
-            if c.violation
+            f"{c.scenario} {c.fault} at {c.point}: {c.violation}\n    again: {c.reproduce}" for c in own if c.violation
         ]
         assert not found, f"{len(found)} of {len(own)} points:\n" + "\n".join(found)
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from ota_py.gateway import backup, files, points
-from ota_py.gateway.compose import Compose
-from ota_py.gateway.files import Attributes
-from ota_py.gateway.journal import Journal
-from ota_py.gateway.states import State
-from ota_py.gateway.transaction import Transaction
+from ota_py.gateway.backup import backups
+from ota_py.gateway.docker.compose import Compose
+from ota_py.gateway.journal.journal import Journal
+from ota_py.gateway.journal.states import State
+from ota_py.gateway.journal.transaction import Transaction
+from ota_py.gateway.system import failpoints, files
+from ota_py.gateway.system.files import Attributes
 from tests.crash.case import Fault
 
 Patch = pytest.MonkeyPatch
@@ -36,7 +37,7 @@ class Defect:
     apply: Callable[[Patch], None]
     scenario: str
     fault: Fault | None
-    points: str = ""
+    failpoints: str = ""
 
 
 def _skips_syncs(patch: Patch) -> None:
@@ -46,11 +47,11 @@ def _skips_syncs(patch: Patch) -> None:
 def _writes_in_place(patch: Patch) -> None:
     def copy(source: Path, path: Path, attributes: Attributes) -> None:
         files.make_directory(path.parent)
-        with points.around("file.copy"), open(path, "wb") as file:
+        with failpoints.around("file.copy"), open(path, "wb") as file:
             data = source.read_bytes()
             file.write(data[: len(data) // 2])
             file.flush()
-            points.reach("file.copy.half-way")
+            failpoints.reach("file.copy.half-way")
             file.write(data[len(data) // 2 :])
         files._dress(path, attributes)
         files.sync(path)
@@ -122,14 +123,14 @@ def _forgets_index_before(patch: Patch) -> None:
 
     def index_of(self: Any, backup_id: str) -> Any:
         rows = self._journal.read("SELECT sha256 FROM backups WHERE id = ?", (backup_id,))
-        path = self.directory(backup_id) / backup.INDEX
-        return backup.parse(backup._checked(path, rows[0]["sha256"]).read_bytes())
+        path = self.directory(backup_id) / backups.INDEX
+        return backups.parse(backups._checked(path, rows[0]["sha256"]).read_bytes())
 
-    patch.setattr(backup.Backups, "index_of", index_of)
+    patch.setattr(backups.Backups, "index_of", index_of)
 
 
 def _forgets_the_hashes_of_backups(patch: Patch) -> None:
-    patch.setattr(backup, "_checked", lambda path, sha256: path)
+    patch.setattr(backups, "_checked", lambda path, sha256: path)
 
 
 def _leaves_half_renamed_containers(patch: Patch) -> None:
@@ -148,9 +149,7 @@ DEFECTS = (
     Defect("forgets-the-intent", _forgets_the_intent, "update", Fault.KILLED_AFTER, "compose."),
     Defect("notes-parts-before-they-are-done", _notes_parts_too_early, "unhealthy", Fault.ERROR, "process."),
     Defect("reports-apart", _reports_apart, "update", Fault.KILLED_AFTER, "journal.advance."),
-    Defect(
-        "forgets-the-index-before", _forgets_index_before, "update", Fault.KILLED_BEFORE, "journal.backup"
-    ),
+    Defect("forgets-the-index-before", _forgets_index_before, "update", Fault.KILLED_BEFORE, "journal.backup"),
     Defect("goes-on-with-a-damaged-backup", _forgets_the_hashes_of_backups, "damaged-backup", None),
     Defect("restores-a-damaged-backup", _forgets_the_hashes_of_backups, "damaged-way-back", None),
     Defect(

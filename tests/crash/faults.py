@@ -9,7 +9,7 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 
-from ota_py.gateway import points
+from ota_py.gateway.system import failpoints
 from tests.crash.case import Fault
 from tests.crash.sim_docker import SimDocker
 
@@ -111,5 +111,5 @@ class Strike:
 def install(docker: SimDocker, place: Place, fault: Fault) -> Strike:
     """Let the fault happen at the place, in this process."""
     strike = Strike(docker, place, fault)
-    points.install(strike)
+    failpoints.install(strike)
     return strike

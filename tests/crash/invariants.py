@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ota_py.errors import OtaError
-from ota_py.gateway import health, hold, sources
-from ota_py.gateway.journal import Journal
-from ota_py.gateway.outbox import Outbox
-from ota_py.gateway.states import State
+from ota_py.gateway.fetch import sources
+from ota_py.gateway.health import gate
+from ota_py.gateway.journal.journal import Journal
+from ota_py.gateway.journal.outbox import Outbox
+from ota_py.gateway.journal.states import State
+from ota_py.gateway.policy import hold
 from ota_py.manifest import COMPOSE_FILE_NAME
 from tests.crash.sim_docker import PROJECT, find_image
 from tests.crash.sim_gateway import SimGateway, World, project_files
@@ -161,8 +163,8 @@ def _service_problem(gateway: SimGateway) -> str:
         return f"more than one container: {sorted(c['name'] for c in project)}"
     gateway.clock.sleep(60)
     with gateway.engine() as (engine, _):
-        compose = engine.parts.compose
-        problems = health.observe(compose, compose.present, gateway.config.probes).problems
+        compose = engine.context.compose
+        problems = gate.observe(compose, compose.present, gateway.config.probes).problems
         services = set(compose.present.services)
     if services != {c["service"] for c in project}:
         return f"services {sorted(c['service'] for c in project)} run, expected {sorted(services)}"

@@ -73,9 +73,7 @@ def summary(cases: Sequence[Case]) -> str:
     """The last line of `make crash`."""
     layers = Counter(case.layer for case in cases)
     violations = sum(bool(case.violation) for case in cases)
-    return (
-        f"crash matrix: {len(cases)} points, {layers[Layer.REAL]} on a real engine, {violations} violations"
-    )
+    return f"crash matrix: {len(cases)} points, {layers[Layer.REAL]} on a real engine, {violations} violations"
 
 
 def misfit(cases: Sequence[Case]) -> str:

@@ -54,9 +54,7 @@ def sweep(scenario: Scenario, report: Report, only: str = "") -> None:
 
 def judged(at: Bench, cut: Cut) -> Case:
     """Recover from what the cut left, and judge."""
-    reproduce = (
-        f"python -m tests.crash --scenario {at.scenario.name} --fault {Fault.POWER_CUT} --point '{cut}'"
-    )
+    reproduce = f"python -m tests.crash --scenario {at.scenario.name} --fault {Fault.POWER_CUT} --point '{cut}'"
     problem = at.judge(reboot=True)
     return Case(at.scenario.name, str(cut), Fault.POWER_CUT, Layer.SYSTEM_CALLS, problem, reproduce)
 

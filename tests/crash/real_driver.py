@@ -28,11 +28,13 @@ import real_faults as faults
 from real_judge import Gateway
 from real_look import ViolationError, wait_for_engine
 
-from ota_py.gateway import config, images, interrupts, points
-from ota_py.gateway.engine import Engine
-from ota_py.gateway.engine_watch import EngineWatch
-from ota_py.gateway.journal import Journal
-from ota_py.gateway.sources import Source, from_repository, trust_client
+from ota_py.gateway.config import model
+from ota_py.gateway.docker import images
+from ota_py.gateway.docker.daemon_restarts import EngineWatch
+from ota_py.gateway.fetch.sources import UpdateSource, from_repository, trust_client
+from ota_py.gateway.journal.journal import Journal
+from ota_py.gateway.system import failpoints, signals
+from ota_py.gateway.transaction.engine import Engine
 
 HERE = Path(__file__).resolve().parent
 OLD, GOOD, BAD, LARGE = "1.0.0", "2.0.0", "2.1.0", "3.0.0"
@@ -63,7 +65,7 @@ class Driver:
     """The gateway under test, and what it can be told to do."""
 
     def __init__(self) -> None:
-        self.settings = config.load(HERE / "gateway.toml")
+        self.settings = model.load(HERE / "gateway.toml")
         self.gateway = Gateway(self.settings)
         with Journal(self.settings) as journal:
             trust = trust_client(self.settings, journal)
@@ -153,7 +155,7 @@ class Driver:
         source = self.sources[version]
         return engine.update(source.verified, source.fetch, force=True)
 
-    def _read_ahead(self, source: Source) -> Source:
+    def _read_ahead(self, source: UpdateSource) -> UpdateSource:
         """With its files at hand: children share nothing with a client of the repository."""
         contents = {file.dest: source.fetch(file) for file in source.verified.manifest.all_files}
         return dataclasses.replace(source, fetch=lambda file: contents[file.dest])
@@ -167,9 +169,7 @@ class Driver:
             self.gateway.went_forward(self.gateway.look())
         ended = self.child(act, None)
         if self.gateway.installed() != version:
-            raise ViolationError(
-                f"could not be brought to {version}: status {ended}, {self.gateway.last_reason()}"
-            )
+            raise ViolationError(f"could not be brought to {version}: status {ended}, {self.gateway.last_reason()}")
 
     def _interrupt(self) -> None:
         act = self.scenarios["good-update"][1]
@@ -201,7 +201,7 @@ class Driver:
             time.sleep(0.1)
         wait_for_engine()
 
-    def child(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
+    def child(self, act: Act, handler: failpoints.Handler | None, call_seconds: float | None = None) -> int:
         child = self.fork(act, handler, call_seconds)
         status = wait(child, CHILD_SECONDS)
         if status is None:
@@ -210,7 +210,7 @@ class Driver:
             raise ViolationError(f"the engine did not end within {CHILD_SECONDS} s; see {HERE}/log")
         return status
 
-    def fork(self, act: Act, handler: points.Handler | None, call_seconds: float | None = None) -> int:
+    def fork(self, act: Act, handler: failpoints.Handler | None, call_seconds: float | None = None) -> int:
         child = os.fork()
         if child:
             return child
@@ -219,8 +219,8 @@ class Driver:
             log = os.open(HERE / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(log, 1)
             os.dup2(log, 2)
-            interrupts.listen()
-            points.install(handler)
+            signals.listen()
+            failpoints.install(handler)
             if call_seconds is not None:
                 images.connect.__defaults__ = (call_seconds,)
             with Journal(self.settings) as journal:

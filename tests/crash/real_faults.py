@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ota_py.errors import NoSpaceError
-from ota_py.gateway import points
+from ota_py.gateway.system import failpoints
 
 HERE = Path(__file__).resolve().parent
 FILLER = HERE / "filler"
@@ -19,7 +19,7 @@ FILLER = HERE / "filler"
 HANG_SECONDS = 5
 
 
-def at(point: str, nth: int, effect: Callable[[], None]) -> points.Handler:
+def at(point: str, nth: int, effect: Callable[[], None]) -> failpoints.Handler:
     """Have the effect the n-th time that a point is passed."""
     passed: collections.Counter[str] = collections.Counter()
 

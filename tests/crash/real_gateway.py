@@ -78,9 +78,7 @@ class RealGateway:
     def _set_up(self, files: dict[str, bytes], scenarios: Sequence[str]) -> dict[str, list[str]]:
         self._put(files)
         # The lab's own project takes no part, and its services would cost time.
-        self._shell(
-            "lab-agent stop || true; docker compose --project-name restaurant-gateway stop --timeout 5"
-        )
+        self._shell("lab-agent stop || true; docker compose --project-name restaurant-gateway stop --timeout 5")
         self._install()
         self._shell(f"cd {PLACE}/project && docker compose up --detach --wait --quiet-pull 2>&1")
         self._shell(f"docker exec crash-database-1 psql -U crash -d crash -qc '{SCHEMA}'")
@@ -144,9 +142,7 @@ class RealGateway:
             self._container.kill("SIGKILL")
         self._container.wait(timeout=180)
         self._container.start()
-        self._shell(
-            f"echo {uuid.uuid4()} >/run/boot-id && mount --bind /run/boot-id /proc/sys/kernel/random/boot_id"
-        )
+        self._shell(f"echo {uuid.uuid4()} >/run/boot-id && mount --bind /run/boot-id /proc/sys/kernel/random/boot_id")
         self._shell(_WAIT)
         self._shell(f"{VENV}/bin/ota-client recover --json --config {PLACE}/gateway.toml")
         self._start()

@@ -16,7 +16,7 @@ from typing import Any
 import docker
 from real_look import Look, ViolationError, look_of, wait_for_engine
 
-from ota_py.gateway.config import Config
+from ota_py.gateway.config.model import GatewayConfig
 
 ENDED = ("COMMITTED", "ROLLED_BACK", "FAILED", "BROKEN")
 # How long services may take to be well again once recovery has ended.
@@ -30,7 +30,7 @@ PROJECT = "com.docker.compose.project=crash"
 class Gateway:
     """One gateway, looked at from outside the engine."""
 
-    def __init__(self, settings: Config) -> None:
+    def __init__(self, settings: GatewayConfig) -> None:
         self._settings = settings
         self._known: dict[str, Look] = {}
         self._rows_to_return_to: list[str] = []
@@ -39,9 +39,7 @@ class Gateway:
         """What this version looks like when all is well."""
         found = self._well()
         if found.version != version:
-            raise ViolationError(
-                f"the gateway runs {found.version}, expected {version}: {self.last_reason()}"
-            )
+            raise ViolationError(f"the gateway runs {found.version}, expected {version}: {self.last_reason()}")
         self._known[version] = found
 
     def remember(self) -> str:
@@ -224,9 +222,7 @@ class Gateway:
         if left := [*drafts, *working, *unknown]:
             raise ViolationError(f"left over: {', '.join(left)}")
         with contextlib.closing(docker.from_env(timeout=30)) as client:
-            holders = client.containers.list(
-                all=True, filters={"label": "ota.keep=crash"}, ignore_removed=True
-            )
+            holders = client.containers.list(all=True, filters={"label": "ota.keep=crash"}, ignore_removed=True)
         idle = [holder.name for holder in holders if holder.status != "running"]
         doubled = len(holders) - len({holder.attrs["Image"] for holder in holders})
         if idle or doubled:

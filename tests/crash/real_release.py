@@ -18,16 +18,16 @@ from lab.config import LabConfig, cache_dir
 from lab.images import ImageFactory
 from lab.oci import Image as OciImage
 from lab.oci import Layer, Registry, layer_of_files
-from ota_py.manager import wheelhouse
+from ota_py.manager.release import wheelhouse
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
-from ota_py.trust.initialising import initialise
-from ota_py.trust.key_files import generate_key
-from ota_py.trust.metadata import OnlineSigners
-from ota_py.trust.releasing import release
-from ota_py.trust.repository import Repository
-from ota_py.trust.signers import load_signer
-from tests.trust.stores import DirectoryOfBytes
+from ota_py.trust.documents.metadata import OnlineSigners
+from ota_py.trust.keys.key_files import generate_key
+from ota_py.trust.keys.signers import load_signer
+from ota_py.trust.publish.initialise import initialise
+from ota_py.trust.publish.release import release
+from ota_py.trust.repository.repository import Repository
+from tests.support.trust.stores import DirectoryOfBytes
 
 HERE = Path(__file__).resolve().parent
 # Where all of it is on a gateway.
@@ -170,9 +170,7 @@ def _repository(directory: Path, app: dict[str, Image]) -> bytes:
         path = directory / f"{role}.pem"
         signers[role] = load_signer(f"file:{path}", generate_key(path, None), lambda: "")
     store, now = DirectoryOfBytes(directory / "repository"), datetime.now(UTC)
-    root = initialise(
-        store, signers["root"], signers["release"].public_key, signers["release"], signers["online"], now
-    )
+    root = initialise(store, signers["root"], signers["release"].public_key, signers["release"], signers["online"], now)
     for version in ("2.0.0", "2.1.0", "3.0.0"):
         contents = {"config/app.conf": f"of {version}\n".encode(), "config/new.conf": b"new\n"}
         manifest = Manifest(

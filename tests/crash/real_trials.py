@@ -14,7 +14,7 @@ import real_faults as faults
 from real_driver import CHILD_SECONDS, GOOD, KILLED, OLD, Driver, answer_jobs, wait
 from real_look import ViolationError, wait_for_engine
 
-from ota_py.gateway.engine_watch import EngineWatch
+from ota_py.gateway.docker.daemon_restarts import EngineWatch
 
 HERE = Path(__file__).resolve().parent
 # Of a pull that failed: logs, and what the engine notes.

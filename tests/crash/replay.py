@@ -191,15 +191,11 @@ class Replay:
         return place is not None and place[0].entries.pop(place[1], None) is not None
 
     def _mkdir(self, call: Call) -> bool:
-        return self._made(
-            None, call.arguments[0], Node("directory", _masked(call.arguments[1]), os.geteuid())
-        )
+        return self._made(None, call.arguments[0], Node("directory", _masked(call.arguments[1]), os.geteuid()))
 
     def _mkdirat(self, call: Call) -> bool:
         base = self._base(call.arguments[0])
-        return self._made(
-            base, call.arguments[1], Node("directory", _masked(call.arguments[2]), os.geteuid())
-        )
+        return self._made(base, call.arguments[1], Node("directory", _masked(call.arguments[2]), os.geteuid()))
 
     def _symlink(self, call: Call) -> bool:
         link = Node("link", 0o777, os.geteuid(), text_of(call.arguments[0]))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_py.errors import OtaError
-from ota_py.gateway.states import State
+from ota_py.gateway.journal.states import State
 from tests.crash import child, faults, sim_release
 from tests.crash.case import Fault
 from tests.crash.faults import Place
@@ -63,7 +63,7 @@ def _recover(gateway: SimGateway) -> None:
 def _restore(gateway: SimGateway) -> None:
     """Back to the backup of the old version, by its id."""
     with gateway.engine() as (engine, _):
-        entries = engine.parts.backups.entries()
+        entries = engine.context.backups.entries()
         engine.restore(next(entry["id"] for entry in entries if entry["version"] == OLD))
 
 
@@ -117,7 +117,7 @@ def _update_from_bundle(gateway: SimGateway) -> None:
 def _damage(gateway: SimGateway) -> None:
     """A file of the newest backup is not what was written."""
     with gateway.engine() as (engine, _):
-        newest = engine.parts.backups.entries()[0]["id"]
+        newest = engine.context.backups.entries()[0]["id"]
     (gateway.config.backups_dir / newest / "files" / "config" / "app.conf").write_text("damaged\n")
 
 

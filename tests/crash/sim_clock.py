@@ -68,10 +68,10 @@ class SimClock:
 
     def install(self) -> None:
         """Let this process live in simulated time, until it ends."""
-        from ota_py.gateway import timing
+        from ota_py.gateway.system import clock
 
         time.sleep = self.sleep
         time.monotonic = self.monotonic
         time.time = self.time
-        timing.boot_seconds = self.monotonic
-        timing.boot_id = self.boot_id
+        clock.boot_seconds = self.monotonic
+        clock.boot_id = self.boot_id

@@ -20,7 +20,9 @@ from typing import IO, Any
 import yaml
 from docker.errors import APIError
 
-from ota_py.gateway import compose_plugin, hooks, points, process
+from ota_py.gateway.docker import compose_plugin
+from ota_py.gateway.system import failpoints, process
+from ota_py.gateway.transaction import hooks
 from tests.crash.sim_docker import PROJECT, NoSuchImageError, SimDocker, UnlimitedCall
 
 # Beyond what a kernel gives out: nothing real can be hit by it.
@@ -86,7 +88,7 @@ class Commands:
         if rest[0] == "stop":
             for service in services:
                 for container in self._of(service):
-                    points.reach("compose.stop.each")
+                    failpoints.reach("compose.stop.each")
                     self.docker.stop(container)
         else:
             self._up(document, services, recreate="--force-recreate" in words)
@@ -107,10 +109,10 @@ class Commands:
                 self.docker.stop(other)
                 self.docker.remove(other)
         for service in services:
-            points.reach("compose.up.starting")
+            failpoints.reach("compose.up.starting")
             for container in self._of(service):
                 self.docker.start(container)
-        points.reach("compose.up.started")
+        failpoints.reach("compose.up.started")
         if self.docker.take_armed() == "hang":
             raise HangsError
 
@@ -128,7 +130,7 @@ class Commands:
         self._between("renamed")
 
     def _between(self, what: str) -> None:
-        points.reach(f"compose.up.{what}")
+        failpoints.reach(f"compose.up.{what}")
         armed = self.docker.take_armed()
         if armed == "hang":
             raise HangsError
@@ -160,7 +162,7 @@ class Commands:
         if tool == "pg_restore":
             with self.docker.change() as state:
                 state["postgresql"] = []
-            points.reach("pg_restore.half-way")
+            failpoints.reach("pg_restore.half-way")
             with self.docker.change() as state:
                 state["postgresql"] = json.loads(stdin.removeprefix(b"PGDMP"))
                 state["migrated"] = "migrated" in state["postgresql"]
@@ -182,7 +184,7 @@ class Commands:
     def _find(self, argv: list[str], _: bytes) -> bytes:
         for path in sorted(Path(argv[0]).iterdir()):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-            points.reach("find.half-way")
+            failpoints.reach("find.half-way")
         return b""
 
     def _hook(self, path: Path) -> bytes:

@@ -20,8 +20,8 @@ from typing import Any
 from docker.errors import APIError, ImageNotFound, NotFound
 from requests.exceptions import ReadTimeout
 
-from ota_py.gateway import points
-from ota_py.gateway.container import PROJECT_LABEL, SERVICE_LABEL
+from ota_py.gateway.docker.container import PROJECT_LABEL, SERVICE_LABEL
+from ota_py.gateway.system import failpoints
 from tests.crash import sim_registry
 from tests.crash.sim_clock import EPOCH, SimClock
 
@@ -343,7 +343,7 @@ class ApiClient:
                 raise NotFound(f"manifest unknown: {pinned}")
             state["pulling"].append(pinned)
         yield {"id": "layer", "status": "Downloading", "progressDetail": {"current": 1, "total": 2}}
-        points.reach("docker.pull.half-way")
+        failpoints.reach("docker.pull.half-way")
         if self._docker.take_armed():  # the point above may have armed something for its own moment
             yield {"error": "unexpected EOF"}
             return

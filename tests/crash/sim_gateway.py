@@ -15,11 +15,19 @@ from typing import Any
 
 import docker
 
-from ota_py.gateway import hold, hooks, sources
-from ota_py.gateway.config import Config, DatabaseConfig, FetchConfig, HooksConfig, MaintenanceConfig
-from ota_py.gateway.engine import Engine
-from ota_py.gateway.journal import Journal
-from ota_py.gateway.states import State
+from ota_py.gateway.config.model import (
+    DatabaseConfig,
+    FetchConfig,
+    GatewayConfig,
+    HooksConfig,
+    MaintenanceConfig,
+)
+from ota_py.gateway.fetch import sources
+from ota_py.gateway.journal.journal import Journal
+from ota_py.gateway.journal.states import State
+from ota_py.gateway.policy import hold
+from ota_py.gateway.transaction import hooks
+from ota_py.gateway.transaction.engine import Engine
 from ota_py.manifest_health import CommandProbe
 from tests.crash import sim_release, sim_speed
 from tests.crash.sim_clock import SimClock
@@ -80,7 +88,7 @@ class SimGateway:
         self.clock = clock
         self.docker = SimDocker(directory, clock)
         self.project_dir = directory / "project"
-        self.config = Config(
+        self.config = GatewayConfig(
             gateway_id="sim_1",
             fleet="tests",
             project_dir=self.project_dir,
@@ -172,9 +180,7 @@ class SimGateway:
         """Update to the new version."""
         verified, contents = sim_release.release(healthy=healthy, with_hooks=with_hooks)
         with self.engine() as (engine, _):
-            return engine.update(
-                verified, lambda file: contents[file.dest], force=force, until=until, held=held
-            )
+            return engine.update(verified, lambda file: contents[file.dest], force=force, until=until, held=held)
 
     def fetch(self) -> dict[str, Any]:
         """Update from the repository, by the real trust client."""

@@ -8,7 +8,7 @@ import http.client
 import json
 import re
 
-from ota_py.gateway.references import RELAY_HOST
+from ota_py.gateway.docker.image_names import RELAY_HOST
 
 _SECONDS = 60.0
 _THROUGH_RELAY = re.compile(rf"{re.escape(RELAY_HOST)}:\d+/(.+)")

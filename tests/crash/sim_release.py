@@ -15,12 +15,13 @@ from securesystemslib.signer import CryptoSigner
 from ota_py import bundle, oci
 from ota_py.manifest import COMPOSE_FILE_NAME, File, Hook, Image, Manifest
 from ota_py.manifest_health import Health
-from ota_py.trust import layout, releasing
-from ota_py.trust.initialising import initialise
-from ota_py.trust.metadata import OnlineSigners
-from ota_py.trust.repository import Repository
+from ota_py.trust import layout
+from ota_py.trust.documents.metadata import OnlineSigners
+from ota_py.trust.publish import release as publishing
+from ota_py.trust.publish.initialise import initialise
+from ota_py.trust.repository.repository import Repository
 from ota_py.trust.verify import VerifiedManifest
-from tests.trust.stores import DirectoryOfBytes
+from tests.support.trust.stores import DirectoryOfBytes
 
 OLD, NEW = "1.0.0", "1.1.0"
 TIMEOUT_MINUTES = 10.0
@@ -153,7 +154,7 @@ def _published() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         store = DirectoryOfBytes(Path(name))
         root = initialise(store, key, key.public_key, key, key, now)
-        releasing.release(Repository(store, root), verified.raw, targets, [key], OnlineSigners.one(key), now)
+        publishing.release(Repository(store, root), verified.raw, targets, [key], OnlineSigners.one(key), now)
         found = {f"{REPOSITORY}/{path}": store.get(path) for path in store.list("")}
         return {**found, ROOT: root, BUNDLE: _bundle(Repository(store, root))}
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ota_py.gateway import ballast, staging
+from ota_py.gateway.fetch import staging
+from ota_py.gateway.system import ballast
 from ota_py.manifest import COMPOSE_FILE_NAME
 from tests.crash import sim_commands
 from tests.crash.sim_release import release

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ota_py.gateway import points
+from ota_py.gateway.system import failpoints
 from ota_py.manifest import COMPOSE_FILE_NAME
 from tests.crash import child, faults, invariants, scenarios, sim_speed
 from tests.crash.case import Case, Fault, Layer, Report
@@ -133,9 +133,9 @@ class Bench:
             found.append((name, seen[name], fingerprint(self.gateway.directory), phase, state))
 
         self.gateway.install()
-        points.install(note)
+        failpoints.install(note)
         scenarios.act(self.scenario, self.gateway)
-        points.install(None)
+        failpoints.install(None)
         return found
 
     def strike(self, place: Place, fault: Fault) -> str:

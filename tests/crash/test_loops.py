@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from ota_py.gateway import points
-from ota_py.gateway.journal import Journal
-from ota_py.gateway.outbox import Outbox
-from ota_py.gateway.states import OUTCOMES
+from ota_py.gateway.journal.journal import Journal
+from ota_py.gateway.journal.outbox import Outbox
+from ota_py.gateway.journal.states import OUTCOMES
+from ota_py.gateway.system import failpoints
 from tests.crash import child, faults, scenarios, sweep
 from tests.crash.case import Fault
 from tests.crash.faults import Place
@@ -117,7 +117,7 @@ def restart_engine_at(bench: Bench, place: Place) -> bool:
         if name == place.name and seen[name] == place.number:
             bench.gateway.docker.restart_engine()
 
-    points.install(note)
+    failpoints.install(note)
     scenarios.act(bench.scenario, bench.gateway)
     return seen[place.name] >= place.number
 
@@ -135,7 +135,7 @@ def elapsed(bench: Bench, place: Place) -> tuple[float, float]:
                 seen.setdefault(name, bench.clock.get()[0])
             strike(name)
 
-        points.install(note)
+        failpoints.install(note)
         scenarios.act(bench.scenario, bench.gateway)
         seen["end"] = bench.clock.get()[0]
         return seen
@@ -144,9 +144,7 @@ def elapsed(bench: Bench, place: Place) -> tuple[float, float]:
     ended = child.run(act)
     assert not ended.problem, f"{place}: {ended.problem}"
     seen = ended.answer
-    decided = [
-        seen.get(f"journal.advance.{state}.after") for state in ("ROLLING_BACK", "COMMITTED", "FAILED")
-    ]
+    decided = [seen.get(f"journal.advance.{state}.after") for state in ("ROLLING_BACK", "COMMITTED", "FAILED")]
     moment = min(at for at in decided if at is not None)
     touched = seen.get("journal.intend.STOPPED.after", moment)
     return touched - seen["begin"], moment - touched
@@ -168,7 +166,7 @@ def test_time_before_a_reboot_counts() -> None:
     clock = SimClock()
 
     def act() -> list[float]:
-        from ota_py.gateway.timing import Clock
+        from ota_py.gateway.system.clock import Clock
 
         clock.set(5000.0, 1.0, 0.0)
         clock.install()
@@ -181,9 +179,7 @@ def test_time_before_a_reboot_counts() -> None:
         return [after, stored.left()]
 
     after, later = child.run(act).answer
-    assert after == pytest.approx(200.0, abs=1.0), (
-        "the time without power does not count, what was spent does"
-    )
+    assert after == pytest.approx(200.0, abs=1.0), "the time without power does not count, what was spent does"
     assert later < 0
 
 
@@ -197,6 +193,6 @@ def test_a_call_without_a_limit_is_found() -> None:
 
 
 def _pings_without_a_limit(gateway: SimGateway) -> None:
-    from ota_py.gateway import images
+    from ota_py.gateway.docker import images
 
     images.connect(None).ping()  # type: ignore[arg-type]

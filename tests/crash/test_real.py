@@ -76,9 +76,7 @@ def test_killed_while_compose_replaces_a_container(gateway: RealGateway, event: 
         ("journal.intend.COMMITTED.after", "2.0.0"),
     ],
 )
-def test_after_a_reboot_the_journal_decides_whatever_the_engine_started(
-    gateway: RealGateway, point: str, version: str
-):
+def test_after_a_reboot_the_journal_decides_whatever_the_engine_started(gateway: RealGateway, point: str, version: str):
     assert not violation(gateway, do="interrupt", scenario="good-update", point=point)
     gateway.reboot()
     assert not violation(gateway, do="judge", version=version)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ota_py.gateway import hooks
+from ota_py.gateway.transaction import hooks
 from tests.crash import faults, sweep
 from tests.crash.case import Case, Fault, Report
 from tests.crash.scenarios import SCENARIOS, Scenario

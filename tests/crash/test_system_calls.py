@@ -76,9 +76,7 @@ def test_the_model_loses_what_was_not_synced(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in (names / "kept").iterdir()} == {"old": b"data", "lost": b""}
 
 
-def test_where_tracing_is_forbidden_the_run_fails_loudly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_tracing_is_forbidden_the_run_fails_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "strace").write_text("#!/bin/sh\necho 'attach: Operation not permitted' >&2\nexit 1\n")
     (tmp_path / "strace").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

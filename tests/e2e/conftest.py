@@ -11,7 +11,7 @@ import pytest
 from lab import engine, fleet, images
 from lab.config import LabConfig
 from lab.operator import Operator
-from tests.rollout.watching import Watched, watch
+from tests.support.rollout.watching import Watched, watch
 
 PROVISION_SECONDS = 1200
 

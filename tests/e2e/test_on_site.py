@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.operator import Operator
-from ota_py.trust.client import TrustClient
+from ota_py.trust.fetch.client import TrustClient
 from tests.e2e.test_main_job import running_bridge
 from tests.trust.conftest import MemoryFloor
 

@@ -6,7 +6,7 @@ import pytest
 
 from lab.operator import Operator
 from tests.e2e.test_main_job import running_bridge
-from tests.gateway.waiting import wait_for
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab.operator import ROOT, Operator
-from ota_py.manager import wheelhouse
-from ota_py.manager.gateway_software import BUILD_DIRECTORY
+from ota_py.manager.release import wheelhouse
+from ota_py.manager.release.gateway_software import BUILD_DIRECTORY
 from tests.e2e.test_main_job import running_bridge
 
 pytestmark = [pytest.mark.lab, pytest.mark.case("F35"), pytest.mark.timeout(1800)]
@@ -54,7 +54,7 @@ def _patched_wheel(raw: bytes, version: str, patch: str) -> bytes:
             data = old.read(entry)
             if entry.filename == "ota_py/__init__.py":
                 data = data.replace(wheelhouse.__version__.encode(), version.encode())
-            elif entry.filename == "ota_py/gateway/agent.py":
+            elif entry.filename == "ota_py/gateway/agent/loop.py":
                 data += patch.encode()
             new.writestr(entry, data)
     return out.getvalue()
@@ -77,9 +77,7 @@ def shown(operator: Operator, gateway: str) -> str:
 
 
 def test_a_new_version_reaches_a_gateway_by_a_rollout(operator: Operator, gateway: str, tmp_path: Path):
-    operator.manager(
-        "create-update", "--version", "2.0.0", "--agent", str(patched(tmp_path, "0.2.0")), "--json"
-    )
+    operator.manager("create-update", "--version", "2.0.0", "--agent", str(patched(tmp_path, "0.2.0")), "--json")
     before = running_bridge(operator, gateway)
     operator.manager("rollout", "--version", "2.0.0", "--gateways", gateway)
     wait_for(lambda: upgrade_of(operator, gateway).get("state") == "PROVED")
@@ -95,9 +93,7 @@ def test_one_that_does_not_come_up_is_returned_from_and_the_services_stay_update
 ):
     archive = patched(tmp_path, "0.3.0", EXITS)
     images = json.dumps({"mqtt-bridge": "healthguard/mqtt-bridge:1.1.0"})
-    operator.manager(
-        "create-update", "--version", "2.1.0", "--images", images, "--agent", str(archive), "--json"
-    )
+    operator.manager("create-update", "--version", "2.1.0", "--images", images, "--agent", str(archive), "--json")
     operator.manager("rollout", "--version", "2.1.0", "--gateways", gateway)
     wait_for(lambda: upgrade_of(operator, gateway).get("state") == "RETURNED")
     status = operator.client_json(gateway, "status")

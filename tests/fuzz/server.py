@@ -33,7 +33,7 @@ def api(directory: Path) -> Callable[[bytes], None]:
         settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, HOST]
     from django.db import transaction
 
-    from tests.server.world import World
+    from tests.support.server.world import World
 
     world = World()
     callers = {

@@ -17,13 +17,17 @@ from pathlib import Path
 
 from ota_py import oci
 from ota_py.errors import CarrierError, OtaError
-from ota_py.gateway import archives, compose_references, compose_sources, mqtt, staging
-from ota_py.gateway.bundle import Bundle
-from ota_py.gateway.policy import Places
-from ota_py.manager.compose_file import parse_compose
+from ota_py.gateway.controlplane import mqtt
+from ota_py.gateway.docker import compose_files
+from ota_py.gateway.fetch import staging
+from ota_py.gateway.fetch.bundle import Bundle
+from ota_py.gateway.policy import compose_inputs
+from ota_py.gateway.policy.rules import GatewayDirectories
+from ota_py.gateway.selfupdate import unpack
+from ota_py.manager.release.compose_file import parse_compose
 from ota_py.manifest import parse_manifest
-from ota_py.trust.client import TrustClient
-from ota_py.trust.request import parse_request
+from ota_py.trust.documents.signing_request import parse_request
+from ota_py.trust.fetch.client import TrustClient
 from ota_py.trust.verify import parse_root, parse_signature_file, verify_manifest
 from tests.fuzz import server
 
@@ -162,13 +166,13 @@ def compose(directory: Path) -> Call:
     project = directory / "project"
     project.mkdir()
     file = project / "docker-compose.yml"
-    places = Places(project.resolve(), ())
+    places = GatewayDirectories(project.resolve(), ())
 
     def call(data: bytes) -> None:
         file.write_bytes(data)
         ways: list[Callable[[], object]] = [
-            lambda: compose_sources.asks(project, places),
-            lambda: compose_references.files_of([file]),
+            lambda: compose_inputs.asks(project, places),
+            lambda: compose_files.files_of([file]),
             lambda: staging.pin_images(data, {"app": "r/app@sha256:" + "0" * 64}),
             lambda: parse_compose(data, "docker-compose.yml").images(),
         ]
@@ -187,7 +191,7 @@ def archive(directory: Path) -> Call:
         source.write_bytes(data)
         jail = directory / str(next(numbers))
         try:
-            archives.unpack(source, jail / "in")
+            unpack.unpack(source, jail / "in")
         finally:
             assert [path.name for path in jail.iterdir()] in (["in"], [])
             shutil.rmtree(jail, ignore_errors=True)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.oci import Layer, Registry
-from tests.gateway.site import Keys, Site
-from tests.ports import free_port as free_port
+from tests.support.gateway.site import Keys, Site
+from tests.support.ports import free_port as free_port
 
 if TYPE_CHECKING:
-    from ota_py.manager.control_plane import ControlPlane
+    from ota_py.manager.controlplane.client import ControlPlane
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +103,7 @@ def operator_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def real_control_plane(operator_directory: Path) -> Iterator[ControlPlane]:
     """The control plane as an operator runs it, seen with the operator's token."""
-    from tests.gateway.operators import serving
+    from tests.support.gateway.operators import serving
 
     with serving(operator_directory) as control_plane:
         yield control_plane

@@ -110,9 +110,7 @@ class AzureVault(StandIn):
         if path in ("/keys/release", "/keys/release/v1"):
             numbers = self.KEY.public_key().public_numbers()
             point = {"x": _url64(numbers.x.to_bytes(32)), "y": _url64(numbers.y.to_bytes(32))}
-            return {
-                "key": {"kid": self.ID, "kty": "EC", "crv": "P-256", "key_ops": ["sign", "verify"], **point}
-            }
+            return {"key": {"kid": self.ID, "kty": "EC", "crv": "P-256", "key_ops": ["sign", "verify"], **point}}
         assert (path, body["alg"]) == ("/keys/release/v1/sign", "ES256")
         digest = base64.urlsafe_b64decode(body["value"] + "==")
         r, s = decode_dss_signature(self.KEY.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()))))

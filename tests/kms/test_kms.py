@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab import certificates
 from ota_py.errors import KeyFileError, KeyMismatchError
-from ota_py.trust.key_files import generate_key
-from ota_py.trust.signers import EXTRAS, import_public, load_matching, load_signer
+from ota_py.trust.keys.key_files import generate_key
+from ota_py.trust.keys.signers import EXTRAS, import_public, load_matching, load_signer
 from tests.kms.stand_ins import AwsKms, AzureIdentity, AzureVault, Vault, proxy_to, serving
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 # Where lab/setup.sh puts the libraries.
 LIBRARIES = ROOT / ".venv/kms"
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -169,9 +169,7 @@ def test_hsm(tmp_path: Path):
     assert (found["uri"], found["id"]) == ("hsm:2?label=ota+office", expected.keyid)
 
 
-@pytest.mark.parametrize(
-    "uri", ["azurekms://v.vault.azure.net/keys/a/b", f"gcpkms:{VERSION}", "hv:release/1", "hsm:2"]
-)
+@pytest.mark.parametrize("uri", ["azurekms://v.vault.azure.net/keys/a/b", f"gcpkms:{VERSION}", "hv:release/1", "hsm:2"])
 def test_a_missing_library_is_named(uri: str, tmp_path: Path):
     key = generate_key(tmp_path / "a.pem", None, "ecdsa-p256")
     for attempt in (lambda: import_public(uri, str), lambda: load_signer(uri, key, str)):

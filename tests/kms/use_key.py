@@ -9,8 +9,8 @@ import json
 import os
 import sys
 
-from ota_py.trust.key_files import describe_key
-from ota_py.trust.signers import import_public, load_matching
+from ota_py.trust.keys.key_files import describe_key
+from ota_py.trust.keys.signers import import_public, load_matching
 
 
 def main() -> None:

@@ -167,9 +167,7 @@ def test_versions_differ_by_digest_and_are_pushed_quickly(
         return put(self, url, data, **more)
 
     monkeypatch.setattr(requests.Session, "put", counted)
-    references = {
-        build_and_push("mqtt-bridge", version, config=lab_config) for version in ("9.0.0", "9.0.1", "9.0.0")
-    }
+    references = {build_and_push("mqtt-bridge", version, config=lab_config) for version in ("9.0.0", "9.0.1", "9.0.0")}
     assert len(references) == 2
     assert len(sent) <= 2 * 3
     assert sum(sent) < 20_000

@@ -105,9 +105,7 @@ def test_a_reused_pid_is_left_alone(tmp_path: Path) -> None:
         ("lab", "172.30.77.1/24", "has host bits set"),
     ],
 )
-def test_names_and_subnets_are_checked(
-    monkeypatch: pytest.MonkeyPatch, name: str, subnet: str, message: str
-) -> None:
+def test_names_and_subnets_are_checked(monkeypatch: pytest.MonkeyPatch, name: str, subnet: str, message: str) -> None:
     monkeypatch.setenv("OTA_LAB_NAME", name)
     monkeypatch.setenv("OTA_LAB_SUBNET", subnet)
     with pytest.raises(LabError, match=message):

@@ -18,9 +18,9 @@ import pytest
 from ota_py.cli import run
 from ota_py.manager.cli import command
 from tests.gateway.conftest import compose_plugin, docker_client  # noqa: F401
-from tests.manager.oci_images import push_image
-from tests.manager.processes import MANAGER, free_port, running
-from tests.upgrade.conftest import factory, make_box  # noqa: F401
+from tests.gateway.selfupdate.conftest import factory, make_box  # noqa: F401
+from tests.support.manager.oci_images import push_image
+from tests.support.processes import MANAGER, free_port, running
 
 IMAGES = '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}'
 

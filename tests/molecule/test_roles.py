@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.manager.processes import PROJECT
+from tests.support.processes import PROJECT
 
 SECONDS = 1800
 
@@ -19,9 +19,7 @@ SECONDS = 1800
 @pytest.mark.parametrize("role", ["ota_gateway", "ota_update"])
 def test_scenario(role: str) -> None:
     beside = Path(sys.executable).parent
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("ANSIBLE_CONFIG", "OTA_CONFIG")
-    }
+    environment = {name: value for name, value in os.environ.items() if name not in ("ANSIBLE_CONFIG", "OTA_CONFIG")}
     done = subprocess.run(
         [str(beside / "molecule"), "test"],
         cwd=PROJECT / "roles" / role,

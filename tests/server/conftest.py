@@ -18,7 +18,7 @@ atexit.register(_resources.close)
 
 
 def _database_url() -> str:
-    from tests.server.postgres import temporary_server
+    from tests.support.server.postgres import temporary_server
 
     url = os.environ.get("OTA_TEST_POSTGRES_URL", "")
     if url == "temporary":
@@ -34,7 +34,7 @@ import django  # noqa: E402
 
 django.setup()
 
-from tests.server.world import World  # noqa: E402
+from tests.support.server.world import World  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from ota_py.server.rollouts.models import Rollout
 from ota_py.server.tokens.models import ApiToken
 from ota_py.server.tokens.services import find_token
 from ota_py.server.updates.models import Update
-from tests.server.world import World
+from tests.support.server.world import World
 
 LISTS = [
     "fleet/gateway",
@@ -45,9 +45,7 @@ def story(world: World) -> int:
 
 
 def act(client: Client, rollout: int, verb: str, reason: str = "lunch") -> Any:
-    return client.post(
-        f"/admin/rollouts/rollout/{rollout}/act/", {"verb": verb, "reason": reason}, follow=True
-    )
+    return client.post(f"/admin/rollouts/rollout/{rollout}/act/", {"verb": verb, "reason": reason}, follow=True)
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -155,9 +153,7 @@ def test_nobody_is_sent_to_the_login(client: Client, story: int) -> None:
     assert Rollout.objects.get().state == "RUNNING"
 
 
-@pytest.mark.parametrize(
-    "path", ["updates/update", "rollouts/rollout", "rollouts/rolloutgateway", "events/event"]
-)
+@pytest.mark.parametrize("path", ["updates/update", "rollouts/rollout", "rollouts/rolloutgateway", "events/event"])
 def test_records_of_facts_cannot_be_added_or_deleted(admin_client: Client, story: int, path: str) -> None:
     assert admin_client.get(f"/admin/{path}/add/").status_code == 403
     first = admin_client.get(f"/admin/{path}/").context["cl"].result_list[0]
@@ -182,9 +178,7 @@ def test_a_gateway_is_added_with_groups_as_words(admin_client: Client) -> None:
     assert Gateway.objects.get().groups == ["boston", "lab"]
 
 
-@pytest.mark.parametrize(
-    "bad", [{"id": "NO"}, {"groups": "{{x}}"}, {"address": "{{ x }}"}, {"hardware": "a b"}]
-)
+@pytest.mark.parametrize("bad", [{"id": "NO"}, {"groups": "{{x}}"}, {"address": "{{ x }}"}, {"hardware": "a b"}])
 def test_the_form_is_as_strict_as_the_api(admin_client: Client, bad: dict[str, str]) -> None:
     answer = admin_client.post("/admin/fleet/gateway/add/", gateway_form(**bad))
     assert answer.status_code == 200

@@ -10,7 +10,7 @@ import pytest
 from ota_py.errors import ConfigError
 from ota_py.server.database import database_settings, shown_database
 from ota_py.server.environment import (
-    MqttSettings,
+    BrokerSettings,
     ServerSettings,
     ensure_secret_key,
     from_environment,
@@ -26,7 +26,7 @@ def test_settings_survive_the_way_through_the_environment(tmp_path: Path) -> Non
         trusted_origins=("https://ota.example.org",),
         https=True,
         online_seconds=60,
-        mqtt=MqttSettings("broker", 1883, "server", tmp_path / "password", tmp_path / "ca.pem"),
+        mqtt=BrokerSettings("broker", 1883, "server", tmp_path / "password", tmp_path / "ca.pem"),
     )
     assert from_environment(given.to_environment()) == given
     assert from_environment(ServerSettings().to_environment()) == ServerSettings()
@@ -86,9 +86,7 @@ def test_postgresql_urls_are_read_as_libpq_reads_them() -> None:
     assert settings["CONN_MAX_AGE"] is None
 
 
-@pytest.mark.parametrize(
-    "url", ["", "mysql://x/y", "sqlite://", "sqlite:///", "x", "postgresql://h:port/db?no=1"]
-)
+@pytest.mark.parametrize("url", ["", "mysql://x/y", "sqlite://", "sqlite:///", "x", "postgresql://h:port/db?no=1"])
 def test_other_urls_are_refused_without_showing_a_password(url: str) -> None:
     with pytest.raises(ConfigError, match="URL"):
         database_settings(url)

@@ -53,9 +53,7 @@ except ControlPlaneError as error:
     print(error.message)
 """
     done = run(script, tmp_path)
-    assert done.stdout == "the control plane's database cannot be used: unable to open database file\n", (
-        done.stderr
-    )
+    assert done.stdout == "the control plane's database cannot be used: unable to open database file\n", done.stderr
 
 
 def test_a_weak_password_is_refused(db: None) -> None:

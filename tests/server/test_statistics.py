@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.fleet.presence import last_seen
-from tests.server.world import World, report, transaction
+from tests.support.server.world import World, report, transaction
 
 
 def test_success_rates_count_what_was_tried(world: World) -> None:

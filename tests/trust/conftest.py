@@ -15,14 +15,14 @@ from securesystemslib.signer import Signer
 
 from ota_py.manifest import File, Image, Manifest
 from ota_py.trust import layout
-from ota_py.trust.client import TrustClient
-from ota_py.trust.initialising import initialise
-from ota_py.trust.key_files import generate_key
-from ota_py.trust.metadata import OnlineSigners
-from ota_py.trust.releasing import release
-from ota_py.trust.repository import Repository
-from ota_py.trust.signers import load_signer
-from tests.trust.stores import DirectoryOfBytes
+from ota_py.trust.documents.metadata import OnlineSigners
+from ota_py.trust.fetch.client import TrustClient
+from ota_py.trust.keys.key_files import generate_key
+from ota_py.trust.keys.signers import load_signer
+from ota_py.trust.publish.initialise import initialise
+from ota_py.trust.publish.release import release
+from ota_py.trust.repository.repository import Repository
+from tests.support.trust.stores import DirectoryOfBytes
 
 ROLES = ("root", "release", "online")
 
@@ -60,9 +60,7 @@ class Publisher:
         path = layout.file_path(version, dest)
         return File(dest=dest, target=path, sha256=hashlib.sha256(data).hexdigest(), length=len(data))
 
-    def publish(
-        self, manifest: Manifest, files: dict[str, bytes] | None = None, now: datetime | None = None
-    ) -> None:
+    def publish(self, manifest: Manifest, files: dict[str, bytes] | None = None, now: datetime | None = None) -> None:
         release(
             self.repository(),
             manifest.to_bytes(),

@@ -1,1 +1,4 @@
-"""One file for each command of `ota_manager.py`; each exposes `command`."""
+"""One module for each command of `ota_manager.py`: its options, its `--help`, what it prints.
+
+The work is done in the rooms below.
+"""

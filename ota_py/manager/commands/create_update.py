@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ota_py.cli import json_option
-from ota_py.manager.options import passphrase_option, request_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.console.options import passphrase_option, request_option
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
-    from ota_py.manager.publish import Prepared, Request
+    from ota_py.manager.release.prepare import Prepared, UpdateRequest
 
 FILE = click.Path(path_type=Path)
 
@@ -53,9 +53,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--group", "groups", multiple=True, help="Only gateways of this group.")
 @click.option("--health", metavar="FILE|JSON", help="Probes: a JSON list, or a file that holds one.")
 @click.option("--settle-seconds", type=float, help="How long services must run without a restart.")
-@click.option(
-    "--hooks", metavar="FILE|JSON", help="Commands around the steps: a JSON list, or a file of one."
-)
+@click.option("--hooks", metavar="FILE|JSON", help="Commands around the steps: a JSON list, or a file of one.")
 @click.option("--migrates", is_flag=True, help="Changes data so that the old version cannot read it.")
 @click.option(
     "--on-rollback",
@@ -72,7 +70,7 @@ FILE = click.Path(path_type=Path)
 @passphrase_option
 @json_option
 @click.pass_obj
-def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> None:
+def command(context: CommandContext, /, *, passphrase_fd: int | None, **options: Any) -> None:
     """Sign an update, publish it, and register it as STAGED. No gateway installs it before a rollout.
 
     Where root.json asks for the signatures of several people, a signing request is written instead
@@ -96,21 +94,21 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
     from datetime import UTC, datetime
 
     from ota_py.cli import echo_json
-    from ota_py.manager.publish import Places, prepare
-    from ota_py.manager.releasing import Keys, create
-    from ota_py.manager.request_words import pass_on_lines, released_json
-    from ota_py.manager.secrets import Passphrases
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.manager.release.prepare import Destinations, prepare
+    from ota_py.manager.release.release import Keys, create, released_json
+    from ota_py.manager.signing.request_text import pass_on_lines
 
     as_json = options["as_json"]
-    request = _request(parts, options)
-    places = Places(parts.repository, parts.control_plane, parts.registry)
+    request = _request(context, options)
+    places = Destinations(context.repository, context.control_plane, context.registry)
     prepared = prepare(request, places, datetime.now(UTC), _say)
     if options["dry_run"]:
         _warn(prepared, ask=False)
         echo_json(prepared.manifest.model_dump(mode="json"))
         return
     _warn(prepared, ask=not (options["yes"] or as_json))
-    keys = Keys(parts.config.keys, Passphrases(passphrase_fd))
+    keys = Keys(context.config.keys, Passphrases(passphrase_fd))
     done = create(prepared, places, keys, options["request"], datetime.now(UTC), _say)
     if as_json:
         echo_json({**released_json(done), "warnings": prepared.warnings})
@@ -123,20 +121,20 @@ def command(parts: Parts, /, *, passphrase_fd: int | None, **options: Any) -> No
         _staged(prepared)
 
 
-def _request(parts: Parts, options: dict[str, Any]) -> Request:
-    from ota_py.manager.contents import parse_source
-    from ota_py.manager.publish import Request
-    from ota_py.manager.request_options import (
+def _request(context: CommandContext, options: dict[str, Any]) -> UpdateRequest:
+    from ota_py.manager.console.update_options import (
         parse_compatibility,
         parse_data,
         parse_health,
         parse_hooks,
         parse_images,
     )
-    from ota_py.manager.sboms import parse_sbom
+    from ota_py.manager.release.contents import parse_source
+    from ota_py.manager.release.prepare import UpdateRequest
+    from ota_py.manager.release.sboms import parse_sbom
 
-    return Request(
-        fleet=parts.config.fleet,
+    return UpdateRequest(
+        fleet=context.config.fleet,
         version=options["version"],
         description=options["description"],
         critical=options["critical"],
@@ -146,7 +144,7 @@ def _request(parts: Parts, options: dict[str, Any]) -> Request:
             *(parse_source(text) for text in options["files"]),
             *(parse_source(text, template=True) for text in options["templates"]),
         ),
-        known_compose=parts.config.defaults.compose,
+        known_compose=context.config.defaults.compose,
         compatibility=parse_compatibility(
             min_version=options["min_version"],
             max_version=options["max_version"],
@@ -179,16 +177,14 @@ def _warn(prepared: Prepared, *, ask: bool) -> None:
 
 
 def _contents(prepared: Prepared) -> None:
-    from ota_py.manager.effect_lines import effect_lines
+    from ota_py.manager.signing.manifest_text import effect_lines
 
     manifest = prepared.manifest
     for service, image in prepared.images.items():
         size = f"{image.size / 1e6:.1f} MB"
         click.echo(f"  {service}: {image.reference} {size} ({', '.join(image.architectures)})")
     for file in manifest.all_files:
-        click.echo(
-            f"  {file.dest}: {file.length} bytes{', rendered on the gateway' if file.template else ''}"
-        )
+        click.echo(f"  {file.dest}: {file.length} bytes{', rendered on the gateway' if file.template else ''}")
     for line in effect_lines(manifest):
         click.echo(line)
     for sbom in manifest.sbom:

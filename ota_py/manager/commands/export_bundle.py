@@ -7,14 +7,12 @@ from pathlib import Path
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.context import CommandContext
 
 
 @click.command("export-bundle")
 @click.option("--version", required=True, help="The published update.")
-@click.option(
-    "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write."
-)
+@click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
 @click.option(
     "--platform",
     "platforms",
@@ -25,7 +23,7 @@ from ota_py.manager.parts import Parts
 @json_option
 @click.pass_obj
 def command(
-    parts: Parts, /, *, version: str, output: Path, platforms: tuple[str, ...], as_json: bool
+    context: CommandContext, /, *, version: str, output: Path, platforms: tuple[str, ...], as_json: bool
 ) -> None:
     """Write an update with its images, files and signed metadata into one file, for a stick.
 
@@ -40,9 +38,9 @@ def command(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
-    from ota_py.manager.export_bundle import plan, write
+    from ota_py.manager.release.export_bundle import plan, write
 
-    export = plan(parts.repository, parts.registry, version, platforms)
+    export = plan(context.repository, context.registry, version, platforms)
     console = Console(stderr=True, quiet=as_json)
     columns = (BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:

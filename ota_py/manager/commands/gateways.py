@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.context import CommandContext
 
 FILE = click.Path(path_type=Path)
 HEADER = (
@@ -25,18 +25,14 @@ HEADER = (
     "address",
 )
 
-token_file_option = click.option(
-    "--token-file", type=FILE, help="Write the gateway's token to this new file (0600)."
-)
+token_file_option = click.option("--token-file", type=FILE, help="Write the gateway's token to this new file (0600).")
 
 
 @click.group("gateways", invoke_without_command=True)
 @click.option("--state", help="Only gateways in this state, such as IDLE or BROKEN.")
 @click.option("--group", help="Only gateways of this group.")
 @click.option("--version", help="Only gateways that run this version.")
-@click.option(
-    "--differs", is_flag=True, default=None, help="Only those that run other images than their update names."
-)
+@click.option("--differs", is_flag=True, default=None, help="Only those that run other images than their update names.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, *, as_json: bool, **filters: Any) -> None:
@@ -51,10 +47,10 @@ def command(ctx: click.Context, /, *, as_json: bool, **filters: Any) -> None:
     """
     if ctx.invoked_subcommand:
         return
-    from ota_py.manager.table import echo_table
+    from ota_py.manager.console.table import echo_table
 
-    parts: Parts = ctx.obj
-    gateways = parts.control_plane.gateways(**filters)
+    context: CommandContext = ctx.obj
+    gateways = context.control_plane.gateways(**filters)
     if as_json:
         echo_json({"gateways": gateways})
         return
@@ -84,7 +80,7 @@ def _shown(gateway: dict[str, Any], name: str) -> Any:
 @json_option
 @click.pass_obj
 def add(
-    parts: Parts,
+    context: CommandContext,
     /,
     *,
     gateway: str,
@@ -103,9 +99,7 @@ def add(
     from ota_py.names import check_gateway_id
 
     check_gateway_id(gateway)
-    answer = _with_token(
-        token_file, lambda: parts.control_plane.add_gateway(gateway, groups=groups, **fields)
-    )
+    answer = _with_token(token_file, lambda: context.control_plane.add_gateway(gateway, groups=groups, **fields))
     _show(answer, token_file, as_json, f"Gateway {gateway} is registered.")
 
 
@@ -117,14 +111,14 @@ def add(
 @click.option("--hardware", help="Kind of hardware.")
 @json_option
 @click.pass_obj
-def change(parts: Parts, /, *, gateway: str, as_json: bool, **fields: Any) -> None:
+def change(context: CommandContext, /, *, gateway: str, as_json: bool, **fields: Any) -> None:
     """Change a gateway; what is not given stays as it is."""
     from ota_py.errors import UsageError
 
     given = {name: value for name, value in fields.items() if value not in (None, ())}
     if not given:
         raise UsageError("nothing to change was given", hint="see `gateways change --help`")
-    answer = parts.control_plane.change_gateway(gateway, **given)
+    answer = context.control_plane.change_gateway(gateway, **given)
     if as_json:
         echo_json(answer)
         return
@@ -136,9 +130,9 @@ def change(parts: Parts, /, *, gateway: str, as_json: bool, **fields: Any) -> No
 @token_file_option
 @json_option
 @click.pass_obj
-def token(parts: Parts, /, *, gateway: str, token_file: Path | None, as_json: bool) -> None:
+def token(context: CommandContext, /, *, gateway: str, token_file: Path | None, as_json: bool) -> None:
     """Give a gateway a new token; the one before is revoked at once."""
-    answer = _with_token(token_file, lambda: parts.control_plane.rotate_gateway_token(gateway))
+    answer = _with_token(token_file, lambda: context.control_plane.rotate_gateway_token(gateway))
     _show(answer, token_file, as_json, f"Gateway {gateway} has a new token; the old one is revoked.")
 
 
@@ -146,7 +140,7 @@ def _with_token(token_file: Path | None, ask: Callable[[], dict[str, Any]]) -> d
     """Ask for a token and write it; the file is made first, so that no token is lost."""
     if token_file is None:
         return ask()
-    from ota_py.manager.secrets import new_secret
+    from ota_py.manager.config.secrets import new_secret
 
     with new_secret(token_file) as file:
         answer = ask()
@@ -159,6 +153,4 @@ def _show(answer: dict[str, Any], token_file: Path | None, as_json: bool, done: 
         echo_json(answer)
         return
     click.echo(done)
-    click.echo(
-        f"Its token is in {token_file}." if token_file else f"Its token, shown only now: {answer['token']}"
-    )
+    click.echo(f"Its token is in {token_file}." if token_file else f"Its token, shown only now: {answer['token']}")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.options import passphrase_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.console.options import passphrase_option
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
-    from ota_py.manager.config import Config
+    from ota_py.manager.config.model import ManagerConfig
 
 PASSWORD_VARIABLE = "OTA_ADMIN_PASSWORD"
 PASSWORD_BYTES = 15
@@ -34,12 +34,8 @@ OPERATOR_TOKEN_NAME = "operator"
 @click.option("--public-url", required=True, help="How gateways reach the store: http(s):// or file:///.")
 @click.option("--registry", help="Registry of image names that have none [default: docker.io].")
 @click.option("--insecure-registry", multiple=True, help="A registry to be reached by plain HTTP.")
-@click.option(
-    "--control-plane-url", default="http://127.0.0.1:8000", show_default=True, help="Base URL of the API."
-)
-@click.option(
-    "--listen", default="127.0.0.1:8000", show_default=True, help="HOST:PORT for `serve` to listen on."
-)
+@click.option("--control-plane-url", default="http://127.0.0.1:8000", show_default=True, help="Base URL of the API.")
+@click.option("--listen", default="127.0.0.1:8000", show_default=True, help="HOST:PORT for `serve` to listen on.")
 @click.option("--database", help="sqlite:///FILE or postgresql://USER@HOST/NAME; password: ~/.pgpass.")
 @click.option("--mqtt-host", help="Broker that wakes gateways.")
 @click.option("--mqtt-port", type=int, help="Its port [default: 8883].")
@@ -52,7 +48,9 @@ OPERATOR_TOKEN_NAME = "operator"
 @passphrase_option
 @json_option
 @click.pass_obj
-def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | None, **options: Any) -> None:
+def command(
+    context: CommandContext, /, *, as_json: bool, admin: str, passphrase_fd: int | None, **options: Any
+) -> None:
     """Make the keys, an empty repository, the control plane's database, and ota.toml.
 
     Nothing is ever overwritten: when anything of it exists, init names it and does nothing. When init fails
@@ -71,23 +69,23 @@ def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | 
     """
     import tomllib
 
-    from ota_py.manager.config import config_path, parse_config
-    from ota_py.manager.initial_config import render_config
-    from ota_py.manager.initialise import initialise, unencrypted_keys
-    from ota_py.manager.secrets import Passphrases
+    from ota_py.manager.config.model import config_path, parse_config
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.manager.setup.config_template import render_config
+    from ota_py.manager.setup.initialise import initialise, unencrypted_keys
     from ota_py.server.database import database_settings, shown_database
 
     text = render_config(options.pop("fleet"), _tables(options))
-    parts.config = parse_config(tomllib.loads(text), config_path(parts.config_option))
-    if database_settings(parts.config.server.database).get("PASSWORD"):
+    context.config = parse_config(tomllib.loads(text), config_path(context.config_option))
+    if database_settings(context.config.server.database).get("PASSWORD"):
         raise click.UsageError(
             "--database has a password, and everybody on this machine can see the options of a command: "
             "leave it out, and put it in ~/.pgpass or in PGPASSWORD"
         )
     make = partial(_make_control_plane, admin=admin)
-    made = initialise(parts.config, text, parts.store, Passphrases(passphrase_fd), make)
-    made["database"] = shown_database(parts.config.server.database)
-    for path in unencrypted_keys(parts.config):
+    made = initialise(context.config, text, context.store, Passphrases(passphrase_fd), make)
+    made["database"] = shown_database(context.config.server.database)
+    for path in unencrypted_keys(context.config):
         click.secho("warning: ", fg="yellow", nl=False, err=True)
         click.echo(f"{path} is not encrypted (0600): there was no passphrase", err=True)
     if as_json:
@@ -95,9 +93,7 @@ def command(parts: Parts, /, *, as_json: bool, admin: str, passphrase_fd: int | 
         return
     for name, place in made.items():
         click.echo(f"  {name.replace('_', ' ') + ':':16} {place}")
-    click.echo(
-        "Ready. Next: `ota_manager.py serve` runs the control plane, and `ota_manager.py gateways add`"
-    )
+    click.echo("Ready. Next: `ota_manager.py serve` runs the control plane, and `ota_manager.py gateways add`")
     click.echo("registers gateways. Keep keys/root.pem offline: it is needed only to replace other keys.")
 
 
@@ -135,13 +131,13 @@ def _tables(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _make_control_plane(config: Config, admin: str) -> None:
+def _make_control_plane(config: ManagerConfig, admin: str) -> None:
     """Database, operator's token and admin's account, each readable by its owner only."""
     import secrets
 
     from ota_py.manager.commands.serve import server_settings
-    from ota_py.manager.initialise import admin_password_path, sqlite_file
-    from ota_py.manager.secrets import new_secret, write_secret
+    from ota_py.manager.config.secrets import new_secret, write_secret
+    from ota_py.manager.setup.initialise import admin_password_path, sqlite_file
     from ota_py.server import setup
 
     if database := sqlite_file(config):

@@ -8,9 +8,9 @@ import click
 
 from ota_py.cli import echo_json, json_option
 from ota_py.manager.commands import keys_change
-from ota_py.manager.options import passphrase_option
-from ota_py.manager.parts import Parts
-from ota_py.trust.key_files import DEFAULT_KIND, KINDS
+from ota_py.manager.console.options import passphrase_option
+from ota_py.manager.context import CommandContext
+from ota_py.trust.keys.key_files import DEFAULT_KIND, KINDS
 
 FILE = click.Path(path_type=Path)
 
@@ -34,9 +34,7 @@ def command() -> None:
 @command.command("init")
 @click.argument("file", type=FILE)
 @click.option("--type", "kind", type=click.Choice(list(KINDS)), default=DEFAULT_KIND, show_default=True)
-@click.option(
-    "--unencrypted", is_flag=True, help="Write the key in the clear (0600) where no passphrase is given."
-)
+@click.option("--unencrypted", is_flag=True, help="Write the key in the clear (0600) where no passphrase is given.")
 @passphrase_option
 @json_option
 def init(file: Path, kind: str, unencrypted: bool, passphrase_fd: int | None, as_json: bool) -> None:
@@ -50,10 +48,10 @@ def init(file: Path, kind: str, unencrypted: bool, passphrase_fd: int | None, as
       ota_manager.py keys init alice.pem
       ota_manager.py keys init alice.pem --type ed25519 --passphrase-fd 3 3< passphrase
     """
-    from ota_py.manager.keys import GIVEN
-    from ota_py.manager.new_key import make_key
-    from ota_py.manager.secrets import Passphrases
-    from ota_py.trust.key_files import public_path
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.manager.signing.local_keys import GIVEN
+    from ota_py.manager.signing.new_key import make_key
+    from ota_py.trust.keys.key_files import public_path
 
     key, encrypted = make_key(file, GIVEN, kind, Passphrases(passphrase_fd), unencrypted=unencrypted)
     if as_json:
@@ -61,16 +59,14 @@ def init(file: Path, kind: str, unencrypted: bool, passphrase_fd: int | None, as
         echo_json({"key_id": key.keyid, **made})
         return
     click.echo(f"key id   {key.keyid}")
-    click.echo(
-        f"private  {file} ({'encrypted' if encrypted else 'NOT encrypted'}, 0600): keep it to yourself"
-    )
+    click.echo(f"private  {file} ({'encrypted' if encrypted else 'NOT encrypted'}, 0600): keep it to yourself")
     click.echo(f"public   {public_path(file)}: hand this on")
 
 
 @command.command("list")
 @json_option
 @click.pass_obj
-def list_keys(parts: Parts, /, *, as_json: bool) -> None:
+def list_keys(context: CommandContext, /, *, as_json: bool) -> None:
     """Show the keys that root.json names, how many of them must sign, and what ota.toml names.
 
     And what they signed: its version, how long it holds, and who must sign it anew if it expires soon, as
@@ -83,15 +79,15 @@ def list_keys(parts: Parts, /, *, as_json: bool) -> None:
     from datetime import UTC, datetime
 
     from ota_py.errors import OtaError
-    from ota_py.manager.key_report import keys_json, keys_lines
-    from ota_py.trust.freshness import Freshness, assess
+    from ota_py.manager.rootchange.report import keys_json, keys_lines
+    from ota_py.trust.repository.freshness import Freshness, assess
     from ota_py.trust.verify import parse_root
 
-    root = parse_root(parts.newest_root)
-    uris = parts.config.keys.model_dump()
+    root = parse_root(context.newest_root)
+    uris = context.config.keys.model_dump()
     fresh: list[Freshness] | OtaError
     try:
-        fresh = assess(parts.repository, datetime.now(UTC), parts.config.expiry.warn_percent)
+        fresh = assess(context.repository, datetime.now(UTC), context.config.expiry.warn_percent)
     except OtaError as error:  # root says which keys count, whatever became of the rest
         fresh = error
     if as_json:
@@ -117,9 +113,9 @@ def export_public(key: str, output: Path | None, passphrase_fd: int | None, as_j
       ota_manager.py keys export-public alice.pem --output alice.pub
       ota_manager.py keys export-public awskms:alias/ota-release --output release.pub
     """
-    from ota_py.manager.new_key import read_source
-    from ota_py.manager.secrets import Passphrases
-    from ota_py.trust.key_files import public_pem, write_public
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.manager.signing.new_key import read_source
+    from ota_py.trust.keys.key_files import public_pem, write_public
 
     source = read_source(key, Passphrases(passphrase_fd))
     if output:

@@ -9,20 +9,17 @@ from typing import Any, get_args
 import click
 
 from ota_py.cli import json_option
-from ota_py.manager.config import Role
-from ota_py.manager.options import key_option, passphrase_option, yes_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.config.model import Role
+from ota_py.manager.console.options import key_option, passphrase_option, yes_option
+from ota_py.manager.context import CommandContext
 
 # `online`: snapshot and timestamp, where they share a key.
 role_argument = click.argument("role", type=click.Choice([*get_args(Role), "online"]))
-threshold_option = click.option(
-    "--threshold", type=int, metavar="N", help="How many keys of the role must sign."
-)
+threshold_option = click.option("--threshold", type=int, metavar="N", help="How many keys of the role must sign.")
 resign_option = click.option(
     "--resign",
     metavar="VERSION,...|all|none",
-    help="Updates to be signed anew where their signatures would count no more; the others are taken off "
-    "the list.",
+    help="Updates to be signed anew where their signatures would count no more; the others are taken off the list.",
 )
 unencrypted_option = click.option(
     "--unencrypted", is_flag=True, help="Write a new key in the clear (0600) where no passphrase is given."
@@ -38,8 +35,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--request",
             type=click.Path(path_type=Path),
-            help="Where to write the file that people pass on, if more must sign "
-            "[default: root-N.request.json].",
+            help="Where to write the file that people pass on, if more must sign [default: root-N.request.json].",
         ),
         key_option,
     ):
@@ -54,7 +50,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 @resign_option
 @change_options
 @click.pass_obj
-def add(parts: Parts, /, *, role: str, public_keys: tuple[str, ...], **options: Any) -> None:
+def add(context: CommandContext, /, *, role: str, public_keys: tuple[str, ...], **options: Any) -> None:
     """Let further keys sign for ROLE. KEY is a public key file, or the URI of a key in a KMS or an HSM.
 
     \b
@@ -62,11 +58,11 @@ def add(parts: Parts, /, *, role: str, public_keys: tuple[str, ...], **options: 
       ota_manager.py keys add release bob.pub
       ota_manager.py keys add root bob.pub carol.pub --threshold 2
     """
-    from ota_py.manager.key_change import Change
-    from ota_py.manager.new_key import read_source
-    from ota_py.trust.root_change import with_key
+    from ota_py.manager.rootchange.change import RootChange
+    from ota_py.manager.signing.new_key import read_source
+    from ota_py.trust.documents.root_change import with_key
 
-    change = Change(parts, options)
+    change = RootChange(context, options)
     now = change.role(role)
     sources = [read_source(text, change.passphrases) for text in public_keys]
     for source in sources:
@@ -77,14 +73,12 @@ def add(parts: Parts, /, *, role: str, public_keys: tuple[str, ...], **options: 
 @click.command("rotate")
 @role_argument
 @click.option("--to", metavar="KEY", help="The new key: a public key file, or a URI [default: one is made].")
-@click.option(
-    "--old", metavar="ID", help="Beginning of the id of the key that goes, where there are several."
-)
+@click.option("--old", metavar="ID", help="Beginning of the id of the key that goes, where there are several.")
 @resign_option
 @unencrypted_option
 @change_options
 @click.pass_obj
-def rotate(parts: Parts, /, *, role: str, to: str | None, old: str | None, **options: Any) -> None:
+def rotate(context: CommandContext, /, *, role: str, to: str | None, old: str | None, **options: Any) -> None:
     """Put a new key of ROLE in the place of an old one, which counts no more.
 
     Updates that the old key signed are signed anew by the new one, unless --resign says otherwise.
@@ -96,9 +90,9 @@ def rotate(parts: Parts, /, *, role: str, to: str | None, old: str | None, **opt
       ota_manager.py keys rotate release --to awskms:alias/ota-release
       ota_manager.py keys rotate root --old 4f1c --to dave.pub
     """
-    from ota_py.manager.key_change import Change
+    from ota_py.manager.rootchange.change import RootChange
 
-    change = Change(parts, options)
+    change = RootChange(context, options)
     gone = change.find(role, old)
     with change.new_key(role, to) as source:
         change.replace(role, gone, source, resign_default="all")
@@ -112,7 +106,7 @@ def rotate(parts: Parts, /, *, role: str, to: str | None, old: str | None, **opt
 @resign_option
 @change_options
 @click.pass_obj
-def revoke(parts: Parts, /, *, role: str, key_id: str, to: str | None, **options: Any) -> None:
+def revoke(context: CommandContext, /, *, role: str, key_id: str, to: str | None, **options: Any) -> None:
     """Let a key of ROLE count no more: it was stolen, or its holder left. ID is the beginning of its id.
 
     Whatever only a revoked release key signed is refused by gateways from then on. Say by --resign which
@@ -123,11 +117,11 @@ def revoke(parts: Parts, /, *, role: str, key_id: str, to: str | None, **options
       ota_manager.py keys revoke release 4f1c --to release-2.pem --resign 1.1.0,1.2.0
       ota_manager.py keys revoke root 9ab0 --to dave.pub
     """
-    from ota_py.manager.key_change import Change
-    from ota_py.manager.new_key import read_source
-    from ota_py.trust.root_change import without_key
+    from ota_py.manager.rootchange.change import RootChange
+    from ota_py.manager.signing.new_key import read_source
+    from ota_py.trust.documents.root_change import without_key
 
-    change = Change(parts, options)
+    change = RootChange(context, options)
     gone = change.find(role, key_id)
     if to:
         change.replace(role, gone, read_source(to, change.passphrases))
@@ -139,13 +133,13 @@ def revoke(parts: Parts, /, *, role: str, key_id: str, to: str | None, **options
 @click.command("renew")
 @change_options
 @click.pass_obj
-def renew(parts: Parts, /, **options: Any) -> None:
+def renew(context: CommandContext, /, **options: Any) -> None:
     """Sign root.json anew, with the same keys, so that it does not expire.
 
     \b
     Examples:
       ota_manager.py keys renew
     """
-    from ota_py.manager.key_change import Change
+    from ota_py.manager.rootchange.change import RootChange
 
-    Change(parts, {"resign": None, **options}).carry_out(None, None, [])
+    RootChange(context, {"resign": None, **options}).carry_out(None, None, [])

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.context import CommandContext
 
 
 @click.command("list-updates")
 @json_option
 @click.pass_obj
-def command(parts: Parts, /, *, as_json: bool) -> None:
+def command(context: CommandContext, /, *, as_json: bool) -> None:
     """List the updates that the control plane knows, newest first.
 
     STAGED: no rollout yet. RELEASED: a rollout was started. WITHDRAWN: no rollout may start.
@@ -24,9 +24,9 @@ def command(parts: Parts, /, *, as_json: bool) -> None:
       ota_manager.py list-updates
       ota_manager.py list-updates --json | jq -r '.updates[].version'
     """
-    from ota_py.manager.table import echo_table
+    from ota_py.manager.console.table import echo_table
 
-    updates = parts.control_plane.updates()
+    updates = context.control_plane.updates()
     if as_json:
         echo_json({"updates": updates})
         return

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.options import key_option, passphrase_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.console.options import key_option, passphrase_option
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
-    from ota_py.manager.secrets import Passphrases
-    from ota_py.trust.request import SigningRequest
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.trust.documents.signing_request import SigningRequest
 
 
 @click.command("publish")
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(
-    parts: Parts, /, *, file: Path, key_uris: tuple[str, ...], passphrase_fd: int | None, as_json: bool
+    context: CommandContext,
+    /,
+    *,
+    file: Path,
+    key_uris: tuple[str, ...],
+    passphrase_fd: int | None,
+    as_json: bool,
 ) -> None:
     """Publish a signing request that enough people signed, where store, snapshot and timestamp key are.
 
@@ -38,17 +44,17 @@ def command(
     """
     from datetime import UTC, datetime
 
-    from ota_py.manager.carry_out import publish_change
-    from ota_py.manager.key_report import published_json, published_lines
-    from ota_py.manager.secrets import Passphrases
-    from ota_py.trust.request import read_request
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.manager.rootchange.publish import publish_change
+    from ota_py.manager.rootchange.report import published_json, published_lines
+    from ota_py.trust.documents.signing_request import read_request
 
     request = read_request(file)
     passphrases = Passphrases(passphrase_fd)
     if request.kind == "release":
-        _release(parts, request, file, key_uris, passphrases, as_json=as_json)
+        _release(context, request, file, key_uris, passphrases, as_json=as_json)
         return
-    done = publish_change(parts, request, key_uris, passphrases, datetime.now(UTC), file)
+    done = publish_change(context, request, key_uris, passphrases, datetime.now(UTC), file)
     if as_json:
         echo_json(published_json(done))
         return
@@ -57,7 +63,7 @@ def command(
 
 
 def _release(
-    parts: Parts,
+    context: CommandContext,
     request: SigningRequest,
     file: Path,
     key_uris: tuple[str, ...],
@@ -67,12 +73,12 @@ def _release(
 ) -> None:
     from datetime import UTC, datetime
 
-    from ota_py.manager.publish import Places
-    from ota_py.manager.releasing import Keys, publish
-    from ota_py.manager.request_words import pass_on_lines, released_json
+    from ota_py.manager.release.prepare import Destinations
+    from ota_py.manager.release.release import Keys, publish, released_json
+    from ota_py.manager.signing.request_text import pass_on_lines
 
-    places = Places(parts.repository, parts.control_plane, parts.registry)
-    keys = Keys(parts.config.keys, passphrases, key_uris)
+    places = Destinations(context.repository, context.control_plane, context.registry)
+    keys = Keys(context.config.keys, passphrases, key_uris)
     done = publish(request, file, places, keys, datetime.now(UTC), lambda line: click.echo(line, err=True))
     if as_json:
         echo_json(released_json(done))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.options import passphrase_option, request_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.console.options import passphrase_option, request_option
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
-    from ota_py.manager.releasing import Keys, Released
-    from ota_py.trust.freshness import Freshness
+    from ota_py.manager.release.release import Keys, Released
+    from ota_py.trust.repository.freshness import Freshness
 
 
 @click.command("renew")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(
-    parts: Parts,
+    context: CommandContext,
     /,
     *,
     check: bool,
@@ -49,50 +49,44 @@ def command(
     from datetime import UTC, datetime
 
     from ota_py.errors import ExpiringError, UsageError
-    from ota_py.manager.releasing import Keys
-    from ota_py.manager.secrets import Passphrases
-    from ota_py.trust.freshness import FRESH, assess
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.manager.release.release import Keys
+    from ota_py.trust.repository.freshness import FRESH, assess
 
     if check and release:
         raise UsageError("--check signs nothing, and --release signs", hint="give one of them")
     now = datetime.now(UTC)
-    done = (
-        None
-        if check
-        else _renew(parts, Keys(parts.config.keys, Passphrases(passphrase_fd)), release, request)
-    )
-    found = assess(parts.repository, now, parts.config.expiry.warn_percent)
+    done = None if check else _renew(context, Keys(context.config.keys, Passphrases(passphrase_fd)), release, request)
+    found = assess(context.repository, now, context.config.expiry.warn_percent)
     late = [each for each in found if each.state != FRESH]
-    error = ExpiringError(
-        "; ".join(_line(each) for each in late), hint="; ".join(each.to_do for each in late)
-    )
+    error = ExpiringError("; ".join(_line(each) for each in late), hint="; ".join(each.to_do for each in late))
     if as_json:
-        _echo(parts, found, done, error if check and late else None)
+        _echo(context, found, done, error if check and late else None)
     else:
-        _show(parts, found, done)
+        _show(context, found, done)
     if check and late:
         if as_json:
             raise click.exceptions.Exit(error.exit_status)
         raise error
 
 
-def _renew(parts: Parts, keys: Keys, release: bool, request: Path | None) -> Released | None:
+def _renew(context: CommandContext, keys: Keys, release: bool, request: Path | None) -> Released | None:
     from datetime import UTC, datetime
 
-    from ota_py.manager.releasing import renew_list
-    from ota_py.trust.freshening import renew
+    from ota_py.manager.release.release import renew_list
+    from ota_py.trust.publish.freshen import renew
 
     now = datetime.now(UTC)
     if release:
-        return renew_list(parts.repository, parts.config.fleet, keys, request, now, _say)
-    renew(parts.repository, keys.online(parts.repository), now)
+        return renew_list(context.repository, context.config.fleet, keys, request, now, _say)
+    renew(context.repository, keys.online(context.repository), now)
     return None
 
 
-def _echo(parts: Parts, found: list[Freshness], done: Released | None, error: Exception | None) -> None:
+def _echo(context: CommandContext, found: list[Freshness], done: Released | None, error: Exception | None) -> None:
     from ota_py.errors import ExpiringError
-    from ota_py.manager.freshness_words import freshness_json
-    from ota_py.manager.request_words import released_json
+    from ota_py.manager.release.release import released_json
+    from ota_py.manager.signing.freshness_text import freshness_json
 
     told: dict[str, Any] = {"roles": [freshness_json(each) for each in found]}
     if done:
@@ -102,9 +96,9 @@ def _echo(parts: Parts, found: list[Freshness], done: Released | None, error: Ex
     echo_json(told)
 
 
-def _show(parts: Parts, found: list[Freshness], done: Released | None) -> None:
-    from ota_py.manager.request_words import pass_on_lines
-    from ota_py.trust.freshness import EXPIRED, FRESH
+def _show(context: CommandContext, found: list[Freshness], done: Released | None) -> None:
+    from ota_py.manager.signing.request_text import pass_on_lines
+    from ota_py.trust.repository.freshness import EXPIRED, FRESH
 
     if done and done.file:
         for line in pass_on_lines(done.signing, done.file):
@@ -117,7 +111,7 @@ def _show(parts: Parts, found: list[Freshness], done: Released | None) -> None:
 
 
 def _line(each: Freshness) -> str:
-    from ota_py.manager.freshness_words import state_words
+    from ota_py.manager.signing.freshness_text import state_words
 
     return f"{each.role}: {state_words(each)}"
 

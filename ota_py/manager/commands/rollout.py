@@ -10,10 +10,10 @@ import click
 
 from ota_py.cli import echo_json, json_option
 from ota_py.errors import OtaError, RolloutNotStartedError, UsageError
-from ota_py.manager.parts import Parts
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
-    from ota_py.manager.rollout import RolloutRequest
+    from ota_py.manager.rollout.request import RolloutRequest
 
 
 @click.command("rollout")
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(
-    parts: Parts,
+    context: CommandContext,
     /,
     *,
     resume: int | None,
@@ -65,13 +65,13 @@ def command(
     """
     _check_exclusive(resume, abort, options)
     if abort is not None:
-        return _abort(parts, abort, as_json)
+        return _abort(context, abort, as_json)
     if resume is not None:
-        return _carry_out(parts, _resumable(parts, resume), as_json)
-    request = _request(parts, options, ask=not (yes or dry_run), as_json=as_json)
+        return _carry_out(context, _resumable(context, resume), as_json)
+    request = _request(context, options, ask=not (yes or dry_run), as_json=as_json)
     if dry_run:
-        return _preview(parts, request, as_json)
-    return _carry_out(parts, _created(parts, request), as_json)
+        return _preview(context, request, as_json)
+    return _carry_out(context, _created(context, request), as_json)
 
 
 def _check_exclusive(resume: int | None, abort: int | None, options: dict[str, Any]) -> None:
@@ -85,10 +85,15 @@ def _check_exclusive(resume: int | None, abort: int | None, options: dict[str, A
         raise UsageError("give --gateways or --group, not both")
 
 
-def _request(parts: Parts, options: dict[str, Any], *, ask: bool, as_json: bool) -> RolloutRequest:
-    from ota_py.manager.inventory import load_deliveries
-    from ota_py.manager.rollout import parse_gateways, parse_max_failures, parse_percentage, parse_stagger
-    from ota_py.manager.rollout_steps import checked_request
+def _request(context: CommandContext, options: dict[str, Any], *, ask: bool, as_json: bool) -> RolloutRequest:
+    from ota_py.manager.rollout.inventory import load_deliveries
+    from ota_py.manager.rollout.play_steps import checked_request
+    from ota_py.manager.rollout.request import (
+        parse_gateways,
+        parse_max_failures,
+        parse_percentage,
+        parse_stagger,
+    )
     from ota_py.names import parse_version
 
     # What was typed is checked before Ansible is asked for the inventory, which takes a second.
@@ -100,8 +105,8 @@ def _request(parts: Parts, options: dict[str, Any], *, ask: bool, as_json: bool)
         parse_gateways(options["gateways"])
     try:
         if options["group"]:
-            options["gateways"] = _of_group(parts, options["group"])
-        inventory = load_deliveries(parts.config.ansible.inventory, parts.config.path)
+            options["gateways"] = _of_group(context, options["group"])
+        inventory = load_deliveries(context.config.ansible.inventory, context.config.path)
         request = checked_request({**options, "inventory": inventory})
     except OtaError as error:
         raise _not_started(error) from None
@@ -110,12 +115,10 @@ def _request(parts: Parts, options: dict[str, Any], *, ask: bool, as_json: bool)
     return request
 
 
-def _of_group(parts: Parts, group: str) -> str:
-    gateways = parts.control_plane.gateways(group=group)
+def _of_group(context: CommandContext, group: str) -> str:
+    gateways = context.control_plane.gateways(group=group)
     if not gateways:
-        raise UsageError(
-            f"no gateway is in the group {group!r}", hint="`ota_manager.py gateways` shows groups"
-        )
+        raise UsageError(f"no gateway is in the group {group!r}", hint="`ota_manager.py gateways` shows groups")
     return ",".join(gateway["id"] for gateway in gateways)
 
 
@@ -130,16 +133,16 @@ def _confirm(count: int, version: str, as_json: bool) -> None:
     click.confirm(f"Bring {version} to all {count} gateways of the inventory?", abort=True, err=True)
 
 
-def _created(parts: Parts, request: RolloutRequest) -> dict[str, Any]:
+def _created(context: CommandContext, request: RolloutRequest) -> dict[str, Any]:
     try:
-        return parts.control_plane.create_rollout(request.as_json())
+        return context.control_plane.create_rollout(request.as_json())
     except OtaError as error:
         raise _not_started(error) from None
 
 
-def _resumable(parts: Parts, rollout_id: int) -> dict[str, Any]:
+def _resumable(context: CommandContext, rollout_id: int) -> dict[str, Any]:
     try:
-        rollout = parts.control_plane.rollout(rollout_id)
+        rollout = context.control_plane.rollout(rollout_id)
     except OtaError as error:
         raise _not_started(error) from None
     if rollout["state"] not in ("PENDING", "PAUSED", "RUNNING"):
@@ -155,9 +158,9 @@ def _not_started(error: OtaError) -> RolloutNotStartedError:
     return RolloutNotStartedError(f"the rollout did not start: {error.message}", hint=error.hint, **details)
 
 
-def _preview(parts: Parts, request: RolloutRequest, as_json: bool) -> int:
+def _preview(context: CommandContext, request: RolloutRequest, as_json: bool) -> int:
     try:
-        plan = parts.control_plane.plan_rollout(request.as_json())
+        plan = context.control_plane.plan_rollout(request.as_json())
     except OtaError as error:
         raise _not_started(error) from None
     if as_json:
@@ -176,19 +179,19 @@ def _preview(parts: Parts, request: RolloutRequest, as_json: bool) -> int:
     return 0
 
 
-def _carry_out(parts: Parts, rollout: dict[str, Any], as_json: bool) -> int:
+def _carry_out(context: CommandContext, rollout: dict[str, Any], as_json: bool) -> int:
     from rich.console import Console
 
-    from ota_py.manager.progress import make_view
-    from ota_py.manager.rollout_run import run_rollout, verdict
-    from ota_py.manager.runner import Play
+    from ota_py.manager.rollout.play import Play
+    from ota_py.manager.rollout.progress import make_view
+    from ota_py.manager.rollout.run import run_rollout, verdict
 
     # A service manager's stop is treated as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config = parts.config
+    config = context.config
     play = Play(rollout["id"], rollout["version"], config.ansible.inventory, config.path)
     view = make_view(Console(), silent=as_json)
-    ended = run_rollout(parts.control_plane, play, view)
+    ended = run_rollout(context.control_plane, play, view)
     error = verdict(ended)
     if as_json:
         echo_json({"rollout": ended} | ({"error": error.as_dict()} if error else {}))
@@ -199,8 +202,8 @@ def _carry_out(parts: Parts, rollout: dict[str, Any], as_json: bool) -> int:
     return 0
 
 
-def _abort(parts: Parts, rollout_id: int, as_json: bool) -> int:
-    rollout = parts.control_plane.abort_rollout(rollout_id, "aborted by the operator")
+def _abort(context: CommandContext, rollout_id: int, as_json: bool) -> int:
+    rollout = context.control_plane.abort_rollout(rollout_id, "aborted by the operator")
     if as_json:
         echo_json({"rollout": rollout})
     else:

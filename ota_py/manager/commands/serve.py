@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ota_py.manager.parts import Parts
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
-    from ota_py.manager.config import Config, MqttSection
-    from ota_py.server.environment import MqttSettings, ServerSettings
+    from ota_py.manager.config.model import ManagerConfig, MqttSection
+    from ota_py.server.environment import BrokerSettings, ServerSettings
 
-APPLICATION = "ota_py.manager.worker:application"
+APPLICATION = "ota_py.manager.serve.worker:application"
 WORKER_STOP_SECONDS = 10
 # Python runs one at a time; the others wait for the database or a slow reader. Each keeps a connection.
 THREADS_PER_WORKER = 4
@@ -23,7 +23,7 @@ THREADS_PER_WORKER = 4
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--access-log", is_flag=True, help="Log each request.")
 @click.pass_obj
-def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bool) -> None:
+def command(context: CommandContext, /, *, listen: str | None, workers: int, access_log: bool) -> None:
     """Bring the database up to date and run the control plane until Ctrl-C or SIGTERM.
 
     It looks every hour how long the repository's signatures still hold, and shows it in admin and API.
@@ -36,26 +36,26 @@ def command(parts: Parts, /, *, listen: str | None, workers: int, access_log: bo
       ota_manager.py serve --listen 0.0.0.0:8000 --workers 2
     """
     from ota_py.errors import UsageError
-    from ota_py.manager.secrets import Passphrases
-    from ota_py.manager.upkeep import start
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.manager.serve.maintenance import start
     from ota_py.server.database import shown_database
     from ota_py.server.setup import migrate
 
-    host, _, port = (listen or parts.config.server.listen).rpartition(":")
+    host, _, port = (listen or context.config.server.listen).rpartition(":")
     if not host or not port.isdecimal():
         raise UsageError(f"--listen {listen!r} is not HOST:PORT", hint="for example --listen 0.0.0.0:8000")
     _check_free(host, int(port))
-    settings = server_settings(parts.config)
+    settings = server_settings(context.config)
     migrate(settings)
-    start(parts.config, Passphrases())
-    url = parts.config.control_plane.url
+    start(context.config, Passphrases())
+    url = context.config.control_plane.url
     click.echo(f"Control plane on {host}:{port}, database {shown_database(settings.database)}")
     click.echo(f"Admin: {url}/admin/   API: {url}/api/v1/   Stop: Ctrl-C")
     _run(host, int(port), workers, access_log)
     click.echo("The control plane has stopped.")
 
 
-def server_settings(config: Config) -> ServerSettings:
+def server_settings(config: ManagerConfig) -> ServerSettings:
     """The `[server]` table as the control plane's settings; it answers to its own name and to localhost."""
     from urllib.parse import urlsplit
 
@@ -74,10 +74,10 @@ def server_settings(config: Config) -> ServerSettings:
     )
 
 
-def _mqtt_settings(section: MqttSection) -> MqttSettings:
-    from ota_py.server.environment import MqttSettings
+def _mqtt_settings(section: MqttSection) -> BrokerSettings:
+    from ota_py.server.environment import BrokerSettings
 
-    return MqttSettings(
+    return BrokerSettings(
         host=section.host,
         port=section.port,
         username=section.username or "",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.options import key_option, passphrase_option, yes_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.console.options import key_option, passphrase_option, yes_option
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
-    from ota_py.trust.request import SigningRequest
+    from ota_py.trust.documents.signing_request import SigningRequest
 
 
 @click.command("sign")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(
-    parts: Parts,
+    context: CommandContext,
     /,
     *,
     file: Path,
@@ -45,15 +45,15 @@ def command(
       ota_manager.py sign root-2.request.json --key file:alice.pem --root root.json
       ota_manager.py sign root-2.request.json --key hsm:2?label=alice
     """
-    from ota_py.manager.carry_out import sign_here
-    from ota_py.manager.confirm import confirm
-    from ota_py.manager.request_words import missing_lines, request_lines
-    from ota_py.manager.secrets import Passphrases
-    from ota_py.trust.request import read_request, write_request
-    from ota_py.trust.signing import Signing
+    from ota_py.manager.config.secrets import Passphrases
+    from ota_py.manager.console.confirm import confirm
+    from ota_py.manager.rootchange.publish import sign_here
+    from ota_py.manager.signing.request_text import missing_lines, request_lines
+    from ota_py.trust.documents.signatures import Signing
+    from ota_py.trust.documents.signing_request import read_request, write_request
 
     request = read_request(file)
-    config = None if key_uris else parts.config
+    config = None if key_uris else context.config
     trusted = root or (config.repository.root if config else None)
     if trusted:
         _check_root(request, trusted)
@@ -95,7 +95,7 @@ def _check_root(request: SigningRequest, path: Path) -> None:
         TrustError: it is for another one.
     """
     from ota_py.errors import ConfigError, TrustError
-    from ota_py.trust.root_change import payload_of
+    from ota_py.trust.documents.root_change import payload_of
     from ota_py.trust.verify import parse_root
 
     try:
@@ -105,8 +105,7 @@ def _check_root(request: SigningRequest, path: Path) -> None:
     asked = parse_root(request.root)
     if payload_of(trusted) != payload_of(asked):
         raise TrustError(
-            f"the request was made for another root (version {asked.version}) than {path} "
-            f"(version {trusted.version})",
+            f"the request was made for another root (version {asked.version}) than {path} (version {trusted.version})",
             hint="get the newest root.json from somebody whom you trust; if it differs, do not sign",
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -23,7 +23,7 @@ ACTIVE = frozenset({"PENDING", "RUNNING", "PAUSED"})
 @click.option("--watch", is_flag=True, help="Show again and again, until the rollout ends or Ctrl-C.")
 @json_option
 @click.pass_obj
-def command(parts: Parts, /, *, rollout: int | None, watch: bool, as_json: bool) -> None:
+def command(context: CommandContext, /, *, rollout: int | None, watch: bool, as_json: bool) -> None:
     """Show the fleet and its rollouts, or one rollout with each gateway and its reason.
 
     \b
@@ -34,35 +34,35 @@ def command(parts: Parts, /, *, rollout: int | None, watch: bool, as_json: bool)
     from rich.console import Console
 
     if as_json:
-        echo_json(_read(parts, rollout))
+        echo_json(_read(context, rollout))
         return
     if watch:
-        _watch(parts, rollout)
+        _watch(context, rollout)
         return
-    Console().print(_render(_read(parts, rollout)))
+    Console().print(_render(_read(context, rollout)))
 
 
-def _read(parts: Parts, rollout: int | None) -> dict[str, Any]:
+def _read(context: CommandContext, rollout: int | None) -> dict[str, Any]:
     if rollout is not None:
-        return {"rollout": parts.control_plane.rollout(rollout)}
+        return {"rollout": context.control_plane.rollout(rollout)}
     return {
-        "statistics": parts.control_plane.statistics(),
-        "rollouts": parts.control_plane.rollouts()[:ROLLOUTS_SHOWN],
+        "statistics": context.control_plane.statistics(),
+        "rollouts": context.control_plane.rollouts()[:ROLLOUTS_SHOWN],
     }
 
 
-def _watch(parts: Parts, rollout: int | None) -> None:
+def _watch(context: CommandContext, rollout: int | None) -> None:
     from rich.live import Live
 
-    data = _read(parts, rollout)
+    data = _read(context, rollout)
     with Live(_render(data), auto_refresh=False) as live:
         while "rollout" not in data or data["rollout"]["state"] in ACTIVE:
             time.sleep(REFRESH_SECONDS)
-            data = _read(parts, rollout)
+            data = _read(context, rollout)
             live.update(_render(data), refresh=True)
 
 
 def _render(data: dict[str, Any]) -> Group:
-    from ota_py.manager.status_view import fleet_view, rollout_view
+    from ota_py.manager.rollout.status_view import fleet_view, rollout_view
 
     return rollout_view(data["rollout"]) if "rollout" in data else fleet_view(**data)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.parts import Parts
+from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
-    from ota_py.manager.chain import Chain
+    from ota_py.manager.release.audit import Chain
 
 FILE = click.Path(path_type=Path)
 
@@ -20,13 +20,11 @@ FILE = click.Path(path_type=Path)
 @click.argument("version")
 @click.option("--root", type=FILE, help="With --url: a root.json that you trust; no ota.toml is read.")
 @click.option("--url", metavar="URL", help="The repository as gateways read it.")
-@click.option(
-    "--insecure-registry", multiple=True, metavar="HOST:PORT", help="With --url: a registry without TLS."
-)
+@click.option("--insecure-registry", multiple=True, metavar="HOST:PORT", help="With --url: a registry without TLS.")
 @json_option
 @click.pass_obj
 def command(
-    parts: Parts,
+    context: CommandContext,
     /,
     *,
     version: str,
@@ -49,18 +47,18 @@ def command(
     if root or url:
         _from_outside(version, root, url, insecure_registry, as_json=as_json)
         return
-    from ota_py.manager.effect_lines import effect_lines
-    from ota_py.manager.published import check_wheelhouse, published_file, published_manifest
+    from ota_py.manager.release.published import check_wheelhouse, published_file, published_manifest
+    from ota_py.manager.signing.manifest_text import effect_lines
 
-    verified = published_manifest(parts.repository, version)
+    verified = published_manifest(context.repository, version)
     manifest = verified.manifest
     for file in manifest.all_files:
-        published_file(parts.repository, file)
+        published_file(context.repository, file)
     for sbom in manifest.sbom:
-        published_file(parts.repository, sbom)
+        published_file(context.repository, sbom)
     software = manifest.agent.wheelhouses if manifest.agent else []
     for wheelhouse in software:
-        check_wheelhouse(parts.repository, wheelhouse)
+        check_wheelhouse(context.repository, wheelhouse)
     if as_json:
         echo_json({"manifest": manifest.model_dump(mode="json"), "key_ids": list(verified.key_ids)})
         return
@@ -82,12 +80,12 @@ def _from_outside(
     version: str, root: Path | None, url: str | None, insecure: tuple[str, ...], *, as_json: bool
 ) -> None:
     from ota_py.errors import UsageError
-    from ota_py.manager.chain import follow
-    from ota_py.manager.registry import Registry
+    from ota_py.manager.registry.resolve import TagResolver
+    from ota_py.manager.release.audit import follow
 
     if root is None or url is None:
         raise UsageError("--root and --url belong together", hint="give both, or none to use ota.toml")
-    chain = follow(root, url, version, Registry(insecure=insecure))
+    chain = follow(root, url, version, TagResolver(insecure=insecure))
     if as_json:
         echo_json(
             {
@@ -103,16 +101,14 @@ def _from_outside(
 
 
 def _show(chain: Chain, root: Path) -> None:
-    from ota_py.manager.chain import CHECKED
-    from ota_py.manager.effect_lines import effect_lines
+    from ota_py.manager.release.audit import CHECKED
+    from ota_py.manager.signing.manifest_text import effect_lines
 
     click.echo(f"trusted: {root}")
     for link in chain.links:
         until = f", until {link.expires}" if link.expires else ""
         click.secho("  ok ", fg="green", nl=False)
-        click.echo(
-            f"{link.name}: {len(link.signers)} of {link.keys} keys signed, {link.threshold} must{until}"
-        )
+        click.echo(f"{link.name}: {len(link.signers)} of {link.keys} keys signed, {link.threshold} must{until}")
         for key in link.signers:
             click.echo(f"       {key[:16]}")
     for part in chain.parts:

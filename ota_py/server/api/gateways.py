@@ -22,7 +22,8 @@ from ota_py.server.api.schemas import (
     ReportsOut,
     TokenOut,
 )
-from ota_py.server.events.ingest import Report, ingest
+from ota_py.server.events.ingest import ingest
+from ota_py.server.events.report import Report
 from ota_py.server.fleet import services
 from ota_py.server.fleet.models import Gateway, GatewayState
 

@@ -14,7 +14,7 @@ from ota_py.server.fleet.models import Gateway
 from ota_py.server.fleet.presence import online
 from ota_py.server.rollouts.gate import count
 from ota_py.server.rollouts.models import Rollout, RolloutGateway
-from ota_py.server.rollouts.planning import Plan
+from ota_py.server.rollouts.planning import RolloutPlan
 from ota_py.server.rollouts.states import GatewayResult
 
 Json = dict[str, Any]
@@ -38,10 +38,7 @@ def rollouts(records: Iterable[Rollout]) -> list[Json]:
     rows = RolloutGateway.objects.order_by().filter(rollout__in=records).values_list("rollout", "state")
     for rollout_id, state, number in rows.annotate(number=Count("pk")):
         counts[rollout_id][state] = number
-    return [
-        _summary(record, {state: counts[record.pk][state] for state in GatewayResult.values})
-        for record in records
-    ]
+    return [_summary(record, {state: counts[record.pk][state] for state in GatewayResult.values}) for record in records]
 
 
 def result(row: RolloutGateway) -> Json:
@@ -54,7 +51,7 @@ def dispatched(rows: Iterable[RolloutGateway]) -> list[Json]:
     return [{"id": row.gateway_id, "delivery": row.delivery} for row in rows]
 
 
-def plan(made: Plan, stagger_minutes: float, max_failures: str) -> Json:
+def plan(made: RolloutPlan, stagger_minutes: float, max_failures: str) -> Json:
     """A preview."""
     return {
         "version": made.update.version,

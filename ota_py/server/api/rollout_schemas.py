@@ -28,9 +28,7 @@ class RolloutIn(Request):
     version: Version
     gateways: Annotated[list[MemberIn], Field(max_length=GATEWAYS_MAX)]
     serial: Annotated[list[int | str], Field(max_length=SERIAL_MAX)] = list(SERIAL_DEFAULT)
-    stagger_minutes: float = Field(
-        default=STAGGER_MINUTES_DEFAULT, ge=0, le=STAGGER_MINUTES_MAX, allow_inf_nan=False
-    )
+    stagger_minutes: float = Field(default=STAGGER_MINUTES_DEFAULT, ge=0, le=STAGGER_MINUTES_MAX, allow_inf_nan=False)
     max_failures: str = Field(default="0", description="a count, or a percentage such as 10%")
 
 

@@ -51,6 +51,4 @@ class EventAdmin(FactsAdmin):
     @admin.display(description="details")
     def shown_details(self, event: Event) -> SafeString:
         """As indented JSON."""
-        return format_html(
-            "<pre>{}</pre>", json.dumps(event.details, indent=2, sort_keys=True, ensure_ascii=False)
-        )
+        return format_html("<pre>{}</pre>", json.dumps(event.details, indent=2, sort_keys=True, ensure_ascii=False))

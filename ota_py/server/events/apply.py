@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ota_py import names
 from ota_py.server.events.models import Kind
-from ota_py.server.events.order import Place, is_newer
+from ota_py.server.events.order import ReportOrder, is_newer
+from ota_py.server.events.report import Report
 from ota_py.server.fleet.models import FRESHNESS_MAX_CHARS, Gateway, GatewayState
 from ota_py.server.rollouts.models import RolloutGateway
 from ota_py.server.rollouts.states import HELD, REPORTED, SETTLED, GatewayResult
-
-if TYPE_CHECKING:
-    from ota_py.server.events.ingest import Report
 
 # A refusal to even begin. `skipped` without one of these means that the gateway is on the version already.
 REFUSALS = frozenset({"known_bad", "incompatible", "policy", "no_space"})
@@ -24,7 +22,7 @@ SUPERSEDED = "superseded"
 
 def apply_to_gateway(gateway: Gateway, report: Report) -> None:
     """Take version, digests and state from the report if it is the newest one about them."""
-    known = Place(gateway.report_transaction, gateway.report_seq, gateway.report_at)
+    known = ReportOrder(gateway.report_transaction, gateway.report_seq, gateway.report_at)
     place = _place(report)
     if not (_is_transition(report) or report.kind == Kind.STATUS) or not is_newer(place, known):
         return
@@ -43,7 +41,7 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
     if report.kind == Kind.TRANSITION and row.transaction and not report.transaction:
         return  # the controller's word for a silent gateway never replaces what the gateway said
     place = _place(report)
-    known = Place(row.transaction, row.report_seq, row.report_at)
+    known = ReportOrder(row.transaction, row.report_seq, row.report_at)
     same_transaction = place.transaction == row.transaction
     if not is_newer(place, known):
         if same_transaction and row.started_at:
@@ -127,8 +125,8 @@ def _take_digests(gateway: Gateway, value: Any) -> None:
     _take(gateway, "digests", value, _digests)
 
 
-def _place(report: Report) -> Place:
-    return Place(report.transaction, report.seq, report.at)
+def _place(report: Report) -> ReportOrder:
+    return ReportOrder(report.transaction, report.seq, report.at)
 
 
 def _version(value: Any) -> bool:

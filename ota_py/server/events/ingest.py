@@ -7,38 +7,18 @@ the gateway and of its rollout only if it is newer than what they were taken fro
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 
 from ota_py.server.events.apply import apply_to_gateway, apply_to_result
 from ota_py.server.events.models import Event
+from ota_py.server.events.report import Report
 from ota_py.server.fleet.digests import differing
 from ota_py.server.fleet.models import Gateway, GatewayState
 from ota_py.server.fleet.presence import last_seen
 from ota_py.server.fleet.services import get_gateway
 from ota_py.server.rollouts.models import RolloutGateway
 from ota_py.server.updates.models import Update
-
-
-@dataclass(frozen=True)
-class Report:
-    """One report as a gateway wrote it; see the API's schema for each field."""
-
-    id: UUID
-    seq: int
-    at: datetime
-    kind: str
-    transaction: str = ""
-    rollout: int | None = None
-    version: str = ""
-    from_version: str = ""
-    state: str = ""
-    reason: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 def ingest(gateway_id: str, reports: Iterable[Report]) -> tuple[list[str], list[str]]:

@@ -29,12 +29,8 @@ class Event(models.Model):
     kind = models.CharField(max_length=11, choices=Kind, db_index=True)
     at = models.DateTimeField(help_text="By the clock of the one who says so.")
     recorded_at = models.DateTimeField(auto_now_add=True)
-    gateway = models.ForeignKey(
-        Gateway, null=True, blank=True, on_delete=models.CASCADE, related_name="events"
-    )
-    rollout = models.ForeignKey(
-        Rollout, null=True, blank=True, on_delete=models.CASCADE, related_name="events"
-    )
+    gateway = models.ForeignKey(Gateway, null=True, blank=True, on_delete=models.CASCADE, related_name="events")
+    rollout = models.ForeignKey(Rollout, null=True, blank=True, on_delete=models.CASCADE, related_name="events")
     report_id = models.UUIDField(null=True, blank=True)
     seq = models.BigIntegerField(null=True, blank=True)
     transaction = models.CharField(max_length=36, blank=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class ReportOrder(NamedTuple):
     """Where a report stands among those of its gateway."""
 
     transaction: str
@@ -19,7 +19,7 @@ class Place(NamedTuple):
     at: datetime | None
 
 
-def is_newer(report: Place, known: Place) -> bool:
+def is_newer(report: ReportOrder, known: ReportOrder) -> bool:
     """Whether `report` tells more than the newest one known."""
     if known.at is None or report.at is None:
         return True

@@ -131,10 +131,7 @@ class GatewayAdmin(ShownState, ModelAdmin):
     @admin.display(description="digests")
     def shown_digests(self, gateway: Gateway) -> str:
         """One service a line."""
-        return (
-            "\n".join(f"{service}: {digest}" for service, digest in sorted(gateway.digests.items()))
-            or NOTHING
-        )
+        return "\n".join(f"{service}: {digest}" for service, digest in sorted(gateway.digests.items())) or NOTHING
 
     @admin.display(description="notes")
     def shown_notes(self, gateway: Gateway) -> SafeString | str:

@@ -14,7 +14,5 @@ def differing(digests: Mapping[str, str], images: Mapping[str, Mapping[str, Any]
         images: of the update, by service. Services that it does not name, or that do not run, are no matter.
     """
     return sorted(
-        service
-        for service, image in images.items()
-        if service in digests and digests[service] != image["digest"]
+        service for service, image in images.items() if service in digests and digests[service] != image["digest"]
     )

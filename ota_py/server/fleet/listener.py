@@ -15,7 +15,7 @@ import paho.mqtt.client as paho
 
 from ota_py import names
 from ota_py.server.broker import new_client, start
-from ota_py.server.environment import MqttSettings
+from ota_py.server.environment import BrokerSettings
 
 TOPICS = "ota/+/status"
 STATUS_MAX_BYTES = 4096
@@ -40,7 +40,7 @@ class Listener:
         ConfigError: the password or CA file cannot be read.
     """
 
-    def __init__(self, broker: MqttSettings, presence: Presence) -> None:
+    def __init__(self, broker: BrokerSettings, presence: Presence) -> None:
         self._presence = presence
         self._client = new_client(broker)
         self._client.on_connect = self._subscribe

@@ -16,7 +16,7 @@ from ota_py.server.badges import bar, rate
 from ota_py.server.rollouts import lifecycle
 from ota_py.server.rollouts.models import Rollout, RolloutGateway
 from ota_py.server.rollouts.plan import allowed_failures
-from ota_py.server.rollouts.progress import Progress, progress_of
+from ota_py.server.rollouts.progress import RolloutProgress, progress_of
 from ota_py.server.rollouts.states import ABORT, PAUSE
 
 # More gateways than this are shown on a page of their own, with search and filters.
@@ -162,12 +162,12 @@ class RolloutAdmin(FactsAdmin):
             messages.success(request, f"Rollout {rollout.pk} is {rollout.state}.")
 
 
-def _progress(rollout: Rollout) -> Progress:
+def _progress(rollout: Rollout) -> RolloutProgress:
     """Counted once for all columns of the rollout's row."""
     known = vars(rollout)
     if "counted_progress" not in known:
         known["counted_progress"] = progress_of(rollout)
-    progress: Progress = known["counted_progress"]
+    progress: RolloutProgress = known["counted_progress"]
     return progress
 
 

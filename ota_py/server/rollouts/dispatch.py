@@ -10,7 +10,7 @@ from ota_py.server.events.models import Event, Kind
 from ota_py.server.events.services import record
 from ota_py.server.fleet.models import Delivery
 from ota_py.server.hints import send_hints
-from ota_py.server.rollouts.gate import Row, Verdict, evaluate
+from ota_py.server.rollouts.gate import GateVerdict, Row, evaluate
 from ota_py.server.rollouts.lifecycle import get_rollout
 from ota_py.server.rollouts.models import Rollout, RolloutGateway
 from ota_py.server.rollouts.plan import allowed_failures
@@ -46,7 +46,7 @@ def start_batch(rollout_id: int, batch: int) -> list[RolloutGateway]:
     return assigned
 
 
-def judge(rollout_id: int, batch: int) -> Verdict:
+def judge(rollout_id: int, batch: int) -> GateVerdict:
     """The gate's verdict on a batch, by what is recorded now.
 
     Raises:
@@ -141,7 +141,7 @@ def _check_turn(rollout: Rollout, batch: int) -> None:
         )
 
 
-def _evaluate(rollout: Rollout, batch: int) -> Verdict:
+def _evaluate(rollout: Rollout, batch: int) -> GateVerdict:
     rows = [Row(*row) for row in rollout.gateways.values_list("gateway_id", "batch", "state", "step")]
     halted = "" if rollout.state == RolloutState.RUNNING else f"rollout {rollout.pk} is {rollout.state}"
     if halted and rollout.reason:

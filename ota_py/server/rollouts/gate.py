@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateVerdict:
     """What the gate says.
 
     Attributes:
@@ -41,7 +41,7 @@ class Verdict:
     counts: dict[str, int]
 
 
-def evaluate(rows: Iterable[Row], batch: int, allowed: int, accepted: int = 0, halted: str = "") -> Verdict:
+def evaluate(rows: Iterable[Row], batch: int, allowed: int, accepted: int = 0, halted: str = "") -> GateVerdict:
     """Judge `batch` by what the gateways of the whole rollout reported.
 
     Args:
@@ -65,7 +65,7 @@ def evaluate(rows: Iterable[Row], batch: int, allowed: int, accepted: int = 0, h
         verdict, reason = "WAIT", f"waiting for {_some(pending)}" + (f"; {len(held)} held back" * bool(held))
     else:
         verdict, reason = "GO", f"batch {batch} is done"
-    return Verdict(verdict, reason, failures, allowed, pending, held, counts)  # type: ignore[arg-type]
+    return GateVerdict(verdict, reason, failures, allowed, pending, held, counts)  # type: ignore[arg-type]
 
 
 def count(states: Iterable[str]) -> dict[str, int]:

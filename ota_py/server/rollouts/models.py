@@ -13,9 +13,7 @@ from ota_py.server.updates.models import Update
 class Rollout(models.Model):
     """Bringing one update to a set of gateways, batch by batch."""
 
-    update_record = models.ForeignKey(
-        Update, on_delete=models.PROTECT, related_name="rollouts", verbose_name="update"
-    )
+    update_record = models.ForeignKey(Update, on_delete=models.PROTECT, related_name="rollouts", verbose_name="update")
     state = models.CharField(
         max_length=9, choices=RolloutState, default=RolloutState.PENDING, db_index=True, editable=False
     )
@@ -68,9 +66,7 @@ class RolloutGateway(models.Model):
         constraints = (models.UniqueConstraint(fields=("rollout", "gateway"), name="once_per_rollout"),)
         indexes = (
             models.Index(fields=("rollout", "state"), name="rollout_state"),
-            models.Index(
-                fields=("gateway",), condition=Q(state__in=sorted(UNDERWAY)), name="gateway_underway"
-            ),
+            models.Index(fields=("gateway",), condition=Q(state__in=sorted(UNDERWAY)), name="gateway_underway"),
         )
 
     def __str__(self) -> str:

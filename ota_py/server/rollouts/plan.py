@@ -55,9 +55,7 @@ def allowed_failures(text: str, total: int) -> int:
     """
     match = re.fullmatch(r"([0-9]{1,6})(%?)", text)
     if not match or (match[2] and int(match[1]) > 100):
-        raise UsageError(
-            f"max_failures {text[:20]!r} is neither a count nor a percentage", hint="for example 2 or 10%"
-        )
+        raise UsageError(f"max_failures {text[:20]!r} is neither a count nor a percentage", hint="for example 2 or 10%")
     return total * int(match[1]) // 100 if match[2] else int(match[1])
 
 

@@ -26,7 +26,7 @@ IDS_NAMED = 20
 
 
 @dataclass(frozen=True)
-class Request:
+class RolloutRequest:
     """What an operator asks for.
 
     Attributes:
@@ -44,7 +44,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RolloutPlan:
     """What a request would become.
 
     Attributes:
@@ -60,7 +60,7 @@ class Plan:
     allowed: int
 
 
-def make_plan(request: Request) -> Plan:
+def make_plan(request: RolloutRequest) -> RolloutPlan:
     """Check a request against the records, and cut it into batches. Writes nothing.
 
     Raises:
@@ -82,11 +82,11 @@ def make_plan(request: Request) -> Plan:
         (known[gateway_id], delivery or known[gateway_id].delivery, batch)
         for (gateway_id, delivery), batch in zip(request.gateways, batches, strict=True)
     ]
-    return Plan(update, members, sizes, allowed)
+    return RolloutPlan(update, members, sizes, allowed)
 
 
 @transaction.atomic
-def create_rollout(request: Request, created_by: str) -> Rollout:
+def create_rollout(request: RolloutRequest, created_by: str) -> Rollout:
     """Record a PENDING rollout.
 
     Raises:
@@ -164,12 +164,7 @@ def _check_free(ids: list[str]) -> None:
 def _lock(ids: list[str]) -> None:
     for part in _parts(sorted(ids)):
         # In the order of ids: requests that share gateways wait for each other, and never in a ring.
-        list(
-            Gateway.objects.select_for_update(no_key=True)
-            .filter(pk__in=part)
-            .order_by("pk")
-            .values_list("pk")
-        )
+        list(Gateway.objects.select_for_update(no_key=True).filter(pk__in=part).order_by("pk").values_list("pk"))
 
 
 def _parts(ids: list[str]) -> Iterator[list[str]]:

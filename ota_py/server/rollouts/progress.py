@@ -21,7 +21,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RolloutProgress:
     """Numbers of gateways.
 
     Attributes:
@@ -53,13 +53,13 @@ _KINDS: tuple[tuple[str, str, frozenset[str]], ...] = (
 )
 
 
-def progress_of(rollout: Rollout) -> Progress:
+def progress_of(rollout: Rollout) -> RolloutProgress:
     """Count the rollout's gateways: one query."""
     rows = rollout.gateways.order_by().values_list("state")
     counts = dict.fromkeys(GatewayResult.values, 0) | dict(rows.annotate(number=Count("pk")))
     total = sum(counts.values())
     numbers = {kind: sum(counts[state] for state in states) for kind, _, states in _KINDS}
-    return Progress(
+    return RolloutProgress(
         total=total,
         ended=sum(counts[state] for state in SETTLED),
         succeeded=numbers["good"],

@@ -20,9 +20,7 @@ class ApiToken(models.Model):
 
     name = models.CharField(max_length=80)
     role = models.CharField(max_length=8, choices=Role)
-    gateway = models.ForeignKey(
-        Gateway, null=True, blank=True, on_delete=models.CASCADE, related_name="tokens"
-    )
+    gateway = models.ForeignKey(Gateway, null=True, blank=True, on_delete=models.CASCADE, related_name="tokens")
     # 256 random bits need no salt and no slow hash: there is nothing to guess.
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

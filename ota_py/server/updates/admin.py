@@ -74,9 +74,7 @@ class UpdateAdmin(FactsAdmin):
     @admin.display(description="images")
     def shown_images(self, update: Update) -> SafeString | str:
         """One service a line."""
-        lines = (
-            (service, image["reference"], image["digest"]) for service, image in sorted(update.images.items())
-        )
+        lines = ((service, image["reference"], image["digest"]) for service, image in sorted(update.images.items()))
         return format_html_join("", "<div><b>{}</b> {}<br><code>{}</code></div>", lines) or NOTHING
 
     @admin.display(description="SBOM")
@@ -88,9 +86,7 @@ class UpdateAdmin(FactsAdmin):
     @admin.display(description="signed by")
     def shown_signers(self, update: Update) -> SafeString | str:
         """One key id a line."""
-        return (
-            format_html_join("", "<div><code>{}</code></div>", ((key,) for key in update.key_ids)) or NOTHING
-        )
+        return format_html_join("", "<div><code>{}</code></div>", ((key,) for key in update.key_ids)) or NOTHING
 
     @admin.action(description="Withdraw (ends its rollouts, for good)", permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Update]) -> None:

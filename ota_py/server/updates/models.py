@@ -31,9 +31,7 @@ class Update(models.Model):
     agent_version = models.CharField(
         max_length=names.VERSION_MAX_CHARS, blank=True, help_text="Of the gateway software that it brings."
     )
-    migrates = models.BooleanField(
-        default=False, help_text="Changes data so that the old version cannot read it."
-    )
+    migrates = models.BooleanField(default=False, help_text="Changes data so that the old version cannot read it.")
     on_rollback = models.CharField(
         max_length=7,
         choices=[(choice, choice) for choice in get_args(manifest.OnRollback)],

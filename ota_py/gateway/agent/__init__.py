@@ -1,0 +1,4 @@
+"""The resident loop: asks for work, starts each transaction as a process, brings reports home.
+
+It changes no service itself.
+"""

@@ -1,0 +1,70 @@
+"""The status report: what runs here, told when the agent starts, after a transaction, and when it changed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ota_py.errors import OtaError
+from ota_py.gateway.journal.outbox import Outbox
+from ota_py.gateway.system.backoff import jittered
+
+CHECK_SECONDS = 900.0
+FIELDS = (
+    "version",
+    "digests",
+    "agent_version",
+    "architecture",
+    "disk_free_bytes",
+    "hardware",
+    "groups",
+    "transaction_state",
+    "freshness_problem",
+)
+# Moves all the time: alone it is no news.
+_RESTLESS = "disk_free_bytes"
+
+log = logging.getLogger("ota.agent")
+
+
+class StatusReporter:
+    """Queues a status report when there is something new to tell.
+
+    Args:
+        read: gives what `ota_client.py status --json` prints.
+        outbox: where the report waits.
+    """
+
+    def __init__(
+        self, read: Callable[[], dict[str, Any]], outbox: Outbox, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._read = read
+        self._outbox = outbox
+        self._clock = clock
+        self._told = ""
+        self._next = 0.0
+
+    def soon(self) -> None:
+        """Look at the next step: something happened."""
+        self._next = 0.0
+
+    def step(self) -> None:
+        """Look if it is time, and queue a report if it would tell something new."""
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + jittered(CHECK_SECONDS)
+        try:
+            seen = self._read()
+        except OtaError as error:
+            log.warning("status unknown reason=%s", error.message)
+            return
+        details = {key: seen[key] for key in FIELDS if key in seen}
+        if seen.get("engine_error"):  # Docker does not answer: what runs is unknown, not nothing
+            del details["digests"]
+        news = json.dumps({**details, _RESTLESS: None}, sort_keys=True)
+        if news != self._told:
+            self._outbox.add("status", version=details.get("version"), details=details)
+            self._told = news

@@ -1,0 +1,4 @@
+"""The Compose project and the Docker daemon.
+
+The only room that talks to either.
+"""

@@ -1,0 +1,246 @@
+"""The new version, laid out aside and judged by Compose itself before anything is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ota_py.errors import ConflictError, IncompatibleError, IntegrityError
+from ota_py.gateway.config.model import GatewayConfig
+from ota_py.gateway.docker.compose import Compose
+from ota_py.gateway.docker.project import Project
+from ota_py.gateway.fetch import downloads
+from ota_py.gateway.journal.plan import NewFile
+from ota_py.gateway.policy import compose_inputs, compose_requests, rules
+from ota_py.gateway.system import files
+from ota_py.gateway.system.files import Attributes
+from ota_py.manifest import COMPOSE_FILE_NAME, File, Manifest
+from ota_py.manifest_fields import RESERVED_DIRECTORY
+
+# Gives the checked bytes of one file of the manifest.
+Fetch = Callable[[File], bytes]
+
+# Smaller files are fetched again: that costs less than keeping them safe.
+KEEP_MIN_BYTES = 64 * 1024
+_NEW = "new"
+_TREE = "tree"
+_DEFAULT_MODE = 0o644
+
+
+class Staging:
+    """The private directory of one update: `new/` has its files as they will be, `tree/` shows them in place.
+
+    Args:
+        directory: below the state directory, named by the version.
+    """
+
+    def __init__(self, config: GatewayConfig, compose: Compose, directory: Path) -> None:
+        self._config = config
+        self._compose = compose
+        self.directory = directory
+        self.fetched = downloads.DownloadCache(directory / "fetched")
+
+    @property
+    def manifest(self) -> Path:
+        """Where the manifest is kept; its signature lies beside it."""
+        return self.directory / "manifest.json"
+
+    def store_manifest(self, raw: bytes, signature: bytes) -> None:
+        """Keep the very bytes that were verified."""
+        self._write(self.manifest, raw)
+        self._write(self.manifest.with_name("manifest.json.sig"), signature)
+
+    def stage(self, manifest: Manifest, fetch: Fetch, references: Mapping[str, str]) -> tuple[list[NewFile], Project]:
+        """Fetch, render and pin every file, then let Compose read the result.
+
+        Args:
+            references: by digest, for each service whose image the update names.
+
+        Returns:
+            The files that differ from what is there, and the project as it will be.
+
+        Raises:
+            IncompatibleError: a template, a service or the Compose file does not fit this gateway.
+            DockerError: Compose refuses the new file.
+            PolicyError: it asks for what this gateway's policy forbids.
+        """
+        files.remove_tree(self.directory / _NEW)
+        contents = {file.dest: self._content(manifest, file, fetch) for file in manifest.all_files}
+        modes = {file.dest: int(file.mode, 8) for file in manifest.all_files}
+        if manifest.images:
+            present = self._config.project_dir / COMPOSE_FILE_NAME
+            modes.setdefault(COMPOSE_FILE_NAME, Attributes.of(present).mode)
+            text = contents.get(COMPOSE_FILE_NAME) or present.read_bytes()
+            contents[COMPOSE_FILE_NAME] = pin_images(text, references)
+        new = [
+            NewFile(dest, hashlib.sha256(data).hexdigest(), modes[dest], self._present(dest))
+            for dest, data in contents.items()
+            if self._differs(dest, data, modes[dest])
+        ]
+        for file in new:
+            self._write(self._new(file), contents[file.dest])
+        return new, self._resolve(new, manifest)
+
+    def check(self, new: list[NewFile]) -> None:
+        """Check once more that what waits is what was staged, for the files that it was staged for.
+
+        Raises:
+            IntegrityError: with what was expected and what was got.
+            ConflictError: somebody changed a file of the project meanwhile.
+        """
+        for file in new:
+            path = self._new(file)
+            got = files.sha256_of(path) if path.is_file() else "nothing"
+            if got != file.sha256:
+                raise IntegrityError(f"the staged file {file.dest} has sha256 {got}, expected {file.sha256}")
+            if self._present(file.dest) != file.replaces:
+                raise ConflictError(
+                    f"{file.dest} was changed on this gateway since the update was prepared",
+                    hint="start the update again: it will be prepared for the file as it is now",
+                )
+
+    def apply(self, new: list[NewFile]) -> None:
+        """Put the files in place, each at once; a file that is replaced keeps its owner."""
+        self.check(new)
+        for file in new:
+            target = files.inside(self._config.project_dir, file.dest)
+            owner = Attributes.of(target if target.exists() else self._config.project_dir)
+            files.copy(self._new(file), target, Attributes(file.mode, owner.uid, owner.gid))
+
+    def discard(self, *, keep_fetched: bool = False) -> None:
+        """Remove the working copies; the manifest and its signature stay as a record.
+
+        Args:
+            keep_fetched: another try is likely, and can go on from what was fetched.
+        """
+        if not keep_fetched:
+            self.fetched.discard()
+        for name in (_NEW, _TREE):
+            files.remove_tree(self.directory / name)
+        for draft in self.directory.glob(f"*{files.DRAFT_SUFFIX}"):
+            files.remove(draft)
+
+    def _content(self, manifest: Manifest, file: File, fetch: Fetch) -> bytes:
+        data = self._bytes(file, fetch)
+        if not file.template:
+            return data
+        return render(file.dest, data, self._config.template_variables(manifest.version))
+
+    def _bytes(self, file: File, fetch: Fetch) -> bytes:
+        if file.length < KEEP_MIN_BYTES:
+            return fetch(file)
+        wanted = downloads.Download(file.sha256, file.length, f"file {file.dest}")
+        return b"".join(self.fetched.pieces(wanted, lambda start: iter([fetch(file)[start:]])))
+
+    def _present(self, dest: str) -> str:
+        path = files.inside(self._config.project_dir, dest)
+        return files.sha256_of(path) if path.exists() else ""
+
+    def _differs(self, dest: str, data: bytes, mode: int) -> bool:
+        path = files.inside(self._config.project_dir, dest)
+        return not path.exists() or Attributes.of(path).mode != mode or path.read_bytes() != data
+
+    def _resolve(self, new: list[NewFile], manifest: Manifest) -> Project:
+        tree = self.directory / _TREE
+        files.remove_tree(tree)
+        overlay(self._config.project_dir, {file.dest: self._new(file) for file in new}, tree)
+        places = rules.GatewayDirectories.of(self._config)
+        # Before Compose reads the files: it would fetch what they include from elsewhere.
+        present = compose_inputs.asks(self._config.project_dir, places)
+        asked = compose_inputs.asks(tree, places, [self.directory / _NEW])
+        rules.check(asked, present, self._config.policy, places)
+        project = self._compose.config(tree)
+        present = compose_requests.of_project(self._compose.present, places)
+        rules.check(compose_requests.of_project(project, places), present, self._config.policy, places)
+        unknown = sorted(set(manifest.images) - set(project.services))
+        if unknown:
+            raise IncompatibleError(
+                f"update {manifest.version} has images for {', '.join(unknown)}, "
+                f"but {COMPOSE_FILE_NAME} has the services {', '.join(project.services)}",
+                hint="correct the service names, or ship a new Compose file with the update",
+            )
+        return project
+
+    def _new(self, file: NewFile) -> Path:
+        return self.directory / _NEW / file.dest
+
+    def _write(self, path: Path, data: bytes) -> None:
+        directory = Attributes.of(self._config.state_dir)
+        files.write(path, data, Attributes(0o600, directory.uid, directory.gid))
+
+
+def render(name: str, source: bytes, variables: Mapping[str, object]) -> bytes:
+    """Render a template in Jinja2's sandbox.
+
+    Raises:
+        IncompatibleError: it is not a template, uses an undefined variable, or does what is forbidden.
+    """
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    try:
+        return environment.from_string(source.decode()).render(**variables).encode()
+    except (TemplateError, ValueError, TypeError, ArithmeticError) as error:
+        raise IncompatibleError(
+            f"the template {name} cannot be rendered on this gateway: {error}",
+            hint="define the variable in [variables] of the gateway's configuration, or correct the template",
+        ) from None
+
+
+def pin_images(text: bytes, references: Mapping[str, str]) -> bytes:
+    """Set the image of each service to its digest, and leave the rest of the file as people wrote it.
+
+    Raises:
+        IncompatibleError: not a Compose file, or a service is not in it.
+    """
+    from ruamel.yaml.util import load_yaml_guess_indent
+
+    from ota_py import compose_yaml
+
+    yaml = compose_yaml.round_trip()
+    yaml.preserve_quotes = True
+    yaml.width = 1_000_000  # never wrap a line that its author did not wrap
+    try:
+        document = compose_yaml.load(text, yaml)
+        _, indent, offset = load_yaml_guess_indent(text.decode())
+    except ValueError as error:
+        raise IncompatibleError(f"{COMPOSE_FILE_NAME} is not YAML: {error}") from None
+    services = document.get("services") if isinstance(document, dict) else None
+    if not isinstance(services, dict):
+        raise IncompatibleError(f"{COMPOSE_FILE_NAME} has no services")
+    missing = sorted(set(references) - set(services))
+    if missing:
+        known = ", ".join(sorted(map(str, services)))
+        raise IncompatibleError(
+            f"{COMPOSE_FILE_NAME} has no service {', '.join(missing)}; it has {known}"[:2000],
+            hint="correct the service names, or ship a new Compose file with the update",
+        )
+    for service, reference in references.items():
+        if not isinstance(services[service], dict):
+            raise IncompatibleError(f"{COMPOSE_FILE_NAME} has no mapping for the service {service}")
+        services[service]["image"] = reference
+    yaml.indent(mapping=indent or 2, sequence=(indent or 2) + (offset or 0), offset=offset or 0)
+    out = io.BytesIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def overlay(base: Path, new: Mapping[str, Path], target: Path) -> None:
+    """Show `base` with the files of `new` in place, by symbolic links below `target`.
+
+    Compose then reads the project as it will be: with new environment files and includes, too.
+    """
+    files.make_directory(target)
+    heads = {Path(dest).parts[0] for dest in new}
+    for entry in base.iterdir() if base.is_dir() else ():
+        if entry.name not in heads and entry.name != RESERVED_DIRECTORY:
+            files.link(target / entry.name, entry)
+    for head in sorted(heads):
+        if head in new:
+            files.link(target / head, new[head])
+            continue
+        below = {str(Path(d).relative_to(head)): p for d, p in new.items() if Path(d).parts[0] == head}
+        overlay(base / head, below, target / head)

@@ -1,0 +1,4 @@
+"""The health gate and its probes.
+
+What follows from a verdict is decided in `transaction`.
+"""

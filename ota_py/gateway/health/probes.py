@@ -1,0 +1,130 @@
+"""Probes: what a user of the gateway's services would notice.
+
+None of them waits longer than its time, whatever it talks to: an answer that drips in for ever, or never
+ends, is a failure like no answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import math
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from ota_py.errors import OtaError
+from ota_py.gateway.docker.compose import Compose
+from ota_py.gateway.health import mqtt_probe
+from ota_py.manifest_health import AnyProbe, CommandProbe, HttpProbe, MqttProbe, TcpProbe
+
+# How much longer than its own limit a probe may take to notice that time is up.
+_GRACE_SECONDS = 1.0
+
+
+def label(probe: AnyProbe) -> str:
+    """What people call a probe: `mqtt 127.0.0.1:1883`."""
+    if isinstance(probe, HttpProbe):
+        return f"http {probe.url}"
+    if isinstance(probe, CommandProbe):
+        return f"command in {probe.service}: {' '.join(probe.command)[:80]}"
+    assert isinstance(probe, TcpProbe | MqttProbe)
+    return f"{probe.type} {probe.host}:{probe.port}"
+
+
+def run_all(probes: Sequence[AnyProbe], compose: Compose, limit_seconds: float = math.inf) -> list[str]:
+    """Run probes at the same time; for each an empty string, or what is wrong.
+
+    Args:
+        limit_seconds: none of them may take longer, whatever its own limit is.
+    """
+    found: dict[int, str] = {}
+    begun = time.monotonic()
+    # Threads that nobody has to wait for: a name server or a TLS handshake can hold one for longer.
+    threads = [
+        threading.Thread(target=_note, args=(found, n, probe, compose, limit_seconds), daemon=True)
+        for n, probe in enumerate(probes)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread, probe in zip(threads, probes, strict=True):
+        seconds = min(_timeout(probe), limit_seconds)
+        thread.join(max(begun + seconds + _GRACE_SECONDS - time.monotonic(), 0))
+    return [found.get(n, f"no answer within {_timeout(probe):g} s") for n, probe in enumerate(probes)]
+
+
+def run(probe: AnyProbe, compose: Compose, limit_seconds: float = math.inf) -> str:
+    """Run one probe; an empty string when it passes, else what is wrong."""
+    seconds = max(min(_timeout(probe), limit_seconds), 0.01)
+    try:
+        if isinstance(probe, HttpProbe):
+            return _http(probe, seconds)
+        if isinstance(probe, TcpProbe):
+            return _tcp(probe, seconds)
+        if isinstance(probe, MqttProbe):
+            return mqtt_probe.round_trip(probe, seconds)
+        assert isinstance(probe, CommandProbe)
+        return _command(probe, compose, seconds)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    except OtaError as error:
+        return error.message
+
+
+def _note(found: dict[int, str], n: int, probe: AnyProbe, compose: Compose, limit: float) -> None:
+    found[n] = run(probe, compose, limit)
+
+
+def _timeout(probe: AnyProbe) -> float:
+    assert isinstance(probe, HttpProbe | TcpProbe | MqttProbe | CommandProbe)
+    return probe.timeout_seconds
+
+
+def _http(probe: HttpProbe, seconds: float) -> str:
+    parts = urlsplit(probe.url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=seconds)
+    # The library's limit is for each piece that arrives; this one is for all of them.
+    late = threading.Event()
+    guard = threading.Timer(seconds, _cut, [connection, late])
+    guard.daemon = True
+    guard.start()
+    try:
+        connection.connect()
+        if late.is_set():  # the guard found nothing to cut
+            raise TimeoutError
+        query = f"?{parts.query}" if parts.query else ""
+        connection.request("GET", (parts.path or "/") + query)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, TimeoutError):
+            late.set()
+        if not late.is_set():
+            raise
+    finally:
+        guard.cancel()
+        connection.close()
+    if late.is_set():  # also where the library took the headers that were there for all of them
+        return f"no whole answer within {seconds:g} s"
+    return "" if status == probe.status else f"status {status}, expected {probe.status}"
+
+
+def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    late.set()
+    with contextlib.suppress(OSError, AttributeError):  # not connected yet
+        connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _tcp(probe: TcpProbe, seconds: float) -> str:
+    socket.create_connection((probe.host, probe.port), timeout=seconds).close()
+    return ""
+
+
+def _command(probe: CommandProbe, compose: Compose, seconds: float) -> str:
+    done = compose.follow(probe.service, probe.command, seconds, {})
+    if done.status == 0:
+        return ""
+    said = f": {'; '.join(done.lines[-5:])}" if done.lines else ""
+    return f"exit status {done.status}{said}" if done.status else f"no end within {seconds:g} s{said}"

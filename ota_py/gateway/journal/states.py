@@ -1,0 +1,161 @@
+"""The states of a transaction: one table, from which guard, recovery and diagram are derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ota_py.errors import ConflictError
+
+
+class State(StrEnum):
+    """Where a transaction is: the last step that is done, not the one under way."""
+
+    RECEIVED = "RECEIVED"
+    VERIFIED = "VERIFIED"
+    BACKED_UP = "BACKED_UP"
+    PULLED = "PULLED"
+    STOPPED = "STOPPED"
+    APPLIED = "APPLIED"
+    STARTED = "STARTED"
+    HEALTHY = "HEALTHY"
+    COMMITTED = "COMMITTED"
+    ROLLING_BACK = "ROLLING_BACK"
+    ROLLED_BACK = "ROLLED_BACK"
+    FAILED = "FAILED"
+    BROKEN = "BROKEN"
+
+
+class Limit(StrEnum):
+    """Which of the gateway's time limits holds while a transaction is on its way out of a state."""
+
+    FETCH = "fetch"
+    """From the start to the first touch of a service: `fetch_minutes`."""
+    TRANSACTION = "transaction"
+    """From the first touch to the commit: the manifest's timeout, capped by `timeout_minutes`."""
+    ROLLBACK = "rollback"
+    """The way back: as long again as the way there."""
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table.
+
+    Attributes:
+        effect: what holds once the state is reached, for people.
+        successors: the states that may follow; the first is the next step of an update.
+        touched: whether services may have been touched in this state.
+        limit: the time limit that holds until the next state.
+    """
+
+    effect: str
+    successors: tuple[State, ...]
+    touched: bool
+    limit: Limit
+
+
+_S = State
+TABLE: dict[State, Rule] = {
+    _S.RECEIVED: Rule("the signed manifest is stored", (_S.VERIFIED, _S.FAILED), touched=False, limit=Limit.FETCH),
+    _S.VERIFIED: Rule(
+        "every file is fetched, checked, rendered and accepted by Compose; there is space",
+        # ROLLING_BACK: an operator's rollback, whose "update" is a backup that was just verified.
+        (_S.BACKED_UP, _S.ROLLING_BACK, _S.FAILED),
+        touched=False,
+        limit=Limit.FETCH,
+    ),
+    _S.BACKED_UP: Rule(
+        "files, image ids and databases are saved and hashed",
+        (_S.PULLED, _S.FAILED),
+        touched=False,
+        limit=Limit.FETCH,
+    ),
+    _S.PULLED: Rule(
+        "the new images are here; the backup is fresh and its hashes hold",
+        # ROLLING_BACK: the first touch was intended, and nobody knows how far it came.
+        (_S.STOPPED, _S.ROLLING_BACK, _S.FAILED),
+        touched=False,
+        limit=Limit.FETCH,
+    ),
+    _S.STOPPED: Rule(
+        "writers of volumes that are databases stopped and the volumes are saved; services that the "
+        "update removes are gone",
+        (_S.APPLIED, _S.ROLLING_BACK),
+        touched=True,
+        limit=Limit.TRANSACTION,
+    ),
+    _S.APPLIED: Rule(
+        "the Compose file and the configuration files are the new ones",
+        (_S.STARTED, _S.ROLLING_BACK),
+        touched=True,
+        limit=Limit.TRANSACTION,
+    ),
+    _S.STARTED: Rule(
+        "each changed service was replaced in one step of Compose",
+        (_S.HEALTHY, _S.ROLLING_BACK),
+        touched=True,
+        limit=Limit.TRANSACTION,
+    ),
+    _S.HEALTHY: Rule("the health gate passed", (_S.COMMITTED, _S.ROLLING_BACK), touched=True, limit=Limit.TRANSACTION),
+    _S.COMMITTED: Rule("the gateway is entirely new", (), touched=True, limit=Limit.NONE),
+    _S.ROLLING_BACK: Rule(
+        "the old version is being restored", (_S.ROLLED_BACK, _S.BROKEN), touched=True, limit=Limit.ROLLBACK
+    ),
+    _S.ROLLED_BACK: Rule("the gateway is entirely old and healthy", (), touched=True, limit=Limit.NONE),
+    _S.FAILED: Rule("nothing was touched, the old version runs on", (), touched=False, limit=Limit.NONE),
+    _S.BROKEN: Rule("the way back failed too; a person is needed", (), touched=True, limit=Limit.NONE),
+}
+
+# The steps of an update, in order.
+STEPS: tuple[State, ...] = (
+    _S.VERIFIED,
+    _S.BACKED_UP,
+    _S.PULLED,
+    _S.STOPPED,
+    _S.APPLIED,
+    _S.STARTED,
+    _S.HEALTHY,
+    _S.COMMITTED,
+)
+
+OUTCOMES = {
+    _S.COMMITTED: "SUCCEEDED",
+    _S.ROLLED_BACK: "ROLLED_BACK",
+    _S.FAILED: "FAILED",
+    _S.BROKEN: "BROKEN",
+}
+
+
+def is_terminal(state: State) -> bool:
+    """Whether nothing follows `state`."""
+    return not TABLE[state].successors
+
+
+def check(current: State, following: State) -> None:
+    """Guard of every transition.
+
+    Raises:
+        ConflictError: `following` may not follow `current`.
+    """
+    allowed = TABLE[current].successors
+    if following not in allowed:
+        raise ConflictError(
+            f"a transaction in state {current} cannot become {following}, "
+            f"expected {' or '.join(allowed) or 'nothing: it has ended'}"
+        )
+
+
+def touched(state: State, intent: State | None) -> bool:
+    """Whether services may have been touched: by what is done, or by the step that was under way."""
+    return TABLE[state].touched or (intent is not None and TABLE[intent].touched)
+
+
+def mermaid() -> str:
+    """The table as a Mermaid state diagram, for docs/reference/states.md."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.RECEIVED}"]
+    for state, rule in TABLE.items():
+        lines += [f"    {state} --> {following}" for following in rule.successors]
+        if not rule.successors:
+            lines.append(f"    {state} --> [*]")
+    return "\n".join(lines) + "\n"

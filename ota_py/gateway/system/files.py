@@ -1,0 +1,287 @@
+"""Files that survive a power cut: written aside, synced, renamed, and their directory synced.
+
+All that the gateway's software changes on the disk goes through here (the journal's own file aside), so
+that each change is a point (failpoints.py) and each of the system's errors one of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ota_py.errors import NoSpaceError, OtaError, PolicyError
+from ota_py.gateway.system import failpoints
+
+DRAFT_SUFFIX = ".ota-new"
+_CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Permission bits and owner of a file."""
+
+    mode: int
+    uid: int
+    gid: int
+
+    @classmethod
+    def of(cls, path: Path) -> Attributes:
+        """The attributes of an existing file."""
+        status = path.stat()
+        return cls(status.st_mode & 0o7777, status.st_uid, status.st_gid)
+
+
+def write(path: Path, data: bytes, attributes: Attributes) -> None:
+    """Replace `path` by `data`: a reader, or a power cut, sees the old bytes or the new ones.
+
+    Raises:
+        NoSpaceError: the disk is full; the old file is as it was.
+    """
+    make_directory(path.parent)
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    with translated(path), failpoints.around("file.write"):
+        try:
+            with open(draft, "wb") as file:
+                file.write(data)
+            _dress(draft, attributes)
+            sync(draft)
+        except (OSError, OtaError):
+            draft.unlink(missing_ok=True)
+            raise
+    rename(draft, path)
+
+
+def copy(source: Path, path: Path, attributes: Attributes) -> None:
+    """Replace `path` by a copy of `source`, of any size, with the guarantees of `write`."""
+    make_directory(path.parent)
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    with translated(path), failpoints.around("file.copy"):
+        try:
+            shutil.copyfile(source, draft)
+            _dress(draft, attributes)
+            sync(draft)
+        except (OSError, OtaError):
+            draft.unlink(missing_ok=True)
+            raise
+    rename(draft, path)
+
+
+@contextlib.contextmanager
+def produced(path: Path) -> Iterator[None]:
+    """Around the block in which something else (SQLite, tar) makes the file `path`; durable at the end.
+
+    The name is not: that is up to whoever relies on it.
+
+    Raises:
+        NoSpaceError: the disk is full.
+    """
+    with translated(path), failpoints.around("file.produce"):
+        yield
+        sync(path)
+
+
+@contextlib.contextmanager
+def create(path: Path) -> Iterator[IO[bytes]]:
+    """The new file `path`, open for writing; see `produced`."""
+    with produced(path), open(path, "wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def extend(path: Path) -> Iterator[IO[bytes]]:
+    """A file, made where it does not exist, open for adding to its end; nothing is durable before `sync`."""
+    with translated(path), failpoints.around("file.extend"), open(path, "ab") as file:
+        yield file
+
+
+def allocate(path: Path, size: int) -> None:
+    """Make a file that takes up `size` bytes on the disk, whatever is in it.
+
+    Raises:
+        NoSpaceError: they are not free; nothing is left of it.
+    """
+    try:
+        with create(path) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OtaError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def remove_draft(path: Path) -> None:
+    """Remove what a `write` or `copy` of `path` left aside when it was killed."""
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    if os.path.lexists(draft):
+        remove(draft)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename, and make the new name durable."""
+    with translated(target), failpoints.around("file.rename"):
+        os.replace(source, target)
+    sync(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file where it exists, and make that durable."""
+    with translated(path), failpoints.around("file.remove"):
+        path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync(path.parent)
+
+
+def remove_empty(path: Path) -> None:
+    """Remove a directory if it is there and empty, and make that durable."""
+    with translated(path), failpoints.around("file.rmdir"):
+        try:
+            path.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+    if path.parent.is_dir():
+        sync(path.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all that is in it, as far as that is possible: for working copies."""
+    with translated(path), failpoints.around("file.remove_tree"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Set the permission bits of a file or directory."""
+    with translated(path), failpoints.around("file.chmod"):
+        os.chmod(path, mode)
+
+
+def link(path: Path, target: Path) -> None:
+    """Make the symbolic link `path`; for working copies, so it is not synced."""
+    with translated(path), failpoints.around("file.link"):
+        path.symlink_to(target)
+
+
+def ensure_link(path: Path, target: str) -> None:
+    """Make `path` the symbolic link to `target`, durably; what is there now is replaced."""
+    if path.is_symlink() and os.readlink(path) == target:
+        return
+    make_directory(path.parent)
+    draft = path.with_name(path.name + DRAFT_SUFFIX)
+    with translated(path), failpoints.around("file.link"):
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(target)
+    rename(draft, path)
+
+
+def ensure_directory(path: Path, attributes: Attributes) -> None:
+    """Make a directory where there is none, and give it this owner and mode."""
+    make_directory(path)
+    if Attributes.of(path) != attributes:
+        with translated(path), failpoints.around("file.chmod"):
+            _dress(path, attributes)
+
+
+def sync_all() -> None:
+    """Bring all that was written, by whatever program, to the disk."""
+    with failpoints.around("file.sync_all"):
+        os.sync()
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to the end of a file, durably; a power cut may leave a part of it."""
+    with translated(path), failpoints.around("file.append"):
+        with open(path, "ab") as file:
+            file.write(data)
+        sync(path)
+
+
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make a directory, and its parents, each durable in the one above it.
+
+    Args:
+        mode: its permission bits, the process's umask taken off; parents have the usual ones.
+    """
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    with translated(path), failpoints.around("file.mkdir"):
+        path.mkdir(mode=mode, exist_ok=True)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's bytes, or a directory's names, to the disk."""
+    with translated(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with failpoints.around("file.sync"):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_file_system(path: Path) -> None:
+    """Bring all of a file system to the disk; of every one where `path` cannot be seen from here."""
+    with translated(path), failpoints.around("file.sync_file_system"):
+        if not path.is_dir():
+            os.sync()
+            return
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        finally:
+            os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex; reads it in pieces."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def inside(directory: Path, relative: str) -> Path:
+    """The path of `relative` below `directory`, with no symbolic link on the way.
+
+    Raises:
+        PolicyError: a link on the way would lead a write elsewhere, or a directory is in its place.
+    """
+    path = directory
+    for part in Path(relative).parts:
+        path = path / part
+        if path.is_symlink():
+            raise PolicyError(
+                f"{path} is a symbolic link; an update writes plain files only",
+                hint="replace the link on this gateway by the file itself",
+            )
+    if path.is_dir():
+        raise PolicyError(f"{path} is a directory, the update has a file of that name")
+    return path
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the system's errors about `path` into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpaceError(f"no space left to write {path}", hint="free some space and try again") from None
+        raise OtaError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _dress(path: Path, attributes: Attributes) -> None:
+    # The owner first: changing it clears set-id bits.
+    if (os.geteuid(), os.getegid()) != (attributes.uid, attributes.gid):
+        os.chown(path, attributes.uid, attributes.gid)
+    os.chmod(path, attributes.mode)

@@ -1,0 +1,99 @@
+"""What the engine, its way back and its recovery work with."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from ota_py.errors import OtaError
+from ota_py.gateway.backup.backups import Backups
+from ota_py.gateway.backup.image_retention import ImageRetention
+from ota_py.gateway.backup.retention import Retention
+from ota_py.gateway.config.model import GatewayConfig
+from ota_py.gateway.docker.compose import Compose
+from ota_py.gateway.docker.images import Images
+from ota_py.gateway.fetch.staging import Staging
+from ota_py.gateway.journal.journal import Journal
+from ota_py.gateway.journal.transaction import Transaction
+from ota_py.gateway.selfupdate import installation
+from ota_py.gateway.system.progress import Progress
+from ota_py.gateway.transaction import results
+from ota_py.gateway.transaction.hooks import Hooks
+
+
+class TransactionContext:
+    """One gateway's configuration, journal, project, images and backups; Docker is reached on first use."""
+
+    def __init__(self, config: GatewayConfig, journal: Journal, progress: Progress) -> None:
+        self.config = config
+        self.journal = journal
+        self.progress = progress
+        self.compose = Compose(config.project_dir)
+
+    @functools.cached_property
+    def images(self) -> Images:
+        """The engine's images."""
+        return Images(self.compose.api)
+
+    @functools.cached_property
+    def backups(self) -> Backups:
+        """The gateway's backups."""
+        return Backups(self.config, self.journal, self.compose, self.images)
+
+    @functools.cached_property
+    def retention(self) -> Retention:
+        """Which of them are kept."""
+        return Retention(self.config, self.journal, self.backups)
+
+    @functools.cached_property
+    def hooks(self) -> Hooks:
+        """The gateway's hooks."""
+        return Hooks(self.config, self.journal, self.compose, self.progress)
+
+    @functools.cached_property
+    def image_retention(self) -> ImageRetention:
+        """Which images stay."""
+        return ImageRetention(self.config, self.journal, self.compose, self.images, self.backups)
+
+    def staging(self, version: str) -> Staging:
+        """The private directory of an update."""
+        return Staging(self.config, self.compose, self.config.updates_dir / version)
+
+    def forget_fetched(self, but: str) -> None:
+        """Remove what was fetched for other updates than `but`: nobody goes on from it any more."""
+        for directory in self.config.updates_dir.glob("*"):
+            staging = self.staging(directory.name)
+            if directory.name != but and staging.fetched.directory.exists():
+                staging.fetched.discard()
+
+    def digests(self) -> dict[str, str | None]:
+        """The registry digest that each service's container runs; None for an image that was never pulled.
+
+        Never raises: a report without digests is better than none.
+        """
+        try:
+            return {
+                container.service: self.images.digest_of(container.image_id, container.reference)
+                for container in self.compose.containers()
+                if container.service
+            }
+        except OtaError:
+            return {}
+
+    def final_details(
+        self, transaction: Transaction, downtime_seconds: float | None, *, asks: bool = True
+    ) -> dict[str, Any]:
+        """The details of a transaction's last report.
+
+        Args:
+            asks: whether to ask the engine for digests; not where that may be what crashed each time.
+        """
+        hooks = transaction.plan.get("hook_results")
+        return {
+            "digests": self.digests() if asks else {},
+            "agent_version": installation.own_version(),
+            "seconds": results.seconds_since(transaction.created_at),
+            "downtime_seconds": downtime_seconds,
+            **({"hooks": hooks} if hooks else {}),
+            **(transaction.plan.get("failure") or {}),
+        }

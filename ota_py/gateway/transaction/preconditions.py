@@ -1,0 +1,55 @@
+"""What is answered to who asks for an update, before there is a transaction."""
+
+from __future__ import annotations
+
+from ota_py.errors import BrokenError
+from ota_py.gateway.docker import image_names
+from ota_py.gateway.journal.journal import Journal
+from ota_py.gateway.journal.outbox import Outbox
+from ota_py.gateway.selfupdate import upgrade
+from ota_py.gateway.transaction import results
+from ota_py.gateway.transaction.context import TransactionContext
+from ota_py.gateway.transaction.results import Result
+from ota_py.manifest import Manifest
+
+
+def refuse_when_broken(journal: Journal, force: bool) -> None:
+    """Let nothing begin after a rollback that failed.
+
+    Raises:
+        BrokenError: the last rollback failed, and nobody has looked yet.
+    """
+    if journal.is_broken() and not force:
+        raise BrokenError(
+            "the last rollback failed; nothing is updated until a person has looked",
+            hint="look with `status`, repair the services, then update with --force",
+        )
+
+
+def runs_already(context: TransactionContext, manifest: Manifest, force: bool) -> bool:
+    """Whether the manifest's version is installed, and its images are what runs.
+
+    Args:
+        force: gateway software that did not come up is to be tried once more.
+    """
+    if context.journal.installed_version != manifest.version:
+        return False
+    if force and upgrade.is_wanted(manifest, context.config):
+        return False
+    running = {c.service: c for c in context.compose.containers()}
+    port = context.config.fetch.relay_port
+    for service, image in manifest.images.items():
+        container = running.get(service)
+        found = container and image_names.present(image, context.images, port, container.reference)
+        if not container or not found or found.image_id != container.image_id:
+            return False
+    return True
+
+
+def skip(journal: Journal, version: str, rollout: int | None) -> Result:
+    """Report that the version runs already; the result of `update`."""
+    result = results.nothing_done(version, f"version {version} runs already")
+    outbox = Outbox(journal)
+    outbox.add("skipped", version=version, reason=str(result["reason"]), rollout=rollout)
+    result["reports"] = [r for r in outbox.pending() if r["kind"] == "skipped" and r["rollout"] == rollout]
+    return result

@@ -1,0 +1,72 @@
+"""Recovery: what a transaction whose owner is gone ends in. Decided from the journal alone."""
+
+from __future__ import annotations
+
+from ota_py.errors import InterruptedByOperatorError, OtaError, UpdateFailedError
+from ota_py.gateway.docker import lost_services
+from ota_py.gateway.fetch import downloads
+from ota_py.gateway.journal.states import State
+from ota_py.gateway.journal.transaction import ATTEMPTS_MAX, Transaction
+from ota_py.gateway.system import ballast
+from ota_py.gateway.transaction.cleanup import is_tidy, tidy
+from ota_py.gateway.transaction.context import TransactionContext
+from ota_py.gateway.transaction.rollback import RollbackSteps
+
+NOTHING_TOUCHED = "interrupted, nothing was touched"
+SUPERSEDED = "superseded"
+INTERRUPTED = "interrupted after services were touched"
+
+
+def recover(context: TransactionContext) -> Transaction | None:
+    """End the open transaction, if there is one; the caller holds the lock.
+
+    Before the first touch it FAILED; with HEALTHY reached it is COMMITTED; else it is rolled back.
+    """
+    transaction = context.journal.open_transaction()
+    if transaction is None:
+        revive(context)
+        if not is_tidy(context):
+            tidy(context, keep_fetched=True)
+        return None
+    make_room(context)
+    if not transaction.touched or transaction.state is State.HEALTHY:
+        transaction = context.journal.count_attempt(transaction, transaction.clock.stored())
+    if not transaction.touched:
+        # With no step under way it was left open on purpose, by `--until`.
+        return fail(context, transaction, NOTHING_TOUCHED if transaction.intent else SUPERSEDED)
+    if transaction.state is State.HEALTHY:
+        return commit(context, transaction)
+    return RollbackSteps(context).run(transaction, INTERRUPTED, InterruptedByOperatorError(INTERRUPTED))
+
+
+def fail(
+    context: TransactionContext, transaction: Transaction, reason: str, error: OtaError | None = None
+) -> Transaction:
+    """End a transaction that touched nothing, and remove what it prepared."""
+    cause = error or UpdateFailedError(reason)
+    details = context.final_details(transaction, None, asks=transaction.attempts <= ATTEMPTS_MAX)
+    if reason == SUPERSEDED:  # says nothing about the update: a rollout does not count it as a failure
+        details["error"] = {"code": SUPERSEDED}
+    failed = context.journal.advance(transaction, State.FAILED, reason=reason, error=cause.as_dict(), details=details)
+    tidy(context, keep_fetched=downloads.worth_keeping(cause) or reason == NOTHING_TOUCHED)
+    revive(context)
+    return failed
+
+
+def commit(context: TransactionContext, transaction: Transaction) -> Transaction:
+    """Make a healthy update final: nothing but the journal's word does. Then tidy up."""
+    asks = transaction.attempts <= ATTEMPTS_MAX
+    details = context.final_details(transaction, transaction.downtime_seconds, asks=asks)
+    committed = context.journal.advance(transaction, State.COMMITTED, details=details)
+    tidy(context)
+    return committed
+
+
+def revive(context: TransactionContext) -> None:
+    """Start the services that a killed engine left down; see `ota_py.gateway.docker.lost_services`."""
+    lost_services.revive(context.compose, context.progress)
+
+
+def make_room(context: TransactionContext) -> None:
+    """Give back what was kept aside for this: from here on everything must be possible on a full disk."""
+    ballast.throw_off(context.config.ballast_path)

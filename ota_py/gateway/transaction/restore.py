@@ -1,0 +1,201 @@
+"""What an operator's return to a backup needs; all of it is checked before anything is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ota_py.errors import BackupError, NotFoundError, OtaError
+from ota_py.gateway.backup.index import Backup
+from ota_py.gateway.backup.project_files import ENVIRONMENT_FILE
+from ota_py.gateway.docker.compose import OVERRIDE_FILE_NAMES
+from ota_py.gateway.docker.project import Project, ServiceChanges, compare
+from ota_py.gateway.fetch.staging import overlay
+from ota_py.gateway.health import gate
+from ota_py.gateway.journal.plan import Before, TransactionPlan
+from ota_py.gateway.journal.states import State
+from ota_py.gateway.journal.transaction import ROLLBACK, Transaction
+from ota_py.gateway.system import files
+from ota_py.gateway.system.clock import Clock
+from ota_py.gateway.transaction import results, space
+from ota_py.gateway.transaction.context import TransactionContext
+
+_TREE = "tree"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a restore would do, for the person who is asked.
+
+    Attributes:
+        runs: the version that runs now.
+        age_seconds: what was written to the databases for so long is lost.
+        removes: files of the project that are there now and go away.
+    """
+
+    backup: Backup
+    runs: str
+    age_seconds: float
+    removes: list[str]
+
+    @property
+    def databases(self) -> list[str]:
+        """What is restored besides files and images."""
+        return [saved.label for saved in self.backup.databases]
+
+
+def outlook(context: TransactionContext, backup_id: str | None) -> Outlook:
+    """What restoring this backup, or the newest, would do.
+
+    Raises:
+        NotFoundError: there is no such backup, or none at all.
+        BackupError: its index is damaged.
+    """
+    backup = context.backups.index_of(backup_id or _newest(context))
+    removes = [path for path in _obsolete(context, backup) if (context.config.project_dir / path).exists()]
+    age = results.seconds_since(backup.created_at)
+    return Outlook(backup, context.journal.installed_version, max(age, 0.0), removes)
+
+
+def prepare_rollback(context: TransactionContext, *, keep_databases: bool, clock: Clock) -> Transaction:
+    """The transaction that returns to the backup of the update that is installed.
+
+    Raises:
+        NotFoundError: no update of ours is installed.
+        BackupError: its backup is not what was written.
+        NoSpaceError: its data does not fit.
+    """
+    installed = context.journal.installed_version
+    update = context.journal.committed_transaction(installed)
+    if update is None:
+        raise NotFoundError(
+            f"version {installed} was not installed by an update, so there is nothing to go back to",
+            hint="to return to a backup: ota_client.py list-backups, then ota_client.py restore ID",
+        )
+    old = TransactionPlan.of(update.plan)
+    backup = context.backups.load(old.backup)
+    # What ran well before the update is to run well again; of the probes, those that pass now.
+    before = replace(old.before, probes=_passing_probes(context))
+    plan = TransactionPlan(
+        change=old.change,
+        backup=backup.id,
+        before=before,
+        keep_databases=keep_databases,
+        hooks=old.hooks,
+    )
+    return _begin(context, backup, plan, clock)
+
+
+def prepare_restore(
+    context: TransactionContext, backup_id: str | None, *, keep_databases: bool, clock: Clock
+) -> Transaction:
+    """The transaction that returns to any backup; to the newest where none is named.
+
+    Raises:
+        NotFoundError: there is no such backup, or none at all.
+        BackupError: it is not what was written, or an image that it needs is gone.
+        NoSpaceError: its data does not fit.
+    """
+    backup = context.backups.load(backup_id or _newest(context))
+    gone = sorted(n for n, image in backup.images.items() if context.images.id_of(image.image_id) is None)
+    if gone:
+        raise BackupError(
+            f"the backup {backup.id} needs images that are gone: {', '.join(gone)}",
+            hint="take another one of `list-backups`, or update to the version that is wanted",
+        )
+    obsolete = _obsolete(context, backup)
+    plan = TransactionPlan(
+        change=_change(context, backup, obsolete),
+        backup=backup.id,
+        before=_before(context, backup),
+        keep_databases=keep_databases,
+        obsolete=obsolete,
+    )
+    return _begin(context, backup, plan, clock)
+
+
+def _begin(context: TransactionContext, backup: Backup, plan: TransactionPlan, clock: Clock) -> Transaction:
+    if not plan.keep_databases:
+        space.require_for_restore(context, backup)
+    installed = context.journal.installed_version
+    transaction = context.journal.begin(ROLLBACK, installed, None, plan.as_dict(), clock, backup.version)
+    return context.journal.advance(transaction, State.VERIFIED)
+
+
+def _newest(context: TransactionContext) -> str:
+    entries = context.backups.entries()
+    if not entries:
+        raise NotFoundError("there is no backup", hint="make one with `ota_client.py backup`")
+    return str(entries[0]["id"])
+
+
+def _obsolete(context: TransactionContext, backup: Backup) -> list[str]:
+    """Files that later updates added, and what Compose reads by itself: the backup knows nothing of them."""
+    saved = {file.path for file in backup.files} | {link.path for link in backup.links}
+    found = {ENVIRONMENT_FILE, *OVERRIDE_FILE_NAMES}
+    ended = backup.ended
+    if ended is None:  # written by older software: the clock on the wall has to do
+        ended = context.journal.last_ended(backup.created_at)
+    for update in context.journal.committed_after(ended):
+        found |= {file.dest for file in TransactionPlan.of(update.plan).files if not file.replaces}
+    return sorted(found - saved)
+
+
+def _change(context: TransactionContext, backup: Backup, obsolete: list[str]) -> ServiceChanges:
+    """What led from the backup to what is here now, as if an update had done it."""
+    old = _project_of(context, backup, obsolete)
+    root = context.config.project_dir
+    written = [root / path for path in obsolete if (root / path).exists()]
+    written += [root / saved.path for saved in backup.files if _differs(root / saved.path, saved.sha256)]
+    containers = context.compose.containers()
+    try:
+        change = compare(old, context.compose.present, written)
+    except OtaError as error:
+        # The Compose file itself may be what a person wants back.
+        context.progress.note(error.message)
+        added = sorted({c.service for c in containers} - set(old.services) - {""})
+        change = ServiceChanges(changed=sorted({*old.services, *added}), added=added)
+    moved = {
+        c.service for c in containers if c.service in backup.images and c.image_id != backup.images[c.service].image_id
+    }
+    return replace(change, changed=sorted({*change.changed, *moved} - set(change.removed)))
+
+
+def _project_of(context: TransactionContext, backup: Backup, obsolete: list[str]) -> Project:
+    """The project of a backup, as Compose resolves it."""
+    if backup.project:
+        context.compose.known_as(backup.project)
+    directory = context.backups.directory(backup.id)
+    tree = directory / _TREE
+    files.remove_tree(tree)
+    stored = {saved.path: directory / "files" / saved.path for saved in backup.files}
+    overlay(context.config.project_dir, stored, tree)
+    for path in obsolete:
+        if "/" not in path:
+            files.remove(tree / path)
+    try:
+        return context.compose.config(tree)
+    finally:
+        files.remove_tree(tree)
+
+
+def _differs(path: Path, sha256: str) -> bool:
+    return not path.is_file() or files.sha256_of(path) != sha256
+
+
+def _before(context: TransactionContext, backup: Backup) -> Before:
+    """What is to be well again: what was when the backup was made, as far as anybody looked then."""
+    entry = next(entry for entry in context.backups.entries() if entry["id"] == backup.id)
+    if made_by := entry["transaction"]:
+        seen = TransactionPlan.of(context.journal.transaction(made_by).plan).before
+        if seen.well:
+            return replace(seen, probes=_passing_probes(context))
+    return Before(backup.running, backup.running, _passing_probes(context))
+
+
+def _passing_probes(context: TransactionContext) -> list[int]:
+    try:
+        compose = context.compose
+        return gate.before(compose, compose.present, context.config.probes).probes
+    except OtaError:
+        return []  # what cannot be asked now is not asked for afterwards

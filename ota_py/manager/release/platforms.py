@@ -1,0 +1,38 @@
+"""Which architectures an update is for, from what was asked and what its images have. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, cast, get_args
+
+from ota_py.errors import UsageError
+from ota_py.manager.registry.resolve import ResolvedImage
+
+Architecture = Literal["amd64", "arm64", "arm"]
+
+
+def check_architectures(asked: Sequence[Architecture], images: Mapping[str, ResolvedImage]) -> list[Architecture]:
+    """The architectures of the update: those asked for, or else those that every image has.
+
+    A gateway of another architecture then refuses the update at once, instead of rolling it back after its
+    services failed to start. Without images, and with none asked for, the list is empty: all.
+
+    Raises:
+        UsageError: an image lacks an architecture that was asked for, or the images have none in common.
+    """
+    for service, image in images.items():
+        if missing := sorted(set(asked) - set(image.architectures)):
+            raise UsageError(
+                f"the image {image.reference} of {service} is not for {', '.join(missing)}",
+                hint=f"it is for {', '.join(image.architectures)}",
+            )
+    if asked or not images:
+        return sorted(asked)
+    common = set(get_args(Architecture)).intersection(*(image.architectures for image in images.values()))
+    if not common:
+        raise UsageError(
+            "the images have no supported architecture in common: "
+            + "; ".join(f"{service}: {', '.join(image.architectures)}" for service, image in images.items()),
+            hint=f"supported are {', '.join(get_args(Architecture))}",
+        )
+    return cast(list[Architecture], sorted(common))

@@ -1,0 +1,84 @@
+"""Carrying a gateway's reports to the control plane, for gateways that only the controller can reach."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from ota_py.manager.controlplane.client import ControlPlane
+from ota_py.manager.rollout.gate import patiently
+
+Json = dict[str, Any]
+
+# How many ids one command line may carry; a gateway's outbox gives at most 1,000 reports at a time.
+ACKNOWLEDGE_AT_ONCE = 500
+FINAL_STATES = frozenset({"COMMITTED", "ROLLED_BACK", "FAILED", "BROKEN"})
+
+
+def relay(
+    control_plane: ControlPlane,
+    gateway: str,
+    ask: Callable[[list[str]], Json],
+    *,
+    rollout: int,
+    version: str,
+    result: Json,
+) -> Json:
+    """Deliver what waits in the gateway's outbox, then let the gateway forget it.
+
+    Args:
+        control_plane: as an operator.
+        gateway: its id.
+        ask: runs the gateway's engine with arguments, and returns its answer as a module result.
+        rollout: the rollout that is under way, and `version` what it brings.
+        result: what a module answered on this gateway; a failure that the gateway itself could not
+            report is reported in its place, so that the rollout does not wait for it.
+
+    Returns:
+        `{"changed", "accepted"}`: whether any report was new, and how many.
+    """
+    answer = ask(["outbox"])
+    reports: list[Json] = list(answer.get("reports") or [])
+    if _unreported(result) and not _tells_the_end(reports, rollout):
+        reports.append(failure_report(gateway, rollout, version, result))
+    delivered = patiently(lambda: control_plane.report(gateway, reports))
+    _acknowledge(ask, [*delivered["accepted"], *delivered["duplicates"]])
+    return {"changed": bool(delivered["accepted"]), "accepted": len(delivered["accepted"])}
+
+
+def failure_report(gateway: str, rollout: int, version: str, result: Json) -> Json:
+    """The report of a gateway that failed before its engine could write one."""
+    return {
+        "id": str(uuid.uuid4()),
+        "seq": 0,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "kind": "transition",
+        "gateway": gateway,
+        "transaction": None,
+        "rollout": rollout,
+        "version": version,
+        "from_version": "",
+        "state": "FAILED",
+        "reason": str(result.get("msg", ""))[:1000],
+        "details": {"error": {"code": str(result.get("code", "error")), "source": "controller"}},
+    }
+
+
+def _unreported(result: Json) -> bool:
+    """Whether the gateway failed without a transaction; the end of one is in its outbox, or was delivered."""
+    return bool(result.get("failed")) and not result.get("transaction")
+
+
+def _tells_the_end(reports: list[Json], rollout: int) -> bool:
+    return any(
+        report.get("rollout") == rollout and (report.get("state") in FINAL_STATES or report.get("kind") == "skipped")
+        for report in reports
+    )
+
+
+def _acknowledge(ask: Callable[[list[str]], Json], ids: list[str]) -> None:
+    for start in range(0, len(ids), ACKNOWLEDGE_AT_ONCE):
+        options = [word for one in ids[start : start + ACKNOWLEDGE_AT_ONCE] for word in ("--ack", one)]
+        ask(["outbox", *options])

@@ -1,0 +1,92 @@
+"""Running a rollout from the operator's command: start the play, watch, and say how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from ota_py.errors import (
+    ConflictError,
+    ControlPlaneError,
+    InterruptedByOperatorError,
+    OtaError,
+    RolloutAbortedError,
+    RolloutIncompleteError,
+    RolloutNotStartedError,
+)
+from ota_py.manager.controlplane.client import ControlPlane
+from ota_py.manager.rollout.gate import patiently
+from ota_py.manager.rollout.play import BackgroundPlay, Play
+from ota_py.manager.rollout.progress import View
+from ota_py.manager.rollout.request import shortfall
+
+Json = dict[str, Any]
+
+POLL_SECONDS = 1.0
+INTERRUPTED = "interrupted by the operator"
+
+
+def run_rollout(control_plane: ControlPlane, play: Play, view: View) -> Json:
+    """Run the play to its end while `view` shows it, and return the control plane's record.
+
+    Raises:
+        InterruptedByOperatorError: Ctrl-C; the rollout is paused, gateways end what they began.
+    """
+    with view:
+        running = BackgroundPlay(play, view.step)
+        try:
+            while not running.wait(POLL_SECONDS):
+                # The play asks too, and knows how to wait; a view that misses a second is no harm.
+                with suppress(ControlPlaneError):
+                    view.update(control_plane.rollout(play.rollout))
+            ended = patiently(lambda: control_plane.rollout(play.rollout))
+            view.update(ended)
+        except KeyboardInterrupt:
+            _interrupt(control_plane, running, play.rollout)
+        finally:
+            running.close()
+    return _conclude(control_plane, ended, running)
+
+
+def verdict(rollout: Mapping[str, Any]) -> OtaError | None:
+    """What keeps an ended rollout from full success, as the error whose exit status says so."""
+    hint = f"`ota_manager.py status {rollout['id']}` shows each gateway and its reason"
+    if rollout["state"] == "COMPLETED":
+        missing = shortfall(rollout)
+        if not missing:
+            return None
+        return RolloutIncompleteError(
+            f"rollout {rollout['id']} of {rollout['version']} is complete, but not for all: {missing}",
+            hint=hint,
+        )
+    if rollout["state"] == "PENDING":
+        return RolloutNotStartedError(f"rollout {rollout['id']} did not start: {rollout['reason']}", hint=hint)
+    resume = f"; `ota_manager.py rollout --resume {rollout['id']}` goes on"
+    return RolloutAbortedError(
+        f"rollout {rollout['id']} of {rollout['version']} is {rollout['state']}: {rollout['reason']}",
+        hint=hint + (resume if rollout["state"] == "PAUSED" else ""),
+    )
+
+
+def _interrupt(control_plane: ControlPlane, running: BackgroundPlay, rollout: int) -> None:
+    # Paused first: a gateway that pulls must find nothing assigned to it from here on.
+    with suppress(ConflictError, ControlPlaneError):
+        control_plane.pause_rollout(rollout, INTERRUPTED)
+    running.cancel()
+    raise InterruptedByOperatorError(
+        f"rollout {rollout} is paused; gateways that have begun finish or roll back by themselves",
+        hint=f"go on with `ota_manager.py rollout --resume {rollout}`, "
+        f"or end it with `ota_manager.py rollout --abort {rollout}`",
+    )
+
+
+def _conclude(control_plane: ControlPlane, ended: Json, running: BackgroundPlay) -> Json:
+    """A play that died with the rollout still running: pause it, so that it can be resumed."""
+    if ended["state"] in ("PENDING", "RUNNING"):
+        why = running.failures[-1] if running.failures else f"ansible-playbook ended with {running.status}"
+        if ended["state"] == "PENDING":
+            return {**ended, "reason": why}
+        with suppress(ConflictError):
+            return control_plane.pause_rollout(ended["id"], f"the play ended early: {why}"[:500])
+    return ended

@@ -1,0 +1,87 @@
+"""What `status` shows, from the control plane's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ota_py.manager.rollout.progress import bar, coloured, headline
+
+Json = Mapping[str, Any]
+
+
+def rollout_view(rollout: Json) -> Group:
+    """One rollout: its bar, and each gateway with state, time taken and reason."""
+    table = _table("batch", "gateway", "delivery", "from", "state", "step", "seconds", "reason")
+    for gateway in rollout["gateways"]:
+        table.add_row(
+            str(gateway["batch"] + 1),
+            gateway["id"],
+            gateway["delivery"],
+            gateway["from_version"],
+            coloured(gateway["state"]),
+            gateway["step"].lower(),
+            _seconds(gateway["started_at"], gateway["finished_at"]),
+            Text(gateway["reason"]),
+        )
+    return Group(headline(rollout), bar(rollout), table)
+
+
+def fleet_view(statistics: Json, rollouts: Sequence[Json]) -> Group:
+    """The fleet's versions, each update's success, the last rollouts and the last rollbacks."""
+    gateways = statistics["gateways"]
+    versions = ", ".join(f"{count} on {version or '?'}" for version, count in gateways["by_version"].items())
+    parts: list[Any] = [
+        Text(f"{gateways['total']} gateways, {gateways['online']} online" + (f": {versions}" * bool(versions)))
+    ]
+    if statistics["updates"]:
+        parts += [Text(), _updates(statistics["updates"])]
+    if rollouts:
+        parts += [Text(), _rollouts(rollouts)]
+    if statistics["rollbacks"]:
+        parts += [Text(), _rollbacks(statistics["rollbacks"])]
+    return Group(*parts)
+
+
+def _updates(updates: Sequence[Json]) -> Table:
+    table = _table("update", "succeeded", "rolled back", "failed", "success")
+    for update in updates:
+        rate = update["success_rate"]
+        counts = [str(update[name]) for name in ("succeeded", "rolled_back", "failed")]
+        table.add_row(update["version"], *counts, "" if rate is None else f"{rate:.0%}")
+    return table
+
+
+def _rollouts(rollouts: Sequence[Json]) -> Table:
+    table = _table("rollout", "update", "state", "gateways", "reason")
+    for rollout in rollouts:
+        state, reason = coloured(rollout["state"]), Text(rollout["reason"])
+        table.add_row(str(rollout["id"]), rollout["version"], state, bar(rollout), reason)
+    return table
+
+
+def _rollbacks(rollbacks: Sequence[Json]) -> Table:
+    table = _table("rolled back", "update", "to", "service", "reason")
+    for one in rollbacks:
+        cells = [one["gateway"], one["version"], one["from_version"], one["failing_service"]]
+        table.add_row(*cells, Text(one["reason"]))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in columns:
+        table.add_column(name, no_wrap=name != "reason")
+    return table
+
+
+def _seconds(begun: str | None, ended: str | None) -> str:
+    if not begun or not ended:
+        return ""
+    taken = datetime.fromisoformat(ended) - datetime.fromisoformat(begun)
+    return f"{taken.total_seconds():.1f}"

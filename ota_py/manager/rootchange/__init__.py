@@ -1,0 +1,4 @@
+"""Adding, rotating, revoking and renewing keys: each is a new root.json.
+
+Signatures of updates are in `release`.
+"""

@@ -1,0 +1,4 @@
+"""Private and public keys: as files, and by the URI of a KMS or HSM.
+
+Which keys count is said by the root (`documents`).
+"""
