@@ -18,13 +18,22 @@ from ota_py import cli as shared
 from ota_py.cli import echo_json
 
 
+def import_every_module() -> list[str]:
+    """Import every module of the gateway, in all its rooms; returns their names.
+
+    Raises:
+        Exception: whatever the import of a module raises.
+    """
+    modules = pkgutil.walk_packages(ota_py.gateway.__path__, "ota_py.gateway.")
+    return [importlib.import_module(module.name).__name__ for module in modules]
+
+
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="The gateway's configuration.")
 def command(directory: Path, config_file: Path | None) -> None:
     """Check this build against the copy of the journal in DIRECTORY; exit status 0 if it is fit."""
-    for module in pkgutil.walk_packages(ota_py.gateway.__path__, "ota_py.gateway."):
-        importlib.import_module(module.name)
+    import_every_module()
     from ota_py.gateway.commands import inspection
     from ota_py.gateway.config import model
     from ota_py.gateway.journal.journal import Journal
