@@ -43,7 +43,7 @@ def test_the_index_has_no_row_without_a_decision_and_is_in_order() -> None:
 def test_numbers_that_were_never_used_are_explained() -> None:
     used = {number_of(path) for path in decisions()}
     assert len(used) == len(decisions()), "a number is there twice"
-    assert UNUSED == set(range(1, max(used) + 1)) - used
+    assert set(range(1, max(used) + 1)) - used == UNUSED
 
 
 def test_the_template_has_the_shape_that_the_index_asks_for() -> None:
