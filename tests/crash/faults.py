@@ -73,7 +73,7 @@ def _is_last_word(name: str) -> bool:
 
 
 class Strike:
-    """A handler for `points.install` that lets one fault happen at one place.
+    """A handler for `failpoints.install` that lets one fault happen at one place.
 
     Attributes:
         struck: whether the place was reached.

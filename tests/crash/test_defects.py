@@ -24,13 +24,13 @@ def cases(bench: Bench, defect: Defect) -> Iterator[Case]:
         return
     if defect.fault is Fault.POWER_CUT:
         calls = power.record(bench)
-        cuts = [cut for cut in power.cuts(bench, calls) if cut.place.startswith(defect.points)]
+        cuts = [cut for cut in power.cuts(bench, calls) if cut.place.startswith(defect.failpoints)]
         for cut in sweep.spread(cuts, 40)[::-1]:
             power.lay_out(bench, calls, cut)
             yield power.judged(bench, cut)
         return
     reached = bench.record()
-    places = [p.place for p in reached if p.place.name.startswith(defect.points)]
+    places = [p.place for p in reached if p.place.name.startswith(defect.failpoints)]
     for place in dict.fromkeys(p for p in places if sweep.faults.possible(defect.fault, p.name)):
         yield sweep.judged(bench, place, defect.fault)
 
