@@ -5,7 +5,6 @@ Specification: https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from ota_py import names
 from ota_py.errors import IntegrityError
+from ota_py.hashes import digest_of
 
 # The distribution specification's limit for manifests.
 DOCUMENT_MAX_BYTES = 4 * 1024 * 1024
@@ -69,7 +69,7 @@ def parse(raw: bytes, digest: str) -> OciDocument:
     Raises:
         IntegrityError: other bytes than the digest's, or not a document of images.
     """
-    got = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    got = digest_of(raw)
     if got != digest:
         raise IntegrityError(f"the image document {digest} has the digest {got}")
     try:

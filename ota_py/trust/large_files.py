@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from ota_py.errors import IntegrityError
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from ota_py.hashes import sha256_of_file
 
 
 def check_file(path: Path, sha256: str, length: int, what: str) -> None:
@@ -23,6 +17,6 @@ def check_file(path: Path, sha256: str, length: int, what: str) -> None:
     size = path.stat().st_size
     if size != length:
         raise IntegrityError(f"{what} has {size} bytes, expected {length}")
-    got = sha256_of(path)
+    got = sha256_of_file(path)
     if got != sha256:
         raise IntegrityError(f"{what} has sha256 {got}, expected {sha256}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from tuf.api.metadata import Delegations, Metadata, Root, Targets
 from tuf.api.serialization import DeserializationError, SerializationError
 
 from ota_py.errors import IntegrityError, SignatureError, TrustError
+from ota_py.hashes import sha256_of
 from ota_py.manifest import Manifest, parse_manifest
 from ota_py.strict_json import parse_json
 
@@ -160,7 +160,7 @@ def check_integrity(data: bytes, sha256: str, length: int, what: str) -> bytes:
     """
     if len(data) != length:
         raise IntegrityError(f"{what} has {len(data)} bytes, expected {length}")
-    got = hashlib.sha256(data).hexdigest()
+    got = sha256_of(data)
     if got != sha256:
         raise IntegrityError(f"{what} has sha256 {got}, expected {sha256}")
     return data

@@ -51,3 +51,28 @@ def test_the_search_for_sql_is_not_vacuous(tmp_path: Path):
     ):
         (tmp_path / "module.py").write_text(text)
         assert journal_sql(tmp_path / "module.py"), text
+
+
+def whole_hashes(path: Path) -> list[str]:
+    """Where a module hashes bytes or a file at one go, instead of piece by piece on their way elsewhere."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Attribute(value=ast.Call(func=ast.Attribute(value=ast.Name(id="hashlib"))), attr="hexdigest"):
+                found.append(f"{relative(path)}:{node.lineno}")
+            case ast.Attribute(value=ast.Name(id="hashlib"), attr="file_digest"):
+                found.append(f"{relative(path)}:{node.lineno}")
+            case ast.FunctionDef(name="sha256_of" | "sha256_of_file" | "digest_of") if len(node.args.args) == 1:
+                found.append(f"{relative(path)}:{node.lineno}")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_hashes_are_made_in_one_module(path: Path):
+    assert whole_hashes(path) == [] or relative(path) == "hashes.py", "use ota_py.hashes"
+
+
+def test_the_search_for_hashes_is_not_vacuous(tmp_path: Path):
+    assert len(whole_hashes(PACKAGE / "hashes.py")) > 3
+    (tmp_path / "module.py").write_text("hashlib.sha256(data).hexdigest()")
+    assert whole_hashes(tmp_path / "module.py")

@@ -7,7 +7,6 @@ know is a leftover.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from collections.abc import Collection, Sequence
@@ -30,6 +29,7 @@ from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.system import files
 from ota_py.gateway.system.clock import Clock, stamp
 from ota_py.gateway.system.files import Attributes
+from ota_py.hashes import sha256_of, sha256_of_file
 
 INDEX = "backup.json"
 INDEX_BEFORE = "backup-before.json"
@@ -146,7 +146,7 @@ class Backups:
         directory = self.directory(backup_id)
         before = directory / INDEX_BEFORE
         # A crash between the new index and the journal's word for it: then the one before it counts.
-        is_before = before.is_file() and files.sha256_of(before) == recorded
+        is_before = before.is_file() and sha256_of_file(before) == recorded
         return parse(_checked(before if is_before else directory / INDEX, recorded).read_bytes())
 
     def bytes_of_files(self, backup: Backup) -> int:
@@ -233,7 +233,7 @@ class Backups:
                 SavedDatabase(
                     label=database.label,
                     file=name,
-                    sha256=files.sha256_of(directory / name),
+                    sha256=sha256_of_file(directory / name),
                     config=section.model_dump(mode="json"),
                     facts=facts,
                     saved_at=begun,
@@ -257,7 +257,7 @@ class Backups:
             version=backup.version,
             transaction=transaction,
             created_at=backup.created_at,
-            sha256=hashlib.sha256(raw).hexdigest(),
+            sha256=sha256_of(raw),
             size=size,
         )
 
@@ -265,7 +265,7 @@ class Backups:
 def _checked(path: Path, sha256: str) -> Path:
     if not path.is_file():
         raise BackupError(f"the backup's file {path} is missing")
-    got = files.sha256_of(path)
+    got = sha256_of_file(path)
     if got != sha256:
         raise BackupError(f"the backup's file {path} has sha256 {got}, expected {sha256}")
     return path

@@ -13,6 +13,7 @@ from ota_py.gateway.docker.compose import OVERRIDE_FILE_NAMES
 from ota_py.gateway.docker.project import Project
 from ota_py.gateway.system import files
 from ota_py.gateway.system.files import Attributes
+from ota_py.hashes import sha256_of_file
 from ota_py.manifest import COMPOSE_FILE_NAME
 from ota_py.manifest_fields import RESERVED_DIRECTORY
 
@@ -79,7 +80,7 @@ class ProjectFiles:
         source = self._root / path
         wanted = Attributes.of(source)
         files.copy(source, stored / path, Attributes(PRIVATE, os.geteuid(), os.getegid()))
-        return SavedFile(path, files.sha256_of(stored / path), wanted.mode, wanted.uid, wanted.gid)
+        return SavedFile(path, sha256_of_file(stored / path), wanted.mode, wanted.uid, wanted.gid)
 
     def save_link(self, path: str) -> SavedLink:
         """A link and what it says."""
@@ -113,7 +114,7 @@ class ProjectFiles:
             target = files.inside(self._root, saved.path)
             wanted = Attributes(saved.mode, saved.uid, saved.gid)
             same = target.is_file() and Attributes.of(target) == wanted
-            if not same or files.sha256_of(target) != saved.sha256:
+            if not same or sha256_of_file(target) != saved.sha256:
                 files.copy(stored / saved.path, target, wanted)
         for link in backup.links:
             files.ensure_link(self._root / link.path, link.target)

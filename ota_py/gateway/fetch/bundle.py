@@ -14,6 +14,7 @@ from typing import IO
 
 from ota_py import bundle, oci
 from ota_py.errors import CarrierError, IntegrityError, NotFoundError, OtaError
+from ota_py.hashes import sha256_of_pieces
 from ota_py.manifest import Manifest
 
 _CHUNK_BYTES = 256 * 1024
@@ -125,12 +126,8 @@ class Bundle:
             IntegrityError: one was altered.
         """
         for name in self._members:
-            if name.startswith(bundle.BLOBS):
-                digest = hashlib.sha256()
-                for piece in self._read(name, 0):
-                    digest.update(piece)
-                if bundle.BLOBS + digest.hexdigest() != name:
-                    raise self._altered("sha256:" + name.removeprefix(bundle.BLOBS))
+            if name.startswith(bundle.BLOBS) and bundle.BLOBS + sha256_of_pieces(self._read(name, 0)) != name:
+                raise self._altered("sha256:" + name.removeprefix(bundle.BLOBS))
 
     def _names_of(self, digest: str, architecture: str) -> tuple[set[str], bool]:
         """The members that an image may have, and whether all are there that this architecture needs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from ota_py.gateway.journal.plan import NewFile
 from ota_py.gateway.policy import compose_inputs, compose_requests, rules
 from ota_py.gateway.system import files
 from ota_py.gateway.system.files import Attributes
+from ota_py.hashes import sha256_of, sha256_of_file
 from ota_py.manifest import COMPOSE_FILE_NAME, File, Manifest
 from ota_py.manifest_fields import RESERVED_DIRECTORY
 
@@ -75,7 +75,7 @@ class Staging:
             text = contents.get(COMPOSE_FILE_NAME) or present.read_bytes()
             contents[COMPOSE_FILE_NAME] = pin_images(text, references)
         new = [
-            NewFile(dest, hashlib.sha256(data).hexdigest(), modes[dest], self._present(dest))
+            NewFile(dest, sha256_of(data), modes[dest], self._present(dest))
             for dest, data in contents.items()
             if self._differs(dest, data, modes[dest])
         ]
@@ -92,7 +92,7 @@ class Staging:
         """
         for file in new:
             path = self._new(file)
-            got = files.sha256_of(path) if path.is_file() else "nothing"
+            got = sha256_of_file(path) if path.is_file() else "nothing"
             if got != file.sha256:
                 raise IntegrityError(f"the staged file {file.dest} has sha256 {got}, expected {file.sha256}")
             if self._present(file.dest) != file.replaces:
@@ -136,7 +136,7 @@ class Staging:
 
     def _present(self, dest: str) -> str:
         path = files.inside(self._config.project_dir, dest)
-        return files.sha256_of(path) if path.exists() else ""
+        return sha256_of_file(path) if path.exists() else ""
 
     def _differs(self, dest: str, data: bytes, mode: int) -> bool:
         path = files.inside(self._config.project_dir, dest)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from ota_py.errors import NoSpaceError, OtaError, PolicyError
 from ota_py.gateway.system import failpoints
 
 DRAFT_SUFFIX = ".ota-new"
-_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -239,15 +237,6 @@ def sync_file_system(path: Path) -> None:
                 raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         finally:
             os.close(descriptor)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex; reads it in pieces."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def inside(directory: Path, relative: str) -> Path:

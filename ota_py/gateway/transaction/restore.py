@@ -19,6 +19,7 @@ from ota_py.gateway.system import files
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction import results, space
 from ota_py.gateway.transaction.context import TransactionContext
+from ota_py.hashes import sha256_of_file
 
 _TREE = "tree"
 
@@ -180,7 +181,7 @@ def _project_of(context: TransactionContext, backup: Backup, obsolete: list[str]
 
 
 def _differs(path: Path, sha256: str) -> bool:
-    return not path.is_file() or files.sha256_of(path) != sha256
+    return not path.is_file() or sha256_of_file(path) != sha256
 
 
 def _before(context: TransactionContext, backup: Backup) -> Before:

@@ -5,7 +5,6 @@ A step is "make it so": taken twice it does no harm. Up to and including PULLED 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -27,6 +26,7 @@ from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction import pull_integrity, space
 from ota_py.gateway.transaction.context import TransactionContext
 from ota_py.gateway.transaction.pull import Pulling
+from ota_py.hashes import sha256_of
 from ota_py.manifest import Image, Manifest
 from ota_py.manifest_health import AnyProbe
 from ota_py.trust.verify import VerifiedManifest
@@ -76,7 +76,7 @@ class UpdateSteps:
     @property
     def sha256(self) -> str:
         """Identifies the manifest."""
-        return hashlib.sha256(self._verified.raw).hexdigest()
+        return sha256_of(self._verified.raw)
 
     def action(self, state: State) -> Callable[[Transaction], None]:
         """The step that leads to `state`."""

@@ -5,10 +5,10 @@ Whoever publishes tells the control plane, which itself reads no repository.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from ota_py.errors import CarrierError, ConfigError, IntegrityError, NotFoundError
+from ota_py.hashes import sha256_of
 from ota_py.manager.controlplane.client import ControlPlane, Json
 from ota_py.manifest import parse_manifest
 from ota_py.trust.documents.signatures import manifest_documents
@@ -24,7 +24,7 @@ def record_of(repository: Repository, version: str) -> Json:
         "version": manifest.version,
         "description": manifest.description,
         "critical": manifest.critical,
-        "manifest_sha256": hashlib.sha256(verified.raw).hexdigest(),
+        "manifest_sha256": sha256_of(verified.raw),
         "key_ids": list(verified.key_ids),
         "images": {service: image.model_dump(mode="json") for service, image in manifest.images.items()},
         "agent_version": manifest.agent.version if manifest.agent else "",
@@ -67,7 +67,7 @@ def compare_registered(find_update: Callable[[str], Json], request: SigningReque
     told = []
     for document in manifest_documents(request):
         version = parse_manifest(document.payload).version
-        sha256 = hashlib.sha256(document.payload).hexdigest()
+        sha256 = sha256_of(document.payload)
         try:
             registered = find_update(version)["manifest_sha256"]
         except NotFoundError:

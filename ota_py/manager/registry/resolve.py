@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ota_py.errors import RegistryError, UsageError
+from ota_py.hashes import digest_of
 from ota_py.manager.config.model import DOCKER_HUB
 from ota_py.manager.registry.references import Reference, parse_reference
 from ota_py.manager.registry.session import RegistrySession
@@ -109,7 +109,7 @@ class TagResolver:
     def _manifest(self, image: Reference, name: str) -> tuple[dict[str, Any], str]:
         """A manifest or index, and its digest; the bytes must be what a digest, given or told, names."""
         answer = self._session.get(image, "manifests", name, ACCEPT)
-        digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+        digest = digest_of(answer.content)
         named = name if name.startswith("sha256:") else answer.headers.get("Docker-Content-Digest", digest)
         if named != digest:
             raise RegistryError(f"the registry {image.registry} sent {digest} of {image}, expected {named}")

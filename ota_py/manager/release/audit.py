@@ -5,7 +5,6 @@ Nothing is believed but the root.json that the caller trusts: no ota.toml, no st
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from ota_py.errors import ConfigError, FreshnessError, IntegrityError, OtaError, RepositoryError
+from ota_py.hashes import digest_of, sha256_of_pieces
 from ota_py.manager.registry.resolve import TagResolver
 from ota_py.manifest import Manifest, Sbom, Wheelhouse
 from ota_py.trust.fetch.client import TrustClient
@@ -159,11 +159,9 @@ def _files(client: TrustClient, manifest: Manifest) -> Iterator[Part]:
 
 
 def _check(client: TrustClient, named: Wheelhouse | Sbom) -> None:
-    digest = hashlib.sha256()
-    for piece in client.stream(named.target, named.sha256):
-        digest.update(piece)
-    if digest.hexdigest() != named.sha256:
-        raise IntegrityError(f"{named.what} has sha256 {digest.hexdigest()}, expected {named.sha256}")
+    got = sha256_of_pieces(client.stream(named.target, named.sha256))
+    if got != named.sha256:
+        raise IntegrityError(f"{named.what} has sha256 {got}, expected {named.sha256}")
 
 
 def _images(registry: TagResolver, manifest: Manifest) -> Iterator[Part]:
@@ -174,7 +172,7 @@ def _images(registry: TagResolver, manifest: Manifest) -> Iterator[Part]:
         except OtaError:
             state = UNREACHABLE  # a registry behind a login or a wall says nothing against the update
         else:
-            got = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            got = digest_of(data)
             if got != image.digest:
                 raise IntegrityError(f"the registry sent {got} for {service}, expected {image.digest}")
         yield Part("image", f"{service}: {image.reference}", image.digest, state)

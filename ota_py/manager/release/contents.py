@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from jinja2 import TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
 from ota_py.errors import UsageError
+from ota_py.hashes import sha256_of
 from ota_py.manifest import COMPOSE_FILE_NAME, FILE_MAX_BYTES, File
 from ota_py.trust import layout
 
@@ -71,7 +71,7 @@ def read_content(version: str, source: FileSource) -> Content:
     entry = File(
         dest=source.dest,
         target=layout.file_path(version, source.dest),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256_of(data),
         length=len(data),
         mode=_mode(source.path),
         template=source.template,

@@ -9,13 +9,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ota_py.errors import UsageError
+from ota_py.hashes import sha256_of_file
 from ota_py.manager.release import wheelhouse
 from ota_py.manager.release.platforms import Architecture
 from ota_py.manager.system.checkout import project_root
 from ota_py.manifest import GatewaySoftware, Wheelhouse
 from ota_py.strict_json import describe
 from ota_py.trust import layout
-from ota_py.trust.large_files import sha256_of
 
 # Where playbooks/provision.yml keeps them, too.
 BUILD_DIRECTORY = Path("build") / "wheelhouse"
@@ -84,7 +84,7 @@ def _entry(version: str, described: dict[str, str], path: Path) -> Wheelhouse:
             "architecture": described["architecture"],
             "python": described["python"],
             "target": layout.wheelhouse_path(version, described["name"]),
-            "sha256": sha256_of(path),
+            "sha256": sha256_of_file(path),
             "length": path.stat().st_size,
         }
     )

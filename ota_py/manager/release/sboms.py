@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from ota_py.errors import ManifestError, UsageError
+from ota_py.hashes import sha256_of
 from ota_py.manifest import FILE_MAX_BYTES, Sbom
 from ota_py.strict_json import parse_json
 from ota_py.trust import layout
@@ -38,7 +38,7 @@ def read_sbom(version: str, service: str | None, path: Path) -> tuple[Sbom, byte
             "service": service,
             "format": _format(document, path),
             "target": layout.sbom_path(version, service),
-            "sha256": hashlib.sha256(data).hexdigest(),
+            "sha256": sha256_of(data),
             "length": len(data),
         }
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from ota_py.errors import NotFoundError, SignatureError
+from ota_py.hashes import sha256_of
 from ota_py.manager.config.secrets import Passphrases
 from ota_py.manager.context import CommandContext
 from ota_py.manager.signing.local_keys import release_signer
@@ -60,4 +60,4 @@ def _read(path: Path) -> bytes:
 
 
 def _describe(version: str, raw: bytes, key_ids: tuple[str, ...]) -> dict[str, Any]:
-    return {"version": version, "sha256": hashlib.sha256(raw).hexdigest(), "key_ids": list(key_ids)}
+    return {"version": version, "sha256": sha256_of(raw), "key_ids": list(key_ids)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 
 from django.contrib.auth import get_user_model
@@ -11,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from ota_py.errors import UsageError
+from ota_py.hashes import sha256_of
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.tokens.models import ApiToken, Role
 
@@ -21,7 +21,7 @@ TOKEN_PREFIX = "ota_"
 
 def digest(token: str) -> str:
     """What is kept of a token: its SHA-256 in hex."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return sha256_of(token.encode())
 
 
 def create_token(name: str, role: str, gateway: Gateway | None = None) -> str:

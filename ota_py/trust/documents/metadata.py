@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timest
 from tuf.api.serialization.json import JSONSerializer
 
 from ota_py.errors import ConflictError, KeyFileError
+from ota_py.hashes import sha256_of
 from ota_py.trust.verify import METADATA_VERSION_MAX
 
 JSON = "application/json"
@@ -137,7 +137,7 @@ def timestamp_metadata(
 
 def meta_of(version: int, data: bytes) -> MetaFile:
     """What one role's metadata says of another's."""
-    return MetaFile(version=version, length=len(data), hashes={"sha256": hashlib.sha256(data).hexdigest()})
+    return MetaFile(version=version, length=len(data), hashes={"sha256": sha256_of(data)})
 
 
 def _check_version(role: str, version: int) -> None:

@@ -7,7 +7,6 @@ try. When it breaks off, the same command run again finishes it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
@@ -17,6 +16,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timest
 from tuf.api.serialization import DeserializationError
 
 from ota_py.errors import ConflictError, NotFoundError, SignatureError, TrustError
+from ota_py.hashes import sha256_of
 from ota_py.trust import layout
 from ota_py.trust.documents.metadata import (
     JSON,
@@ -235,7 +235,7 @@ def _put_once(store: Store, name: str, raw: bytes) -> None:
 def _put_signature(store: Store, manifest: SignedDocument, root: Root) -> None:
     data = signature_bytes(manifest, root)
     path = manifest.name + SIGNATURE_SUFFIX
-    store.put(layout.target_key(path, hashlib.sha256(data).hexdigest()), data, JSON)
+    store.put(layout.target_key(path, sha256_of(data)), data, JSON)
 
 
 def _timestamp(store: Store, root: Root) -> Timestamp | None:

@@ -1,0 +1,31 @@
+"""SHA-256 in hex: of bytes, of files, and of what comes in pieces."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+
+
+def sha256_of(data: bytes) -> str:
+    """The SHA-256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file of any size, which is read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_pieces(pieces: Iterable[bytes]) -> str:
+    """The SHA-256 of bytes that come one piece after the other."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def digest_of(data: bytes) -> str:
+    """The SHA-256 of bytes as image registries write it, `sha256:HEX`."""
+    return f"sha256:{sha256_of(data)}"
