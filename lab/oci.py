@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import io
 import json
-import platform
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +18,12 @@ from typing import Any
 import requests
 
 from lab.errors import LabError
+from ota_py.architectures import this_architecture
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 REQUEST_SECONDS = 120
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Image:
     def config_bytes(self) -> bytes:
         """Return the image's configuration document."""
         document = {
-            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "architecture": this_architecture(),
             "os": "linux",
             "created": "2025-01-01T00:00:00Z",
             "config": {

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from ota_py import names
+from ota_py.architectures import Architecture
 from ota_py.errors import ManifestError
 from ota_py.manifest_fields import Destination, Model, RelativePath, ServiceName, Sha256, VersionText, Word
 from ota_py.manifest_health import Health
@@ -89,7 +90,7 @@ class Compatibility(Model):
 
     min_version: VersionText | None = Field(default=None, description="oldest version to update from")
     max_version: VersionText | None = Field(default=None, description="newest version to update from")
-    architectures: list[Literal["amd64", "arm64", "arm"]] = Field(default=[])
+    architectures: list[Architecture] = Field(default=[])
     hardware: list[Word] = Field(default=[])
     groups: list[Word] = Field(default=[])
     allow_downgrade: bool = False
@@ -149,7 +150,7 @@ class Wheelhouse(Model):
     name: Annotated[str, Field(pattern=names.BUILD)] = Field(
         description="of this build; names the virtual environment that is made from it"
     )
-    architecture: Literal["amd64", "arm64", "arm"]
+    architecture: Architecture
     python: Annotated[str, Field(pattern=r"^3\.[0-9]{1,2}$")]
     target: RelativePath = Field(description="path of the target in the TUF repository")
     sha256: Sha256

@@ -76,3 +76,28 @@ def test_the_search_for_hashes_is_not_vacuous(tmp_path: Path):
     assert len(whole_hashes(PACKAGE / "hashes.py")) > 3
     (tmp_path / "module.py").write_text("hashlib.sha256(data).hexdigest()")
     assert whole_hashes(tmp_path / "module.py")
+
+
+def architecture_names(path: Path) -> list[str]:
+    """Where a module names machines as `uname -m` does, or lists the architectures by itself."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Dict(keys=[ast.Constant(value="x86_64" | "aarch64" | "armv7l"), *_]):
+                found.append(f"{relative(path)}:{node.lineno}")
+            case ast.List(elts=elements) | ast.Tuple(elts=elements) if {"amd64", "arm64"} <= {
+                element.value for element in elements if isinstance(element, ast.Constant)
+            }:
+                found.append(f"{relative(path)}:{node.lineno}")
+            case ast.Attribute(value=ast.Name(id="platform"), attr="machine"):
+                found.append(f"{relative(path)}:{node.lineno}")
+    return found
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "lab").glob("*.py"))], ids=relative)
+def test_architectures_are_named_in_one_module(path: Path):
+    assert architecture_names(path) == [] or relative(path) == "architectures.py", "use ota_py.architectures"
+
+
+def test_the_search_for_architectures_is_not_vacuous():
+    assert len(architecture_names(PACKAGE / "architectures.py")) == 3

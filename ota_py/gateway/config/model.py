@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ota_py import names
+from ota_py.architectures import this_architecture
 from ota_py.errors import ConfigError
 from ota_py.gateway.config import data_directories, windows
 from ota_py.manifest_fields import ServiceName, VersionText, Word
@@ -19,7 +19,6 @@ from ota_py.strict_json import describe
 
 DEFAULT_PATH = Path("/etc/ota/gateway.toml")
 PATH_VARIABLE = "OTA_GATEWAY_CONFIG"
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm"}
 
 
 class GatewaySection(BaseModel):
@@ -251,7 +250,7 @@ class GatewayConfig(GatewaySection):
     @property
     def architecture(self) -> str:
         """This machine's architecture in the words of image registries."""
-        return ARCHITECTURES.get(platform.machine(), platform.machine())
+        return this_architecture()
 
     def template_variables(self, version: str) -> dict[str, object]:
         """What a template of an update may use."""

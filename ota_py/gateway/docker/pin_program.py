@@ -33,7 +33,7 @@ def program(architecture: str) -> bytes | None:
     """The program as an ELF file, or None for an architecture that is not known here.
 
     Args:
-        architecture: in the words of image registries: `amd64`, `arm64`, `arm`.
+        architecture: one of `ota_py.architectures.ARCHITECTURES`.
     """
     code = _CODE.get(architecture)
     if code is None:

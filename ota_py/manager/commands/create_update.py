@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ota_py.architectures import ARCHITECTURES
 from ota_py.cli import json_option
 from ota_py.manager.console.options import passphrase_option, request_option
 from ota_py.manager.context import CommandContext
@@ -45,7 +46,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--architecture",
     "architectures",
-    type=click.Choice(["amd64", "arm64", "arm"]),
+    type=click.Choice(ARCHITECTURES),
     multiple=True,
     help="Only gateways of this architecture [default: those that all images have].",
 )

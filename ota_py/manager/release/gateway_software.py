@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ota_py.architectures import WHEEL_MACHINES, Architecture
 from ota_py.errors import UsageError
 from ota_py.hashes import sha256_of_file
 from ota_py.manager.release import wheelhouse
-from ota_py.manager.release.platforms import Architecture
 from ota_py.manager.system.checkout import project_root
 from ota_py.manifest import GatewaySoftware, Wheelhouse
 from ota_py.strict_json import describe
@@ -20,7 +20,6 @@ from ota_py.trust import layout
 # Where playbooks/provision.yml keeps them, too.
 BUILD_DIRECTORY = Path("build") / "wheelhouse"
 HINT = "use PYTHON/ARCHITECTURE, for example --agent 3.13/amd64, or the path of a wheelhouse.tar"
-_MACHINES = {name: machine for machine, name in wheelhouse.ARCHITECTURES.items()}
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,10 @@ def _archive(text: str, say: Callable[[str], None]) -> Path:
     if Path(text).is_file():
         return Path(text)
     python, _, architecture = text.partition("/")
-    if architecture not in _MACHINES:
+    if architecture not in WHEEL_MACHINES:
         raise UsageError(f"--agent {text[:100]!r} is neither a kind of gateway nor a file", hint=HINT)
     wheelhouse.check_python(python)
-    archive, name, built = wheelhouse.build(project_root() / BUILD_DIRECTORY, python, _MACHINES[architecture])
+    archive, name, built = wheelhouse.build(project_root() / BUILD_DIRECTORY, python, WHEEL_MACHINES[architecture])
     say(f"{'built' if built else 'took'} the gateway software {name} for Python {python} on {architecture}")
     return archive
 

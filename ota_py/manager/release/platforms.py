@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast, get_args
+from typing import cast
 
+from ota_py.architectures import ARCHITECTURES, Architecture
 from ota_py.errors import UsageError
 from ota_py.manager.registry.resolve import ResolvedImage
-
-Architecture = Literal["amd64", "arm64", "arm"]
 
 
 def check_architectures(asked: Sequence[Architecture], images: Mapping[str, ResolvedImage]) -> list[Architecture]:
@@ -28,11 +27,11 @@ def check_architectures(asked: Sequence[Architecture], images: Mapping[str, Reso
             )
     if asked or not images:
         return sorted(asked)
-    common = set(get_args(Architecture)).intersection(*(image.architectures for image in images.values()))
+    common = set(ARCHITECTURES).intersection(*(image.architectures for image in images.values()))
     if not common:
         raise UsageError(
             "the images have no supported architecture in common: "
             + "; ".join(f"{service}: {', '.join(image.architectures)}" for service, image in images.items()),
-            hint=f"supported are {', '.join(get_args(Architecture))}",
+            hint=f"supported are {', '.join(ARCHITECTURES)}",
         )
     return cast(list[Architecture], sorted(common))

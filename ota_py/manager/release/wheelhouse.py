@@ -24,6 +24,7 @@ import click
 
 from ota_py import __version__
 from ota_py import cli as boundary
+from ota_py.architectures import BY_MACHINE, WHEEL_MACHINES
 from ota_py.errors import CarrierError, UsageError
 from ota_py.manager.system.checkout import project_root
 from ota_py.manager.system.processes import run_command
@@ -34,8 +35,6 @@ DESCRIPTION = "wheelhouse.json"
 COMMANDS = ("ota_client.py", "ota-helper.sh")
 # Oldest first: a wheel for an older C library also runs on a newer one.
 PLATFORM_TAGS = ("manylinux2014_{0}", "manylinux_2_17_{0}", "manylinux_2_28_{0}", "manylinux_2_31_{0}")
-# As `uname -m` says it, and in the words of image registries.
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 TAIL_CHARS = 1500
 # What a gateway runs of `ota_py`, beside its top level; operator's and server's parts stay away.
 GATEWAY_PARTS = ("gateway", "trust")
@@ -70,7 +69,7 @@ def build(out: Path, python: str, architecture: str) -> tuple[Path, str, bool]:
             "name": version,
             "version": __version__,
             "python": python,
-            "architecture": ARCHITECTURES[architecture],
+            "architecture": BY_MACHINE[architecture],
         }
         pack(wheels, root, description, archive)
     return archive, version, True
@@ -190,7 +189,7 @@ def check_python(text: str) -> None:
 @click.option("--python", default="3.13", show_default=True, help="The gateways' Python.")
 @click.option(
     "--architecture",
-    type=click.Choice(list(ARCHITECTURES)),
+    type=click.Choice(list(WHEEL_MACHINES.values())),
     default="x86_64",
     show_default=True,
     help="uname -m",

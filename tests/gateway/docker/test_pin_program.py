@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import signal
 import struct
 import subprocess
@@ -11,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ota_py.gateway.config.model import ARCHITECTURES
+from ota_py.architectures import this_architecture
 from ota_py.gateway.docker.pin_program import program
 
 
 @pytest.mark.case("F15")
 def test_it_runs_here_and_waits_without_using_the_processor(tmp_path: Path) -> None:
-    data = program(ARCHITECTURES[platform.machine()])
+    data = program(this_architecture())
     assert data is not None
     path = tmp_path / "pause"
     path.write_bytes(data)

@@ -7,7 +7,6 @@ it.
 from __future__ import annotations
 
 import ensurepip
-import platform
 import shutil
 import sys
 import sysconfig
@@ -15,13 +14,13 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ota_py.gateway.config.model import ARCHITECTURES
+from ota_py.architectures import this_architecture
 from ota_py.gateway.selfupdate.installation import COMPLETE
 from ota_py.manager.release import wheelhouse
 from tests.support.paths import ROOT
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-ARCHITECTURE = ARCHITECTURES[platform.machine()]
+ARCHITECTURE = this_architecture()
 METADATA = "Metadata-Version: 2.1\nName: ota-py\nVersion: {version}\nProvides-Extra: gateway\n"
 PACKAGE = '"""Packed by a test."""\n\n__version__ = "{version}"\n'
 WHEEL = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
