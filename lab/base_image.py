@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from lab.config import FILES, LABEL_IMAGE, cache_dir
 from lab.errors import LabError
 from lab.state import exclusive
+from ota_py import durable
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -100,7 +101,7 @@ def _debootstrap(tarball: Path) -> None:
         part = tarball.with_suffix(".part")
         excludes = [f"--exclude={pattern}" for pattern in EXCLUDE]
         _run(["tar", "-C", str(target), "--numeric-owner", *excludes, "-cf", str(part), "."], "tar")
-        part.replace(tarball)
+        durable.rename(part, tarball)
     finally:
         _remove_tree(target)
 

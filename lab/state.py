@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 from lab.config import LabConfig
 from lab.errors import LabError
+from ota_py import durable
 
 STATE_FILE = "state.json"
 
@@ -27,12 +27,7 @@ def private_dir(path: Path) -> Path:
 def write_file(path: Path, data: bytes | str, mode: int = 0o600) -> None:
     """Replace a file as a whole, so that a killed lab never leaves half of one."""
     raw = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(raw)
-        os.fchmod(stream.fileno(), mode)
-    temporary.replace(path)
+    durable.replace(path, raw, mode)
 
 
 def load(config: LabConfig) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ota_py import durable
 from ota_py.errors import ConfigError
 
 SECRET_KEY_BYTES = 50
@@ -99,13 +100,12 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> ServerSettings:
 def ensure_secret_key(path: Path) -> None:
     """Write a new random secret key to `path` with mode 0600 unless the file is there already."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with durable.new_file(path, 0o600) as file:
+            file.write(f"{secrets.token_urlsafe(SECRET_KEY_BYTES)}\n".encode())
     except FileExistsError:
         return
     except OSError as error:
         raise ConfigError(f"cannot write the secret key file {path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(SECRET_KEY_BYTES) + "\n")
 
 
 def read_secret_key(path: Path | None) -> str:

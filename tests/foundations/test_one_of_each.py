@@ -4,41 +4,65 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from ota_py.gateway.journal import migrations, schema
 from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "ota_py"
-SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent.name != "migrations")
+LAB = sorted((ROOT / "lab").glob("*.py"))
 JOURNAL_TABLES = sorted(set(re.findall(r"CREATE TABLE (\w+)", schema.SCHEMA + str(migrations.STEPS))))
 JOURNAL_SQL = re.compile(rf"\b(?:FROM|INTO|UPDATE|JOIN|TABLE)\s+(?:{'|'.join(JOURNAL_TABLES)})\b")
+# `os.replace` is an effect of its own on a gateway, with a failpoint before and after it.
+DURABLE = {
+    "ota_py/durable.py": {"os.fsync", "os.replace", "os.O_EXCL"},
+    "ota_py/gateway/system/files.py": {"os.replace"},
+}
+
+# What a module has of something that should be in one room.
+Finder = Callable[[Path], set[str]]
 
 
-def relative(path: Path) -> str:
-    return path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def users(find: Finder, paths: Iterable[Path] = (*SOURCES, *LAB)) -> dict[str, set[str]]:
+    """The modules in which something is found, and what."""
+    return {name_of(path): found for path in paths if (found := find(path))}
+
+
+def found_in(find: Finder, directory: Path, text: str) -> set[str]:
+    """What is found in a module of this text."""
+    module = directory / f"module{len(list(directory.iterdir()))}.py"
+    module.write_text(text)
+    return find(module)
 
 
 def texts(path: Path) -> Iterator[str]:
     """All texts that a module has in its code; of a formatted one what is fixed, its values left out."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.JoinedStr):
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else " " for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 
-def journal_sql(path: Path) -> list[str]:
-    return [f"{relative(path)}: {text[:80]}" for text in texts(path) if JOURNAL_SQL.search(text)]
+def journal_sql(path: Path) -> set[str]:
+    return {text for text in texts(path) if JOURNAL_SQL.search(text)}
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if relative(p).startswith("gateway/")], ids=relative)
-def test_sql_of_the_journal_is_in_its_room(path: Path):
-    if not relative(path).startswith("gateway/journal/"):
-        assert not journal_sql(path), "only gateway/journal/ knows the journal's tables: give it a function"
+def test_sql_of_the_journal_is_in_its_room():
+    elsewhere = [path for path in SOURCES if PACKAGE / "gateway/journal" not in path.parents]
+    assert users(journal_sql, [path for path in elsewhere if PACKAGE / "gateway" in path.parents]) == {}
 
 
 def test_the_search_for_sql_is_not_vacuous(tmp_path: Path):
@@ -49,55 +73,91 @@ def test_the_search_for_sql_is_not_vacuous(tmp_path: Path):
         "c.execute(f'DELETE FROM outbox WHERE id IN ({x})')",
         "q = ('UPDATE upgrades '\n     'SET state = ?')",
     ):
-        (tmp_path / "module.py").write_text(text)
-        assert journal_sql(tmp_path / "module.py"), text
+        assert found_in(journal_sql, tmp_path, text), text
 
 
-def whole_hashes(path: Path) -> list[str]:
-    """Where a module hashes bytes or a file at one go, instead of piece by piece on their way elsewhere."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+def whole_hashes(path: Path) -> set[str]:
+    """Hashes of bytes or a file at one go; piece by piece on the way elsewhere is another thing."""
+    found = set()
+    for node in nodes(path):
         match node:
             case ast.Attribute(value=ast.Call(func=ast.Attribute(value=ast.Name(id="hashlib"))), attr="hexdigest"):
-                found.append(f"{relative(path)}:{node.lineno}")
+                found.add("hash of bytes")
             case ast.Attribute(value=ast.Name(id="hashlib"), attr="file_digest"):
-                found.append(f"{relative(path)}:{node.lineno}")
-            case ast.FunctionDef(name="sha256_of" | "sha256_of_file" | "digest_of") if len(node.args.args) == 1:
-                found.append(f"{relative(path)}:{node.lineno}")
+                found.add("hash of a file")
     return found
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_hashes_are_made_in_one_module(path: Path):
-    assert whole_hashes(path) == [] or relative(path) == "hashes.py", "use ota_py.hashes"
+def test_hashes_are_made_in_one_module(tmp_path: Path):
+    assert users(whole_hashes, SOURCES) == {"ota_py/hashes.py": {"hash of bytes", "hash of a file"}}
+    assert found_in(whole_hashes, tmp_path, "hashlib.sha256(data).hexdigest()")
 
 
-def test_the_search_for_hashes_is_not_vacuous(tmp_path: Path):
-    assert len(whole_hashes(PACKAGE / "hashes.py")) > 3
-    (tmp_path / "module.py").write_text("hashlib.sha256(data).hexdigest()")
-    assert whole_hashes(tmp_path / "module.py")
-
-
-def architecture_names(path: Path) -> list[str]:
-    """Where a module names machines as `uname -m` does, or lists the architectures by itself."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+def architecture_names(path: Path) -> set[str]:
+    """Names of machines as `uname -m` has them, lists of architectures, and what this machine is."""
+    found = set()
+    for node in nodes(path):
         match node:
             case ast.Dict(keys=[ast.Constant(value="x86_64" | "aarch64" | "armv7l"), *_]):
-                found.append(f"{relative(path)}:{node.lineno}")
+                found.add("machines")
             case ast.List(elts=elements) | ast.Tuple(elts=elements) if {"amd64", "arm64"} <= {
                 element.value for element in elements if isinstance(element, ast.Constant)
             }:
-                found.append(f"{relative(path)}:{node.lineno}")
+                found.add("architectures")
             case ast.Attribute(value=ast.Name(id="platform"), attr="machine"):
-                found.append(f"{relative(path)}:{node.lineno}")
+                found.add("this machine")
     return found
 
 
-@pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "lab").glob("*.py"))], ids=relative)
-def test_architectures_are_named_in_one_module(path: Path):
-    assert architecture_names(path) == [] or relative(path) == "architectures.py", "use ota_py.architectures"
+def test_architectures_are_named_in_one_module():
+    assert users(architecture_names) == {"ota_py/architectures.py": {"machines", "architectures", "this machine"}}
 
 
-def test_the_search_for_architectures_is_not_vacuous():
-    assert len(architecture_names(PACKAGE / "architectures.py")) == 3
+def durable_steps(path: Path) -> set[str]:
+    """What makes a file durable, replaces it, or makes it only where there is none."""
+    found = set()
+    for node in nodes(path):
+        match node:
+            case ast.Attribute(
+                value=ast.Name(id="os"), attr="fsync" | "fdatasync" | "replace" | "rename" | "O_EXCL" as name
+            ):
+                found.add(f"os.{name}")
+            case ast.Attribute(value=ast.Name(id="tempfile"), attr="mkstemp" | "NamedTemporaryFile" as name):
+                found.add(f"tempfile.{name}")
+            case ast.Call(func=ast.Attribute(attr="rename", value=owner)) if not _is_ours_or_dockers(owner):
+                found.add("Path.rename")
+            case ast.Call(func=ast.Attribute(attr="replace"), args=[_], keywords=[]):
+                found.add("Path.replace")
+            case ast.Call(func=ast.Name(id="open") | ast.Attribute(attr="open"), args=arguments) if any(
+                isinstance(argument, ast.Constant) and argument.value in ("x", "xb") for argument in arguments
+            ):
+                found.add("open for a new file")
+    return found
+
+
+def _is_ours_or_dockers(owner: ast.expr) -> bool:
+    return ast.unparse(owner) in ("files", "durable", "self.api", "self._api")
+
+
+def test_files_are_made_durable_in_one_module(tmp_path: Path):
+    assert users(durable_steps) == DURABLE, "use ota_py.durable; on a gateway files.py"
+    for text in (
+        "os.replace(a, b)",
+        "os.fsync(d)",
+        "os.open(p, os.O_WRONLY | os.O_EXCL)",
+        "tempfile.NamedTemporaryFile()",
+        "a.rename(b)",
+        "a.replace(b)",
+        "p.open('xb')",
+    ):
+        assert found_in(durable_steps, tmp_path, text), text
+
+
+def imports_of_durable(path: Path) -> set[str]:
+    imports = [node for node in nodes(path) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {alias.name for node in imports for alias in node.names} & {"durable", "ota_py.durable"}
+
+
+def test_on_a_gateway_only_files_makes_files_durable():
+    gateway = [path for path in SOURCES if PACKAGE / "gateway" in path.parents]
+    assert users(imports_of_durable, gateway) == {"ota_py/gateway/system/files.py": {"durable"}}

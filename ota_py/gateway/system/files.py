@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ota_py import durable
 from ota_py.errors import NoSpaceError, OtaError, PolicyError
 from ota_py.gateway.system import failpoints
 
@@ -216,13 +217,8 @@ def make_directory(path: Path, mode: int = 0o777) -> None:
 
 def sync(path: Path) -> None:
     """Bring a file's bytes, or a directory's names, to the disk."""
-    with translated(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            with failpoints.around("file.sync"):
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with translated(path), failpoints.around("file.sync"):
+        durable.sync(path)
 
 
 def sync_file_system(path: Path) -> None:

@@ -144,7 +144,7 @@ def _with_token(token_file: Path | None, ask: Callable[[], dict[str, Any]]) -> d
 
     with new_secret(token_file) as file:
         answer = ask()
-        file.write(answer.pop("token") + "\n")
+        file.write(f"{answer.pop('token')}\n".encode())
     return answer | {"token_file": str(token_file)}
 
 

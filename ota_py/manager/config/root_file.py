@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tuf.api.metadata import Root
 
+from ota_py import durable
 from ota_py.errors import ConfigError, KeyFileError
 from ota_py.manager.config.model import ManagerConfig, parse_config
 from ota_py.trust.documents.root_change import KEY_ROLES, role_keys
@@ -25,24 +24,9 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         ConfigError: it cannot be written.
     """
-    temporary = None
     try:
-        mode = path.stat().st_mode if path.exists() else 0o644
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-            temporary = file.name
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode & 0o777)
-        os.replace(temporary, path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        durable.replace(path, data, path.stat().st_mode & 0o777 if path.exists() else 0o644)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
 
 

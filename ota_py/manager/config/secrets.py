@@ -7,12 +7,13 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import click
 
+from ota_py import durable
 from ota_py.errors import ConfigError, ConflictError, KeyFileError, UsageError
 
 SECRET_MODE = 0o600
@@ -59,33 +60,27 @@ def read_secret(path: Path, what: str) -> str:
 
 
 @contextmanager
-def new_secret(path: Path) -> Iterator[TextIO]:
+def new_secret(path: Path) -> Iterator[IO[bytes]]:
     """Open a new file that only its owner reads; it is removed again when the block fails.
 
     Raises:
         ConflictError: the file exists.
         ConfigError: it cannot be written.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE)
-    except FileExistsError:
-        raise ConflictError(f"{path} exists; a secret is never overwritten") from None
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink()
-        raise
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(durable.new_file(path, SECRET_MODE))
+        except FileExistsError:
+            raise ConflictError(f"{path} exists; a secret is never overwritten") from None
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+        yield file
 
 
 def write_secret(path: Path, text: str) -> None:
     """Write a secret of one line; see `new_secret`."""
     with new_secret(path) as file:
-        file.write(text + "\n")
+        file.write(f"{text}\n".encode())
 
 
 class Passphrases:

@@ -7,7 +7,6 @@ final name is whole; half-written ones are removed.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from ota_py import bundle, oci
+from ota_py import bundle, durable, oci
 from ota_py.errors import ConflictError, IntegrityError, NoSpaceError, StoreError, UsageError
 from ota_py.manager.registry.references import Reference, parse_reference
 from ota_py.manager.registry.resolve import TagResolver
@@ -101,20 +100,13 @@ def write(export: Export, output: Path, advance: Advance) -> int:
         free = shutil.disk_usage(output.absolute().parent).free
         if free < export.size:
             raise NoSpaceError(f"{output} needs {export.size} bytes, {free} are free there")
-        with open(part, "wb") as file:
+        with durable.replacing(output, draft=part) as file:
             _write_all(export, file, advance)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, output)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StoreError(
             f"cannot write {output}: {error.strerror}",
             hint="a stick formatted as FAT32 takes no file of 4 GiB or more: use exFAT or ext4",
         ) from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
     return output.stat().st_size
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import click
 
-from ota_py import __version__
+from ota_py import __version__, durable
 from ota_py import cli as boundary
 from ota_py.architectures import BY_MACHINE, WHEEL_MACHINES
 from ota_py.errors import CarrierError, UsageError
@@ -144,7 +143,7 @@ def pack(wheels: Path, commands: Path, description: dict[str, str], archive: Pat
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     unfinished = archive.with_suffix(".part")
-    with tarfile.open(unfinished, "w") as tar:
+    with durable.replacing(archive, draft=unfinished) as file, tarfile.open(fileobj=file, mode="w") as tar:
         for wheel in sorted(wheels.iterdir()):
             tar.add(wheel, arcname="pip.whl" if wheel.name.startswith("pip-") else wheel.name)
         for name in COMMANDS:
@@ -153,7 +152,6 @@ def pack(wheels: Path, commands: Path, description: dict[str, str], archive: Pat
         entry = tarfile.TarInfo(DESCRIPTION)
         entry.size = len(raw)
         tar.addfile(entry, io.BytesIO(raw))
-    os.replace(unfinished, archive)
 
 
 def describe(archive: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from securesystemslib.signer import Signer
 
+from ota_py import durable
 from ota_py.errors import ConfigError, ConflictError
 from ota_py.manager.config.model import ManagerConfig
 from ota_py.manager.config.secrets import ONLINE_KEY, Passphrases
@@ -143,7 +144,7 @@ def _make_key(config: ManagerConfig, role: str, passphrases: Passphrases) -> Sig
 
 def _write(path: Path, data: bytes) -> None:
     try:
-        with path.open("xb") as file:
+        with durable.new_file(path) as file:
             file.write(data)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None

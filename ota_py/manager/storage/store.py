@@ -6,20 +6,19 @@ import fcntl
 import io
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from ota_py import durable
 from ota_py.errors import ConfigError, ConflictError, NotFoundError, StoreError
 from ota_py.trust.repository.store import Store
 
 # What a web server reads. Nothing in a repository is secret.
 FILE_MODE = 0o644
 CHUNK_BYTES = 256 * 1024
-TEMPORARY_PREFIX = ".put-"
 
 
 def open_store(
@@ -116,18 +115,8 @@ class DirectoryStore:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    os.fchmod(file.fileno(), FILE_MODE)
-                    shutil.copyfileobj(source, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-            _sync_directory(path.parent)
+            with durable.replacing(path, FILE_MODE) as file:
+                shutil.copyfileobj(source, file)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from None
 
@@ -182,7 +171,7 @@ class DirectoryStore:
             found = [
                 path.relative_to(self.directory).as_posix()
                 for path in self.directory.rglob("*")
-                if path.is_file() and not path.name.startswith(TEMPORARY_PREFIX)
+                if path.is_file() and not path.name.startswith(durable.DRAFT_PREFIX)
             ]
         except OSError as error:
             raise StoreError(f"cannot list {self.directory}: {error.strerror}") from None
@@ -193,11 +182,3 @@ class DirectoryStore:
         if relative.is_absolute() or ".." in relative.parts:
             raise StoreError(f"the key {key!r} leaves the store {self.url}")
         return self.directory / relative
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

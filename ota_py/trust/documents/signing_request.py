@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from tuf.api.metadata import Metadata, Root, Targets, VerificationResult
 from tuf.api.serialization import DeserializationError, SerializationError
 from tuf.api.serialization.json import JSONSerializer
 
+from ota_py import durable
 from ota_py.errors import ConfigError, KeyFileError, ManifestError, NotFoundError, UsageError
 from ota_py.strict_json import describe, parse_json
 from ota_py.trust.verify import SIGNATURES_MAX, parse_root
@@ -199,16 +198,7 @@ def write_request(request: SigningRequest, path: Path) -> None:
         ConfigError: it cannot be written.
     """
     try:
-        with tempfile.NamedTemporaryFile(dir=path.absolute().parent, prefix=".request-", delete=False) as file:
-            try:
-                file.write(request.to_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        durable.replace(path, request.to_bytes(), 0o644)
     except OSError as error:
         raise ConfigError(f"cannot write the signing request {path}: {error.strerror}") from None
 

@@ -5,7 +5,6 @@ A public key file can be read by openssl. What TUF adds to it, type, scheme and 
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from securesystemslib.signer import Key, SSlibKey
 
+from ota_py import durable
 from ota_py.errors import ConflictError, KeyFileError, UsageError
 from ota_py.trust.verify import RSA_SCHEME, check_key
 
@@ -184,12 +184,9 @@ def _read_private(path: Path) -> bytes:
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with durable.new_file(path, mode) as file:
+            file.write(data)
     except FileExistsError:
         raise ConflictError(f"{path} exists; a key is never overwritten") from None
     except OSError as error:
         raise KeyFileError(f"cannot write the key {path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
