@@ -161,3 +161,20 @@ def imports_of_durable(path: Path) -> set[str]:
 def test_on_a_gateway_only_files_makes_files_durable():
     gateway = [path for path in SOURCES if PACKAGE / "gateway" in path.parents]
     assert users(imports_of_durable, gateway) == {"ota_py/gateway/system/files.py": {"durable"}}
+
+
+def watchdogs(path: Path) -> set[str]:
+    """What hangs up on a connection when a time is over."""
+    found = set()
+    for node in nodes(path):
+        match node:
+            case ast.Attribute(value=ast.Name(id="threading"), attr="Timer"):
+                found.add("threading.Timer")
+            case ast.Attribute(value=ast.Name(id="socket"), attr="SHUT_RDWR"):
+                found.add("socket.SHUT_RDWR")
+    return found
+
+
+def test_one_module_hangs_up_when_time_is_over(tmp_path: Path):
+    assert users(watchdogs, SOURCES) == {"ota_py/http_deadline.py": {"socket.SHUT_RDWR"}}
+    assert found_in(watchdogs, tmp_path, "threading.Timer(1, hang_up)")

@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket
 import ssl
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +17,12 @@ from urllib.parse import urlsplit
 
 from ota_py import __version__, names
 from ota_py.errors import ConfigError, ControlPlaneError, OtaError, RejectedError
+from ota_py.http_deadline import Deadline, HttpsConnection
 
 TIMEOUT_SECONDS = 10.0
 # A server that drips a byte every few seconds keeps every single wait short: so the whole has a limit, too.
 REQUEST_SECONDS = 30.0
 RETRY_AFTER_MAX_SECONDS = 3600.0
-# Between two tries to hang up: what is just being connected has nothing yet to hang up on.
-HANG_UP_SECONDS = 0.2
 ANSWER_MAX_BYTES = 1024 * 1024
 TOKEN_MAX_CHARS = 1024
 # Statuses that speak of us or of the moment, not of the content of a request: try again later.
@@ -76,7 +72,6 @@ class Api:
         self._token_file = token_file
         self._connection = _connection(url, ca_file, timeout_seconds)
         self._request_seconds = request_seconds
-        self._took_too_long = False
         self._refused_token: str | None = None
 
     def assignment(self) -> Assignment | None:
@@ -140,45 +135,26 @@ class Api:
         # repeated without harm, so a connection that was open before gets one second chance.
         attempts = 2 if self._connection.sock is not None else 1
         for left in reversed(range(attempts)):
+            deadline = Deadline(self._request_seconds, lambda: self._connection.sock)
             try:
-                with self._hanging_up():
+                with deadline:
                     response, raw = self._exchange(method, self._base + path, payload, headers)
+                    if deadline.has_passed:  # headers that end early look like an answer
+                        raise TimeoutError
+                    if response.length:
+                        raise http.client.IncompleteRead(raw, response.length)
                 break
             except (http.client.RemoteDisconnected, ConnectionError) as error:
                 self.close()
-                if not left or self._took_too_long:
-                    raise self._unreachable(error) from None
+                if not left or deadline.has_passed:
+                    raise self._unreachable(error, deadline) from None
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                raise self._unreachable(error) from None
+                raise self._unreachable(error, deadline) from None
         self._refused_token = token if response.status in (401, 403) else None
         if response.status in (200, 201, 204):
             return response.status, raw
         raise self._refused(response, raw)
-
-    @contextlib.contextmanager
-    def _hanging_up(self) -> Iterator[None]:
-        """Hang up when the block takes longer than a request may."""
-        self._took_too_long = False
-        over = threading.Event()
-        threading.Thread(target=self._hang_up, args=(over,), daemon=True).start()
-        try:
-            yield
-        finally:
-            over.set()
-
-    def _hang_up(self, over: threading.Event) -> None:
-        if over.wait(self._request_seconds):
-            return
-        self._took_too_long = True
-        while True:
-            connection: socket.socket | None = self._connection.sock
-            if connection is not None:
-                with contextlib.suppress(OSError):
-                    # The plain method: the one of ssl would pull the connection from under its reader.
-                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
-            if over.wait(HANG_UP_SECONDS):
-                return
 
     def _exchange(
         self, method: str, target: str, payload: bytes | None, headers: dict[str, str]
@@ -189,10 +165,6 @@ class Api:
         if len(raw) > ANSWER_MAX_BYTES:
             self.close()
             raise ControlPlaneError(f"{self.url} answered more than {ANSWER_MAX_BYTES} bytes")
-        if self._took_too_long:  # headers that end early look like an answer
-            raise TimeoutError
-        if response.length:
-            raise http.client.IncompleteRead(raw, response.length)
         return response, raw
 
     def _refused(self, response: http.client.HTTPResponse, raw: bytes) -> ControlPlaneError:
@@ -208,9 +180,9 @@ class Api:
         pause = _seconds(response.getheader("Retry-After")) if status in (429, 503) else 0.0
         return ControlPlaneError(text, hint=hint, status=status, retry_after=pause)
 
-    def _unreachable(self, error: Exception) -> ControlPlaneError:
+    def _unreachable(self, error: Exception, deadline: Deadline) -> ControlPlaneError:
         why = str(error) or type(error).__name__
-        if self._took_too_long:
+        if deadline.has_passed:
             why = f"the answer was not here after {self._request_seconds:g} s"
         return ControlPlaneError(
             f"the control plane at {self.url} cannot be reached: {why}",
@@ -229,21 +201,6 @@ class Api:
                 hint="is [api] url the control plane's address?",
             )
         return data
-
-
-class _HttpsConnection(http.client.HTTPSConnection):
-    """Names its socket before the handshake, so that a handshake that drips can be cut off as well."""
-
-    def __init__(self, host: str, port: int | None, timeout: float, context: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=timeout, context=context)
-        self._ssl_context = context
-
-    def connect(self) -> None:
-        """Connect and shake hands."""
-        http.client.HTTPConnection.connect(self)
-        plain: socket.socket = self.sock
-        self.sock = self._ssl_context.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
-        self.sock.do_handshake()
 
 
 def retry_after(error: OtaError) -> float:
@@ -271,7 +228,7 @@ def _connection(url: str, ca_file: Path | None, timeout_seconds: float) -> http.
         context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except OSError as error:  # covers ssl.SSLError: not a certificate
         raise ConfigError(f"[api] ca_file {ca_file} cannot be used: {error}") from None
-    return _HttpsConnection(host, port, timeout_seconds, context)
+    return HttpsConnection(host, port, timeout_seconds, context)
 
 
 def _read_token(path: Path) -> str:

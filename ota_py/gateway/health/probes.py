@@ -6,10 +6,10 @@ ends, is a failure like no answer.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import math
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ota_py.errors import OtaError
 from ota_py.gateway.docker.compose import Compose
 from ota_py.gateway.health import mqtt_probe
+from ota_py.http_deadline import Deadline, HttpsConnection
 from ota_py.manifest_health import AnyProbe, CommandProbe, HttpProbe, MqttProbe, TcpProbe
 
 # How much longer than its own limit a probe may take to notice that time is up.
@@ -84,37 +85,29 @@ def _timeout(probe: AnyProbe) -> float:
 
 def _http(probe: HttpProbe, seconds: float) -> str:
     parts = urlsplit(probe.url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=seconds)
+    host, port = parts.hostname or "", parts.port
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    if parts.scheme == "https":
+        connection = HttpsConnection(host, port, seconds, ssl.create_default_context())
+    late = f"no whole answer within {seconds:g} s"
     # The library's limit is for each piece that arrives; this one is for all of them.
-    late = threading.Event()
-    guard = threading.Timer(seconds, _cut, [connection, late])
-    guard.daemon = True
-    guard.start()
+    deadline = Deadline(seconds, lambda: connection.sock)
+    query = f"?{parts.query}" if parts.query else ""
     try:
-        connection.connect()
-        if late.is_set():  # the guard found nothing to cut
-            raise TimeoutError
-        query = f"?{parts.query}" if parts.query else ""
-        connection.request("GET", (parts.path or "/") + query)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, TimeoutError):
-            late.set()
-        if not late.is_set():
-            raise
+        with deadline:
+            connection.request("GET", (parts.path or "/") + query)
+            status = connection.getresponse().status
+    except TimeoutError:
+        return late
+    except (OSError, http.client.HTTPException):
+        if deadline.has_passed:
+            return late
+        raise
     finally:
-        guard.cancel()
         connection.close()
-    if late.is_set():  # also where the library took the headers that were there for all of them
-        return f"no whole answer within {seconds:g} s"
+    if deadline.has_passed:  # the library takes headers that end early for all of them
+        return late
     return "" if status == probe.status else f"status {status}, expected {probe.status}"
-
-
-def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
-    late.set()
-    with contextlib.suppress(OSError, AttributeError):  # not connected yet
-        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _tcp(probe: TcpProbe, seconds: float) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ProtocolError
+
+from ota_py.http_deadline import Deadline
 
 # For connecting and the handshake, for the head of an answer, and for each part of its body.
 ANSWER_SECONDS = 60.0
@@ -76,27 +77,16 @@ def limited(answer: Any) -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _limited(line: Any) -> Iterator[None]:
+def _limited(line: Callable[[], socket.socket | None]) -> Iterator[None]:
     """See `limited`; what was read until then may look like an answer.
 
     Args:
         line: gives the socket, or None while there is none.
     """
-    late = threading.Event()
-
-    def hang_up() -> None:
-        late.set()
-        if (connected := line()) is not None:
-            with contextlib.suppress(OSError):
-                # The plain method: the one of ssl would pull the connection from under its reader.
-                socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-    timer = threading.Timer(ANSWER_SECONDS, hang_up)
-    timer.daemon = True
-    timer.start()
+    deadline = Deadline(ANSWER_SECONDS, line)
     try:
-        yield
+        with deadline:
+            yield
     finally:
-        timer.cancel()
-        if late.is_set():
+        if deadline.has_passed:
             raise ProtocolError(f"no answer after {ANSWER_SECONDS:g} s")
