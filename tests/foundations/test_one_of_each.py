@@ -178,3 +178,18 @@ def watchdogs(path: Path) -> set[str]:
 def test_one_module_hangs_up_when_time_is_over(tmp_path: Path):
     assert users(watchdogs, SOURCES) == {"ota_py/http_deadline.py": {"socket.SHUT_RDWR"}}
     assert found_in(watchdogs, tmp_path, "threading.Timer(1, hang_up)")
+
+
+def registry_logins(path: Path) -> set[str]:
+    """What takes a registry's challenge apart, or answers it."""
+    marks = {"Basic ", "registry-1.docker.io", ":pull"}
+    found = {mark for text in texts(path) for mark in marks if mark in text}
+    for node in nodes(path):
+        match node:
+            case ast.Name(id="parse_keqv_list" | "parse_http_list" | "parse_dict_header" as name):
+                found.add(name)
+    return found
+
+
+def test_one_module_logs_in_at_registries():
+    assert set(users(registry_logins, SOURCES)) == {"ota_py/registry_login.py"}

@@ -1,30 +1,25 @@
 """The registry as the relay asks it: by digest, in parts, with the login that Docker has.
 
-Specification: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md and, for tokens,
-https://distribution.github.io/distribution/spec/auth/token/.
+Specification: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md.
 """
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote, urlencode
-from urllib.request import parse_http_list, parse_keqv_list
+from urllib.parse import quote
 
-from ota_py import oci
+from ota_py import oci, registry_login
 from ota_py.errors import CarrierError, NotFoundError, RegistryError
+from ota_py.registry_login import DeniedError, Login, basic
 from ota_py.trust.fetch.transfer import HttpTransfer
 
-DOCKER_HUB = "docker.io"
-DOCKER_HUB_API = "registry-1.docker.io"
 TOKEN_MAX_BYTES = 256 * 1024
 # Where Docker looks for a registry's own certificates.
 CERTIFICATES = Path("/etc/docker/certs.d")
 
-# The user name and password for a registry, or None.
-Login = Callable[[str], tuple[str, str] | None]
+# The login stored for a registry, or None.
+FindLogin = Callable[[str], Login | None]
 
 
 def ca_file(registry: str) -> str | None:
@@ -38,17 +33,16 @@ class RegistryRepository:
 
     Args:
         repository: `registry/name`.
-        login: see `Login`.
+        login: see `FindLogin`.
         is_insecure: it speaks plain HTTP.
     """
 
-    def __init__(self, repository: str, link: HttpTransfer, login: Login, *, is_insecure: bool) -> None:
+    def __init__(self, repository: str, link: HttpTransfer, login: FindLogin, *, is_insecure: bool) -> None:
         self._host, _, self._path = repository.partition("/")
         self._link = link
         self._login = login
-        host = DOCKER_HUB_API if self._host == DOCKER_HUB else self._host
         self._scheme = "http" if is_insecure else "https"
-        self._base = f"{self._scheme}://{host}/v2/{quote(self._path)}"
+        self._base = f"{self._scheme}://{registry_login.api_host(self._host)}/v2/{quote(self._path)}"
         self._authorization = ""
 
     def document(self, digest: str) -> bytes:
@@ -88,25 +82,17 @@ class RegistryRepository:
         return {"Accept": accept} | ({"Authorization": self._authorization} if self._authorization else {})
 
     def _authorize(self, challenge: str) -> str:
-        scheme, _, parameters = challenge.partition(" ")
-        login = self._login(self._host)
-        if scheme.lower() == "basic" and login:
-            return _basic(login)
-        if scheme.lower() != "bearer":
-            raise self._denied("it asks for a user name and a password")
-        given = parse_keqv_list(parse_http_list(parameters))
-        query = urlencode({"service": given.get("service", ""), "scope": f"repository:{self._path}:pull"})
-        headers = {"Authorization": _basic(login)} if login else {}
-        if login and not given.get("realm", "").startswith(("https:", f"{self._scheme}:")):
-            raise self._denied("its token service would be told the password without TLS")
+        stored = self._login(self._host)
         try:
-            raw = self._link.read(f"{given['realm']}?{query}", TOKEN_MAX_BYTES, headers)
-            answer = json.loads(raw)
-            return f"Bearer {answer.get('token') or answer['access_token']}"
+            return registry_login.authorization(challenge, self._path, stored, self._scheme, self._token)
+        except DeniedError as error:
+            raise self._denied(str(error)) from None
+
+    def _token(self, url: str, login: Login | None) -> bytes:
+        try:
+            return self._link.read(url, TOKEN_MAX_BYTES, {"Authorization": basic(login)} if login else {})
         except CarrierError as error:
-            raise self._denied(f"its token service: {error.message}") from None
-        except (ValueError, KeyError, AttributeError, RecursionError) as error:
-            raise self._denied(f"its token service makes no sense: {type(error).__name__}") from None
+            raise DeniedError(f"its token service: {error.message}") from None
 
     def _refused(self, error: CarrierError) -> RegistryError | NotFoundError:
         status = error.details.get("status")
@@ -127,7 +113,3 @@ class RegistryRepository:
             f"the registry {self._host} denied access to {self._path}: {why}",
             hint=f"run `docker login {self._host}` on this gateway as the user that updates it",
         )
-
-
-def _basic(login: tuple[str, str]) -> str:
-    return "Basic " + b64encode(":".join(login).encode()).decode()

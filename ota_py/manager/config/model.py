@@ -22,12 +22,12 @@ from pydantic import (
 
 from ota_py import names
 from ota_py.errors import ConfigError
+from ota_py.registry_login import DOCKER_HUB
 from ota_py.strict_json import describe
 from ota_py.trust.documents.metadata import LIFETIMES, Lifetimes
 
 CONFIG_FILE_NAME = "ota.toml"
 CONFIG_VARIABLE = "OTA_CONFIG"
-DOCKER_HUB = "docker.io"
 # Tables that may be left out. They are filled in before the check, not by the model's defaults, because only
 # what is checked knows the directory that relative paths start from.
 OPTIONAL_TABLES = ("keys", "expiry", "registry", "server", "ansible", "defaults")

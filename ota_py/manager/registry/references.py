@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ota_py import names
 from ota_py.errors import UsageError
-from ota_py.manager.config.model import DOCKER_HUB
+from ota_py.registry_login import DOCKER_HUB
 
 _PATH = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

@@ -9,9 +9,9 @@ from typing import Any
 
 from ota_py.errors import RegistryError, UsageError
 from ota_py.hashes import digest_of
-from ota_py.manager.config.model import DOCKER_HUB
 from ota_py.manager.registry.references import Reference, parse_reference
 from ota_py.manager.registry.session import RegistrySession
+from ota_py.registry_login import DOCKER_HUB
 
 ACCEPT = ", ".join(
     (

@@ -1,25 +1,21 @@
 """HTTP to image registries: authentication and errors of the distribution API.
 
-Specification: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md and, for tokens,
-https://distribution.github.io/distribution/spec/auth/token/.
+Specification: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Collection, Iterator
 from typing import NoReturn
 
 import requests
-from requests.utils import parse_dict_header
 
+from ota_py import registry_login
 from ota_py.errors import NotFoundError, RegistryError
-from ota_py.manager.config.model import DOCKER_HUB
 from ota_py.manager.registry.references import Reference
 from ota_py.manager.system.http_errors import reason
-from ota_py.registry_login import login as stored_login
+from ota_py.registry_login import DeniedError, Login
 
-DOCKER_HUB_API = "registry-1.docker.io"
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, to answer
 PIECE_BYTES = 256 * 1024
 ANSWER_MAX_BYTES = 4 * 1024 * 1024  # the specification's limit for manifests
@@ -87,30 +83,24 @@ class RegistrySession:
         headers = {"Accept": accept}
         if authorization := self._authorizations.get((image.registry, image.path)):
             headers["Authorization"] = authorization
-        host = DOCKER_HUB_API if image.registry == DOCKER_HUB else image.registry
-        url = f"{self._scheme(image)}://{host}/v2/{image.path}/{kind}/{name}"
+        url = f"{self._scheme(image)}://{registry_login.api_host(image.registry)}/v2/{image.path}/{kind}/{name}"
         return self._send(image, url, headers=headers, stream=stream)
 
     def _scheme(self, image: Reference) -> str:
         return "http" if image.registry in self._insecure else "https"
 
     def _authorize(self, image: Reference, challenge: str) -> str:
-        scheme, _, parameters = challenge.partition(" ")
-        login = stored_login(image.registry)
-        if scheme.lower() == "basic" and login:
-            return "Basic " + b64encode(":".join(login).encode()).decode()
-        if scheme.lower() != "bearer":
-            raise _denied(image, "it asks for a user name and a password")
-        given = parse_dict_header(parameters)  # type: ignore[no-untyped-call]
-        realm = given.get("realm") or ""
-        if login and not realm.startswith(("https:", f"{self._scheme(image)}:")):
-            raise _denied(image, "its token service would be told the password without TLS")
-        query = {"service": given.get("service", ""), "scope": f"repository:{image.path}:pull"}
-        answer = self._send(image, realm, params=query, auth=login)
-        if not answer.ok:
-            raise _denied(image, f"its token service answered {answer.status_code}")
-        token = answer.json()
-        return f"Bearer {token.get('token') or token.get('access_token')}"
+        def fetch(url: str, login: Login | None) -> bytes:
+            answer = self._send(image, url, auth=login)
+            if not answer.ok:
+                raise DeniedError(f"its token service answered {answer.status_code}")
+            return answer.content
+
+        stored = registry_login.login(image.registry)
+        try:
+            return registry_login.authorization(challenge, image.path, stored, self._scheme(image), fetch)
+        except DeniedError as error:
+            raise _denied(image, str(error)) from None
 
     def _send(
         self,
@@ -118,14 +108,11 @@ class RegistrySession:
         url: str,
         *,
         headers: dict[str, str] | None = None,
-        params: dict[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         stream: bool = False,
     ) -> requests.Response:
         try:
-            return self._session.get(
-                url, headers=headers, params=params, auth=auth, timeout=TIMEOUT_SECONDS, stream=stream
-            )
+            return self._session.get(url, headers=headers, auth=auth, timeout=TIMEOUT_SECONDS, stream=stream)
         except requests.exceptions.SSLError as error:
             raise RegistryError(
                 f"the registry {image.registry} has no valid TLS certificate: {error.args[0].reason}",
