@@ -193,3 +193,12 @@ def registry_logins(path: Path) -> set[str]:
 
 def test_one_module_logs_in_at_registries():
     assert set(users(registry_logins, SOURCES)) == {"ota_py/registry_login.py"}
+
+
+def compose_walks(path: Path) -> set[str]:
+    """What looks for the files that a Compose file names."""
+    return {text for text in texts(path) if text in ("label_file", "env_file", "project_directory", "extends")}
+
+
+def test_one_module_walks_over_what_compose_files_name():
+    assert set(users(compose_walks, SOURCES)) == {"ota_py/gateway/docker/compose_files.py"}

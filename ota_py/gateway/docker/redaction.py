@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ota_py.errors import IncompatibleError
-from ota_py.gateway.docker import compose_document
+from ota_py.gateway.docker import compose_files
 
 if TYPE_CHECKING:
     from ota_py.gateway.docker.project import Project
@@ -76,12 +76,9 @@ class Redactor:
         yield directory / ".env"
         for name in self._names:
             with contextlib.suppress(IncompatibleError, OSError):
-                for document in compose_document.documents(directory / name):
-                    services = document.get("services")
-                    for body in services.values() if isinstance(services, dict) else ():
-                        named = body.get("env_file") if isinstance(body, dict) else None
-                        paths = compose_document.env_files(named)
-                        yield from (directory / path for path in paths)
+                for named in compose_files.walk(directory / name, directory, lambda _: None):
+                    if named.kind is compose_files.Kind.ENV_FILE:
+                        yield directory / named.path
 
 
 def secrets_in(environment: Mapping[str, str | None]) -> set[str]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ota_py.gateway.docker.compose import OVERRIDE_FILE_NAMES
-from ota_py.gateway.docker.compose_document import documents, env_files, listed
+from ota_py.gateway.docker.compose_files import Kind, NamedPath, walk
 from ota_py.gateway.policy import compose_requests
 from ota_py.gateway.policy.rules import Ask, GatewayDirectories, Permission
 from ota_py.manifest import COMPOSE_FILE_NAME
@@ -41,45 +40,22 @@ class _Reader:
         self._root = root
         self._places = places
         self._real_roots = (places.project, *(path.resolve() for path in staged))
-        self._read: set[tuple[Path, Path]] = set()
 
     def read(self, file: Path, base: Path) -> None:
-        """Judge one file; relative paths in it start at `base`."""
-        if (file, base) in self._read:
-            return
-        self._read.add((file, base))
-        for document in documents(file):
-            for entry in listed(document.get("include")):
-                self._include(entry, base)
-            services = document.get("services")
-            for name, body in services.items() if isinstance(services, dict) else ():
-                if isinstance(body, dict):
-                    self._service(str(name), body, base)
+        """Judge one file, and all that it includes or extends; relative paths in it start at `base`."""
+        for named in walk(file, base, self._locate):
+            if named.kind in (Kind.ENV_FILE, Kind.LABEL_FILE):
+                self._env_file(named.service, named.path, named.base)
 
-    def _include(self, entry: Any, base: Path) -> None:
-        entry = entry if isinstance(entry, dict) else {"path": entry}
-        paths = [str(path) for path in listed(entry.get("path"))]
-        directory = entry.get("project_directory")
-        start = self._local(str(directory), base) if directory else None
-        if directory and start is None:
-            self._ask(Permission.INCLUDE, "", f"project_directory: {directory}")
-        for path in paths:
-            file = self._file(path, base, "", f"include: {path}")
-            if file is not None:
-                start = start or file.parent  # of the first of several files
-                self.read(file, start)
-        for path in env_files(entry.get("env_file")):
-            self._env_file("", path, base)
-
-    def _service(self, name: str, body: dict[str, Any], base: Path) -> None:
-        extends = body.get("extends")
-        if isinstance(extends, dict) and extends.get("file"):
-            path = str(extends["file"])
-            file = self._file(path, base, name, f"extends: {path}")
-            if file is not None:
-                self.read(file, file.parent)
-        for path in [*env_files(body.get("env_file")), *env_files(body.get("label_file"))]:
-            self._env_file(name, path, base)
+    def _locate(self, named: NamedPath) -> Path | None:
+        """Where Compose would read this; None, and something asked for, where that is not in the project."""
+        what = f"{named.kind}: {named.path}"
+        if named.kind is not Kind.PROJECT_DIRECTORY:
+            return self._file(named.path, named.base, named.service, what)
+        directory = self._local(named.path, named.base)
+        if directory is None:
+            self._ask(Permission.INCLUDE, "", what)
+        return directory
 
     def _env_file(self, service: str, path: str, base: Path) -> None:
         if self._local(path, base) is None:
