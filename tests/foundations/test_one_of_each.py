@@ -202,3 +202,22 @@ def compose_walks(path: Path) -> set[str]:
 
 def test_one_module_walks_over_what_compose_files_name():
     assert set(users(compose_walks, SOURCES)) == {"ota_py/gateway/docker/compose_files.py"}
+
+
+def tables(path: Path) -> set[str]:
+    """What aligns columns, or sets up a table of rich."""
+    found = set()
+    for node in nodes(path):
+        match node:
+            case ast.Attribute(attr="ljust" | "rjust" as name):
+                found.add(name)
+            case ast.Call(func=ast.Name(id="Table")):
+                found.add("Table")
+    return found
+
+
+def test_tables_are_made_in_two_modules():
+    assert users(tables, SOURCES) == {
+        "ota_py/text_table.py": {"ljust"},
+        "ota_py/manager/rollout/progress.py": {"Table"},
+    }

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ota_py.gateway.transaction.results import Result
+from ota_py.text_table import aligned
 
 _BAR_CHARS = 24
 _REDRAW_SECONDS = 0.1
@@ -97,10 +98,8 @@ def size(count: int) -> str:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns under headings, each as wide as its widest cell."""
-    cells = [list(headings), *([str("-" if cell is None else cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-    return "\n".join(line.rstrip() for line in lines)
+    cells = ([str("-" if cell is None else cell) for cell in row] for row in rows)
+    return "\n".join(aligned([headings, *cells]))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Plain tables: aligned columns, easy to read and to cut with the usual tools."""
+"""The operator's plain tables: headings in capitals, and what a cell without a value shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-GAP = "  "
+from ota_py.text_table import aligned
 
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
@@ -14,11 +14,8 @@ def echo_table(header: Sequence[str], rows: Sequence[Sequence[object]], empty: s
     if not rows:
         click.echo(empty)
         return
-    lines = [[str(name).upper() for name in header], *([_text(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo(GAP.join(cells).rstrip())
+    for line in aligned([[name.upper() for name in header], *([_text(cell) for cell in row] for row in rows)]):
+        click.echo(line)
 
 
 def _text(cell: object) -> str:

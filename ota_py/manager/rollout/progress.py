@@ -138,9 +138,7 @@ class LiveView:
         return Group(headline(self._rollout, elapsed), bar(self._rollout), self._table(self._rollout))
 
     def _table(self, rollout: Json) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("batch", "gateway", "", "state", "step", "elapsed", "reason"):
-            table.add_column(name, overflow="ellipsis", no_wrap=name != "reason")
+        table = table_of("batch", "gateway", "", "state", "step", "elapsed", "reason")
         ordered = sorted(rollout["gateways"], key=_urgency)
         for gateway in ordered[:ROWS_SHOWN]:
             table.add_row(*self._row(gateway))
@@ -186,6 +184,14 @@ def headline(rollout: Json, elapsed: float | None = None) -> Text:
     if rollout["reason"]:
         text.append(f"\n{rollout['reason']}", "yellow")
     return text
+
+
+def table_of(*columns: str) -> Table:
+    """An empty table under these headings; what is too long is cut, but for a reason."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in columns:
+        table.add_column(name, overflow="ellipsis", no_wrap=name != "reason")
+    return table
 
 
 def bar(rollout: Json) -> Table:

@@ -10,14 +10,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ota_py.manager.rollout.progress import bar, coloured, headline
+from ota_py.manager.rollout.progress import bar, coloured, headline, table_of
 
 Json = Mapping[str, Any]
 
 
 def rollout_view(rollout: Json) -> Group:
     """One rollout: its bar, and each gateway with state, time taken and reason."""
-    table = _table("batch", "gateway", "delivery", "from", "state", "step", "seconds", "reason")
+    table = table_of("batch", "gateway", "delivery", "from", "state", "step", "seconds", "reason")
     for gateway in rollout["gateways"]:
         table.add_row(
             str(gateway["batch"] + 1),
@@ -49,7 +49,7 @@ def fleet_view(statistics: Json, rollouts: Sequence[Json]) -> Group:
 
 
 def _updates(updates: Sequence[Json]) -> Table:
-    table = _table("update", "succeeded", "rolled back", "failed", "success")
+    table = table_of("update", "succeeded", "rolled back", "failed", "success")
     for update in updates:
         rate = update["success_rate"]
         counts = [str(update[name]) for name in ("succeeded", "rolled_back", "failed")]
@@ -58,7 +58,7 @@ def _updates(updates: Sequence[Json]) -> Table:
 
 
 def _rollouts(rollouts: Sequence[Json]) -> Table:
-    table = _table("rollout", "update", "state", "gateways", "reason")
+    table = table_of("rollout", "update", "state", "gateways", "reason")
     for rollout in rollouts:
         state, reason = coloured(rollout["state"]), Text(rollout["reason"])
         table.add_row(str(rollout["id"]), rollout["version"], state, bar(rollout), reason)
@@ -66,17 +66,10 @@ def _rollouts(rollouts: Sequence[Json]) -> Table:
 
 
 def _rollbacks(rollbacks: Sequence[Json]) -> Table:
-    table = _table("rolled back", "update", "to", "service", "reason")
+    table = table_of("rolled back", "update", "to", "service", "reason")
     for one in rollbacks:
         cells = [one["gateway"], one["version"], one["from_version"], one["failing_service"]]
         table.add_row(*cells, Text(one["reason"]))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in columns:
-        table.add_column(name, no_wrap=name != "reason")
     return table
 
 
