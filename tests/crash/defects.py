@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.gateway.backup import backups
 from ota_py.gateway.docker.compose import Compose
 from ota_py.gateway.journal.journal import Journal
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.transaction import Transaction
 from ota_py.gateway.system import failpoints, files
 from ota_py.gateway.system.files import Attributes

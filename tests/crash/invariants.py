@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ota_py.contract.transactions import State
 from ota_py.errors import OtaError
 from ota_py.gateway.fetch import sources
 from ota_py.gateway.health import gate
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.policy import hold
 from ota_py.manifest import COMPOSE_FILE_NAME
 from tests.crash.sim_docker import PROJECT, find_image

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ota_py.contract.transactions import State
 from ota_py.errors import OtaError
-from ota_py.gateway.journal.states import State
 from tests.crash import child, faults, sim_release
 from tests.crash.case import Fault
 from tests.crash.faults import Place

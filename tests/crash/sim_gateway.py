@@ -15,6 +15,7 @@ from typing import Any
 
 import docker
 
+from ota_py.contract.transactions import State
 from ota_py.gateway.config.model import (
     DatabaseConfig,
     FetchConfig,
@@ -24,7 +25,6 @@ from ota_py.gateway.config.model import (
 )
 from ota_py.gateway.fetch import sources
 from ota_py.gateway.journal.journal import Journal
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.policy import hold
 from ota_py.gateway.transaction import hooks
 from ota_py.gateway.transaction.engine import Engine

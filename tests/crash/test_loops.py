@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
+from ota_py.contract.transactions import OUTCOMES
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
-from ota_py.gateway.journal.states import OUTCOMES
 from ota_py.gateway.system import failpoints
 from tests.crash import child, faults, scenarios, sweep
 from tests.crash.case import Fault

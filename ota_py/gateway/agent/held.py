@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ota_py.contract.transactions import HoldKind
 from ota_py.gateway.controlplane.api import Assignment
 from ota_py.gateway.journal.transaction import Transaction
 from ota_py.gateway.policy import hold
-from ota_py.gateway.policy.hold import FETCH, HOOK, Maintenance
+from ota_py.gateway.policy.hold import Maintenance
 
 # Between two questions to the veto command, and between two processes of the engine.
 COMMAND_SECONDS = 60.0
 # Only the engine can ask a hook or a registry.
 ENGINE_SECONDS = 300.0
-_ASKED_BY_ENGINE = (FETCH, HOOK)
+_ASKED_BY_ENGINE = (HoldKind.FETCH, HoldKind.HOOK)
 
 
 class Waiting:

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from ota_py.contract.transactions import State
 from ota_py.errors import CarrierError, InterruptedByOperatorError, OtaError
 from ota_py.gateway.agent.assignments import Attempts
 from ota_py.gateway.agent.freshness_watch import FreshnessWatch
@@ -27,7 +28,6 @@ from ota_py.gateway.controlplane.uploader import Uploader
 from ota_py.gateway.docker.daemon_restarts import EngineWatch
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
-from ota_py.gateway.journal.states import State
 
 BUSY_TURN_SECONDS = 1.0  # while a transaction runs: the control plane sees each step
 IDLE_TURN_SECONDS = 3.0  # else: how soon the reports of a push transaction are noticed

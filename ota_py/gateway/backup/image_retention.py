@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from ota_py.contract.transactions import State
 from ota_py.errors import BackupError, NoSpaceError, OtaError
 from ota_py.gateway.backup.backups import Backups
 from ota_py.gateway.backup.index import Backup
@@ -19,7 +20,6 @@ from ota_py.gateway.docker.image_pins import ImagePins
 from ota_py.gateway.docker.images import Images
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.plan import TransactionPlan
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.transaction import Transaction
 from ota_py.manifest import Image, parse_manifest
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ota_py.contract.transactions import Outcome, State
 from ota_py.gateway.transaction.results import Result
 from ota_py.text_table import aligned
 
@@ -45,7 +46,7 @@ class Terminal:
         share = here / total if total else 0.0
         bar = "#" * int(share * _BAR_CHARS)
         size = f"{here / _MIB:,.1f} of {total / _MIB:,.1f} MiB"
-        self._draw(f"{self._clock()} PULLED [{bar:<{_BAR_CHARS}}] {share:4.0%}  {size}")
+        self._draw(f"{self._clock()} {State.PULLED} [{bar:<{_BAR_CHARS}}] {share:4.0%}  {size}")
 
     def note(self, text: str) -> None:
         """See `Progress`."""
@@ -68,16 +69,16 @@ def sentence(result: Result) -> str:
     """How a transaction ended, in one sentence."""
     version, before = result["version"], result["from_version"]
     down = result["downtime_seconds"]
-    endings: dict[str, Callable[[], str]] = {
-        "SUCCEEDED": lambda: f"updated from {before} to {version}" + (f"; down {down:.1f} s" if down else ""),
-        "ROLLED_BACK": lambda: f"rolled back: {version} is left, {before} runs",
-        "FAILED": lambda: f"update to {version} failed before anything was touched; {before} runs on",
-        "BROKEN": lambda: f"update to {version} and the rollback failed; a person is needed",
-        "SKIPPED": lambda: str(result["reason"]),
-        "HELD": lambda: f"update to {version} is prepared and held back; {before} runs on",
-        "UNFINISHED": lambda: f"update to {version} is open in state {result['state']}",
+    endings: dict[Outcome, Callable[[], str]] = {
+        Outcome.SUCCEEDED: lambda: f"updated from {before} to {version}" + (f"; down {down:.1f} s" if down else ""),
+        Outcome.ROLLED_BACK: lambda: f"rolled back: {version} is left, {before} runs",
+        Outcome.FAILED: lambda: f"update to {version} failed before anything was touched; {before} runs on",
+        Outcome.BROKEN: lambda: f"update to {version} and the rollback failed; a person is needed",
+        Outcome.SKIPPED: lambda: str(result["reason"]),
+        Outcome.HELD: lambda: f"update to {version} is prepared and held back; {before} runs on",
+        Outcome.UNFINISHED: lambda: f"update to {version} is open in state {result['state']}",
     }
-    return endings[str(result["outcome"])]()
+    return endings[Outcome(result["outcome"])]()
 
 
 def age(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ota_py.cli import echo_json, json_option
+from ota_py.contract.transactions import Outcome, State
 from ota_py.errors import BrokenError, CarrierError, OtaError, RolledBackError, UsageError
 from ota_py.gateway.commands.session import choose, choose_held, config_option, session
 
@@ -20,8 +21,8 @@ from ota_py.gateway.commands.session import choose, choose_held, config_option, 
 @click.option("--bundle", type=click.Path(path_type=Path), help="A bundle: all of an update in one file.")
 @click.option(
     "--until",
-    type=click.Choice(["VERIFIED", "BACKED_UP", "COMMITTED"]),
-    default="COMMITTED",
+    type=click.Choice([State.VERIFIED, State.BACKED_UP, State.COMMITTED]),
+    default=State.COMMITTED,
     show_default=True,
     help="Stop here and leave the transaction open; a later update goes on.",
 )
@@ -35,7 +36,7 @@ def update(
     version: str | None,
     manifest: Path | None,
     bundle: Path | None,
-    until: str,
+    until: State,
     rollout: int | None,
     force: bool,
     now: bool,
@@ -53,7 +54,6 @@ def update(
       ota_client.py update --bundle /media/usb/update-1.2.0.bundle    # needs no network
       ota_client.py update --held --now         # what waits for its maintenance window, at once
     """
-    from ota_py.gateway.journal.states import State
     from ota_py.gateway.selfupdate import upgrade
     from ota_py.gateway.transaction.results import nothing_done
 
@@ -79,7 +79,7 @@ def update(
                 source.fetch,
                 stream=source.stream,
                 rollout=rollout,
-                until=State(until),
+                until=until,
                 force=force,
                 now=now,
                 bundle=source.bundle,
@@ -127,7 +127,7 @@ def recover(held: bool, config_file: Path | None, as_json: bool) -> int:
         upgrade.supervise(config_file, s.journal, s.config)
     # Recovery did what it is for, even where the transaction it found did not succeed.
     status = conclude(result, as_json)
-    return status if result["outcome"] == "BROKEN" else 0
+    return status if result["outcome"] == Outcome.BROKEN else 0
 
 
 def conclude(result: dict[str, Any], as_json: bool) -> int:
@@ -150,11 +150,11 @@ def conclude(result: dict[str, Any], as_json: bool) -> int:
 def _exit_status(result: dict[str, Any]) -> int:
     from ota_py.errors import all_errors
 
-    if result["outcome"] == "BROKEN":
+    if result["outcome"] == Outcome.BROKEN:
         return BrokenError.exit_status
     if result["error"] is None:
         return 0
-    if result["outcome"] == "ROLLED_BACK":
+    if result["outcome"] == Outcome.ROLLED_BACK:
         return RolledBackError.exit_status
     codes = {cls.code: cls.exit_status for cls in all_errors()}
     return codes[result["error"]["code"]]

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ota_py import __version__, names
+from ota_py.contract.reports import Report
 from ota_py.errors import ConfigError, ControlPlaneError, OtaError, RejectedError
 from ota_py.http_deadline import Deadline, HttpsConnection
 
@@ -93,7 +94,7 @@ class Api:
         except (KeyError, TypeError, OtaError) as error:
             raise ControlPlaneError(f"{self.url} answered with an unusable assignment: {error}") from None
 
-    def post_reports(self, reports: list[dict[str, Any]]) -> Receipt:
+    def post_reports(self, reports: list[Report]) -> Receipt:
         """Deliver reports; each is counted once by its id, however often it is sent.
 
         Raises:

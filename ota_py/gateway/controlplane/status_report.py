@@ -8,22 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ota_py.contract.reports import ReportKind, StatusDetails
 from ota_py.errors import OtaError
 from ota_py.gateway.journal.outbox import Outbox
 from ota_py.gateway.system.backoff import jittered
 
 CHECK_SECONDS = 900.0
-FIELDS = (
-    "version",
-    "digests",
-    "agent_version",
-    "architecture",
-    "disk_free_bytes",
-    "hardware",
-    "groups",
-    "transaction_state",
-    "freshness_problem",
-)
+FIELDS = tuple(StatusDetails.__annotations__)
 # Moves all the time: alone it is no news.
 _RESTLESS = "disk_free_bytes"
 
@@ -66,5 +57,5 @@ class StatusReporter:
             del details["digests"]
         news = json.dumps({**details, _RESTLESS: None}, sort_keys=True)
         if news != self._told:
-            self._outbox.add("status", version=details.get("version"), details=details)
+            self._outbox.add(ReportKind.STATUS, version=details.get("version"), details=details)
             self._told = news

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from ota_py.contract.reports import Report, ReportKind
 from ota_py.errors import OtaError, RejectedError
 from ota_py.gateway.controlplane.api import Receipt, retry_after
 from ota_py.gateway.system import files
@@ -28,8 +29,6 @@ PARKED_FILE = "parked-reports.jsonl"
 PARKED_MAX_BYTES = 4 * 1024 * 1024
 
 log = logging.getLogger("ota.uploader")
-
-Report = dict[str, Any]
 
 
 class ReportQueue(Protocol):
@@ -125,7 +124,7 @@ class Uploader:
         log.error("report parked id=%s kind=%s reason=%s", report["id"], report.get("kind"), error.message)
         self._keep(report, error)
         # An alarm about a refused alarm would be refused too, and so on.
-        if report.get("kind") != "alarm":
+        if report.get("kind") != ReportKind.ALARM:
             details = {
                 "report": report["id"],
                 "kind": report.get("kind"),

@@ -10,13 +10,14 @@ import contextlib
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ota_py.contract.reports import HeldDetails, ReportKind
+from ota_py.contract.transactions import State
 from ota_py.gateway.journal import facts, report, schema, states
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.steps import Step, StepLog
 from ota_py.gateway.journal.transaction import ROLLBACK, Transaction, parse
 from ota_py.gateway.system import failpoints, files
@@ -195,7 +196,7 @@ class Journal:
         reason: str = "",
         error: dict[str, Any] | None = None,
         downtime_seconds: float | None = None,
-        details: dict[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
         is_bad: bool = True,
     ) -> Transaction:
         """Write down that `state` is reached, with all that follows from it, and queue its report.
@@ -243,7 +244,7 @@ class Journal:
             )
         return self.transaction(transaction.id)
 
-    def hold(self, transaction: Transaction, held: dict[str, Any], details: dict[str, Any] | None) -> Transaction:
+    def hold(self, transaction: Transaction, held: dict[str, Any], details: HeldDetails | None) -> Transaction:
         """Record that an untouched transaction waits; the step under way, if any, is taken back.
 
         Args:
@@ -263,7 +264,7 @@ class Journal:
                 report.enqueue(
                     connection,
                     self.gateway_id,
-                    "held",
+                    ReportKind.HELD,
                     transaction=transaction,
                     version=transaction.version,
                     state=transaction.state,
@@ -315,10 +316,10 @@ class Journal:
     def _set_installed(self, connection: sqlite3.Connection, version: str) -> None:
         connection.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (INSTALLED, version))
 
-    def _report(self, connection: sqlite3.Connection, transaction_id: str, details: dict[str, Any]) -> None:
+    def _report(self, connection: sqlite3.Connection, transaction_id: str, details: Mapping[str, Any]) -> None:
         row = connection.execute("SELECT * FROM transactions WHERE id = ?", (transaction_id,)).fetchone()
         now = parse(row)
-        kind = "alarm" if now.state is State.BROKEN else "transition"
+        kind = ReportKind.ALARM if now.state is State.BROKEN else ReportKind.TRANSITION
         report.enqueue(
             connection,
             self.gateway_id,

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from ota_py.contract.reports import Report, ReportBody, ReportKind
 from ota_py.gateway.journal.journal import Journal
-from ota_py.gateway.journal.report import Report, enqueue
+from ota_py.gateway.journal.report import enqueue
 from ota_py.gateway.journal.transaction import Transaction
 
 
 class Outbox:
-    """What waits to be delivered, oldest first.
-
-    A report: `id` (uuid), `seq` (counts up for ever on this gateway), `at`, `kind` (transition, skipped,
-    held, status or alarm), `gateway`, `transaction`, `rollout`, `version`, `from_version`, `state`, `reason`,
-    `details`.
-    """
+    """What waits to be delivered, oldest first."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -27,7 +24,8 @@ class Outbox:
             "SELECT seq, body FROM outbox WHERE ? IS NULL OR transaction_id = ? ORDER BY seq LIMIT ?",
             (transaction, transaction, limit),
         )
-        return [{**json.loads(row["body"]), "seq": row["seq"]} for row in rows]
+        bodies: list[ReportBody] = [json.loads(row["body"]) for row in rows]
+        return [{**body, "seq": row["seq"]} for body, row in zip(bodies, rows, strict=True)]
 
     def acknowledge(self, ids: list[str]) -> int:
         """Forget reports that were delivered; returns how many of them were waiting."""
@@ -39,12 +37,12 @@ class Outbox:
 
     def add(
         self,
-        kind: str,
+        kind: ReportKind,
         *,
         version: str | None = None,
         state: str = "",
         reason: str = "",
-        details: dict[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
         transaction: Transaction | None = None,
         rollout: int | None = None,
     ) -> None:
@@ -62,6 +60,6 @@ class Outbox:
                 details=details,
             )
 
-    def alarm(self, reason: str, details: dict[str, Any] | None = None) -> None:
+    def alarm(self, reason: str, details: Mapping[str, Any] | None = None) -> None:
         """Add an alarm: something that a person must look at."""
-        self.add("alarm", reason=reason, details=details)
+        self.add(ReportKind.ALARM, reason=reason, details=details)

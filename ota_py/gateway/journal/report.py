@@ -5,35 +5,35 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
+from ota_py.contract.reports import ReportBody, ReportKind
 from ota_py.gateway.journal.transaction import Transaction
 from ota_py.gateway.system.clock import stamp
 
-Report = dict[str, Any]
-
 # Kinds of reports of which only the last one counts, for each transaction and rollout.
-STANDING = frozenset({"status", "skipped", "held"})
+STANDING = frozenset({ReportKind.STATUS, ReportKind.SKIPPED, ReportKind.HELD})
 
 
 def enqueue(
     connection: sqlite3.Connection,
     gateway: str,
-    kind: str,
+    kind: ReportKind,
     *,
     transaction: Transaction | None = None,
     rollout: int | None = None,
     version: str,
     state: str = "",
     reason: str = "",
-    details: dict[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """Add a report within the caller's SQLite transaction: it exists exactly if the change does.
 
     One that tells how things stand now takes the place of its predecessor that still waits, so that a gateway
     that is offline for months does not fill its disk. Transitions and alarms happened: none is ever dropped.
     """
-    report: Report = {
+    report: ReportBody = {
         "id": str(uuid.uuid4()),
         "at": stamp(),
         "kind": kind,

@@ -1,29 +1,12 @@
-"""The states of a transaction: one table, from which guard, recovery and diagram are derived."""
+"""Which state of a transaction may follow which: one table, from which guard, recovery and diagram are derived."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ota_py.contract.transactions import State
 from ota_py.errors import ConflictError
-
-
-class State(StrEnum):
-    """Where a transaction is: the last step that is done, not the one under way."""
-
-    RECEIVED = "RECEIVED"
-    VERIFIED = "VERIFIED"
-    BACKED_UP = "BACKED_UP"
-    PULLED = "PULLED"
-    STOPPED = "STOPPED"
-    APPLIED = "APPLIED"
-    STARTED = "STARTED"
-    HEALTHY = "HEALTHY"
-    COMMITTED = "COMMITTED"
-    ROLLING_BACK = "ROLLING_BACK"
-    ROLLED_BACK = "ROLLED_BACK"
-    FAILED = "FAILED"
-    BROKEN = "BROKEN"
 
 
 class Limit(StrEnum):
@@ -118,13 +101,6 @@ STEPS: tuple[State, ...] = (
     _S.HEALTHY,
     _S.COMMITTED,
 )
-
-OUTCOMES = {
-    _S.COMMITTED: "SUCCEEDED",
-    _S.ROLLED_BACK: "ROLLED_BACK",
-    _S.FAILED: "FAILED",
-    _S.BROKEN: "BROKEN",
-}
 
 
 def is_terminal(state: State) -> bool:

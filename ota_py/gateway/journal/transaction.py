@@ -7,9 +7,9 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from ota_py.contract.transactions import State
 from ota_py.errors import JournalError
 from ota_py.gateway.journal import states
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.versioned_records import known
 from ota_py.gateway.system.clock import Clock
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ota_py.contract.reports import ReportKind
+from ota_py.contract.transactions import State
 from ota_py.errors import BusyError, ConflictError
 from ota_py.gateway.journal import report, states
 from ota_py.gateway.journal.journal import Journal
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.versioned_records import known
 from ota_py.gateway.system.clock import stamp
 
@@ -188,7 +189,7 @@ class Upgrades:
         report.enqueue(
             connection,
             self._journal.gateway_id,
-            "alarm",
+            ReportKind.ALARM,
             version=self._journal.installed_version,
             reason=f"the gateway software stays at {upgrade.from_name}: {reason}",
             details={"upgrade": upgrade.name, "agent_version": upgrade.from_name},

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ota_py.contract.reports import HeldDetails
+from ota_py.contract.transactions import HoldKind
 from ota_py.errors import DeadlineError, HeldError, NotFoundError
 from ota_py.gateway.config import windows
 from ota_py.gateway.system import process
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from ota_py.gateway.journal.journal import Journal
     from ota_py.gateway.journal.transaction import Transaction
 
-WINDOW, VETO, HOOK, FETCH = "window", "veto", "hook", "fetch"
 REASON_MAX_CHARS = 200
 HINT = "it goes on by itself as soon as nothing holds it; at once by `ota_client.py update --held --now`"
 
@@ -59,11 +60,11 @@ class Hold:
     """What holds an update back.
 
     Attributes:
-        kind: `window`, `veto`, `hook`, or `fetch`: an image was lost while it waited.
+        kind: what it is.
         reason: for people.
     """
 
-    kind: str
+    kind: HoldKind
     reason: str
 
     def error(self) -> HeldError:
@@ -84,7 +85,7 @@ def glance(maintenance: Maintenance, critical: bool, now: datetime | None = None
     """Like `look`, but without the veto command: cheap enough for every turn of the agent."""
     overrides = maintenance.critical_overrides if critical else "nothing"
     if overrides == "nothing" and not windows.is_open(maintenance.windows, now or _now()):
-        return Hold(WINDOW, f"outside the maintenance windows ({'; '.join(maintenance.windows)})")
+        return Hold(HoldKind.WINDOW, f"outside the maintenance windows ({'; '.join(maintenance.windows)})")
     if overrides != "all" and maintenance.veto_file is not None:
         return _file_veto(maintenance.veto_file)
     return None
@@ -98,14 +99,14 @@ def ask(maintenance: Maintenance, critical: bool) -> Hold | None:
     try:
         done = process.run(command, timeout_seconds=maintenance.veto_seconds)
     except (DeadlineError, NotFoundError) as error:
-        return Hold(VETO, f"the veto command gave no answer: {error.message}")
+        return Hold(HoldKind.VETO, f"the veto command gave no answer: {error.message}")
     except OSError as error:  # not executable
-        return Hold(VETO, f"the veto command {command[0]} cannot run: {error.strerror}")
+        return Hold(HoldKind.VETO, f"the veto command {command[0]} cannot run: {error.strerror}")
     if done.status == 0:
         return None
     said = (done.stdout.strip() or done.stderr.strip()).decode(errors="replace").splitlines()
     why = "".join(c for c in said[0] if c.isprintable())[:REASON_MAX_CHARS] if said else ""
-    return Hold(VETO, f"vetoed: {why or f'{command[0]} ended with exit status {done.status}'}")
+    return Hold(HoldKind.VETO, f"vetoed: {why or f'{command[0]} ended with exit status {done.status}'}")
 
 
 def next_window(maintenance: Maintenance) -> str | None:
@@ -128,14 +129,14 @@ def keep(
     """
     known: dict[str, Any] = transaction.plan.get("held") or {}
     held = {
-        "kind": str(error.details.get("kind", HOOK)),
+        "kind": str(error.details.get("kind", HoldKind.HOOK)),
         "reason": error.message,
         "since": known.get("since") or stamp(),
         "critical": critical,
     }
     tells = known.get("reason") != error.message
-    details = {"kind": held["kind"], "next_window": next_window(maintenance)} if tells else None
-    return journal.hold(transaction, held, details)
+    details: HeldDetails = {"kind": str(held["kind"]), "next_window": next_window(maintenance)}
+    return journal.hold(transaction, held, details if tells else None)
 
 
 def forget_reason(journal: Journal, transaction: Transaction) -> Transaction:
@@ -149,8 +150,8 @@ def _file_veto(path: Path) -> Hold | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:  # who cannot look does not know: nothing is touched
-        return Hold(VETO, f"the veto file {path} cannot be looked at: {error.strerror}")
-    return Hold(VETO, f"the veto file {path} exists")
+        return Hold(HoldKind.VETO, f"the veto file {path} cannot be looked at: {error.strerror}")
+    return Hold(HoldKind.VETO, f"the veto file {path} exists")
 
 
 def _now() -> datetime:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ota_py.contract.transactions import State
 from ota_py.errors import OtaError
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.system import files
 from ota_py.gateway.transaction.context import TransactionContext
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
+from ota_py.contract.reports import EndDetails
 from ota_py.errors import OtaError
 from ota_py.gateway.backup.backups import Backups
 from ota_py.gateway.backup.image_retention import ImageRetention
@@ -82,18 +82,20 @@ class TransactionContext:
 
     def final_details(
         self, transaction: Transaction, downtime_seconds: float | None, *, asks: bool = True
-    ) -> dict[str, Any]:
+    ) -> EndDetails:
         """The details of a transaction's last report.
 
         Args:
             asks: whether to ask the engine for digests; not where that may be what crashed each time.
         """
-        hooks = transaction.plan.get("hook_results")
-        return {
+        failure: EndDetails | None = transaction.plan.get("failure")
+        details: EndDetails = {
             "digests": self.digests() if asks else {},
             "agent_version": installation.own_version(),
             "seconds": results.seconds_since(transaction.created_at),
             "downtime_seconds": downtime_seconds,
-            **({"hooks": hooks} if hooks else {}),
-            **(transaction.plan.get("failure") or {}),
+            **(failure or EndDetails()),
         }
+        if hooks := transaction.plan.get("hook_results"):
+            details["hooks"] = hooks
+        return details

@@ -7,13 +7,13 @@ import traceback
 from collections.abc import Collection
 from typing import Any
 
+from ota_py.contract.transactions import State
 from ota_py.errors import OtaError
 from ota_py.gateway.docker import container
 from ota_py.gateway.docker.compose import Compose
 from ota_py.gateway.docker.images import translated
 from ota_py.gateway.health import gate
 from ota_py.gateway.journal.plan import TransactionPlan
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.transaction import Transaction
 from ota_py.gateway.system.clock import Clock, boot_id
 from ota_py.gateway.transaction.context import TransactionContext

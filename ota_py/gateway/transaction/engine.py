@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from ota_py.contract.transactions import SUPERSEDED, State
 from ota_py.errors import (
     ConflictError,
     HeldError,
@@ -20,7 +21,7 @@ from ota_py.gateway.fetch.staging import Fetch
 from ota_py.gateway.health import gate
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.plan import TransactionPlan
-from ota_py.gateway.journal.states import STEPS, State
+from ota_py.gateway.journal.states import STEPS
 from ota_py.gateway.journal.transaction import UPDATE, Transaction
 from ota_py.gateway.policy import hold
 from ota_py.gateway.system import lock
@@ -272,7 +273,7 @@ class Engine:
             if transaction.touched:
                 recovery.recover(self.context)
             else:
-                recovery.fail(self.context, transaction, recovery.SUPERSEDED)
+                recovery.fail(self.context, transaction, SUPERSEDED)
         return None
 
     def _receive(self, update: UpdateSteps, rollout: int | None) -> Transaction:

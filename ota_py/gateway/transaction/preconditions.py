@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ota_py.contract.reports import ReportKind
 from ota_py.errors import BrokenError
 from ota_py.gateway.docker import image_names
 from ota_py.gateway.journal.journal import Journal
@@ -50,6 +51,6 @@ def skip(journal: Journal, version: str, rollout: int | None) -> Result:
     """Report that the version runs already; the result of `update`."""
     result = results.nothing_done(version, f"version {version} runs already")
     outbox = Outbox(journal)
-    outbox.add("skipped", version=version, reason=str(result["reason"]), rollout=rollout)
-    result["reports"] = [r for r in outbox.pending() if r["kind"] == "skipped" and r["rollout"] == rollout]
+    outbox.add(ReportKind.SKIPPED, version=version, reason=str(result["reason"]), rollout=rollout)
+    result["reports"] = [r for r in outbox.pending() if r["kind"] == ReportKind.SKIPPED and r["rollout"] == rollout]
     return result

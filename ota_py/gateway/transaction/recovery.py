@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ota_py.contract.transactions import SUPERSEDED, State
 from ota_py.errors import InterruptedByOperatorError, OtaError, UpdateFailedError
 from ota_py.gateway.docker import lost_services
 from ota_py.gateway.fetch import downloads
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.transaction import ATTEMPTS_MAX, Transaction
 from ota_py.gateway.system import ballast
 from ota_py.gateway.transaction.cleanup import is_tidy, tidy
@@ -13,7 +13,6 @@ from ota_py.gateway.transaction.context import TransactionContext
 from ota_py.gateway.transaction.rollback import RollbackSteps
 
 NOTHING_TOUCHED = "interrupted, nothing was touched"
-SUPERSEDED = "superseded"
 INTERRUPTED = "interrupted after services were touched"
 
 

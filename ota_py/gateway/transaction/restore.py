@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ota_py.contract.transactions import State
 from ota_py.errors import BackupError, NotFoundError, OtaError
 from ota_py.gateway.backup.index import Backup
 from ota_py.gateway.backup.project_files import ENVIRONMENT_FILE
@@ -13,7 +14,6 @@ from ota_py.gateway.docker.project import Project, ServiceChanges, compare
 from ota_py.gateway.fetch.staging import overlay
 from ota_py.gateway.health import gate
 from ota_py.gateway.journal.plan import Before, TransactionPlan
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.transaction import ROLLBACK, Transaction
 from ota_py.gateway.system import files
 from ota_py.gateway.system.clock import Clock

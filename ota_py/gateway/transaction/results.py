@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from ota_py.contract.transactions import OUTCOMES, Outcome
 from ota_py.errors import HeldError
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
-from ota_py.gateway.journal.states import OUTCOMES
 from ota_py.gateway.journal.transaction import Transaction
 
 Result = dict[str, Any]
@@ -31,7 +31,7 @@ def result_of(transaction: Transaction, journal: Journal) -> Result:
         "version": transaction.version,
         "from_version": transaction.from_version,
         "state": str(transaction.state),
-        "outcome": OUTCOMES.get(transaction.state, "UNFINISHED"),
+        "outcome": OUTCOMES.get(transaction.state, Outcome.UNFINISHED),
         "changed": transaction.touched,
         "reason": transaction.reason,
         "error": transaction.error,
@@ -45,7 +45,7 @@ def result_of(transaction: Transaction, journal: Journal) -> Result:
 
 def held(transaction: Transaction, error: HeldError, journal: Journal) -> Result:
     """The result of an update that waits for its maintenance window, a veto or a hook."""
-    told = {"outcome": "HELD", "reason": error.message, "error": error.as_dict()}
+    told = {"outcome": Outcome.HELD, "reason": error.message, "error": error.as_dict()}
     return {**result_of(transaction, journal), **told}
 
 
@@ -56,7 +56,7 @@ def nothing_done(version: str, reason: str) -> Result:
         "version": version,
         "from_version": version,
         "state": None,
-        "outcome": "SKIPPED",
+        "outcome": Outcome.SKIPPED,
         "changed": False,
         "reason": reason,
         "error": None,

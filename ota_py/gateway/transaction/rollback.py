@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import asdict, replace
-from typing import Any
 
+from ota_py.contract.reports import EndDetails
+from ota_py.contract.transactions import State
 from ota_py.errors import (
     BackupError,
     BrokenError,
@@ -26,7 +27,6 @@ from ota_py.gateway.config.model import DatabaseConfig
 from ota_py.gateway.docker.project import Project
 from ota_py.gateway.health import gate
 from ota_py.gateway.journal.plan import TransactionPlan
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.transaction import ATTEMPTS_MAX, ROLLBACK, Transaction
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction import diagnosis
@@ -215,7 +215,7 @@ class RollbackSteps:
         tidy(self._context)
         return ended
 
-    def _data(self, transaction: Transaction) -> dict[str, Any]:
+    def _data(self, transaction: Transaction) -> EndDetails:
         """What became of the databases, for the report: `untouched`, `kept` or `restored`, and the loss."""
         plan = TransactionPlan.of(transaction.plan)
         backup = self._backups.index_of(plan.backup)

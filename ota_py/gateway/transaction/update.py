@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from ota_py.contract.transactions import HoldKind, State
 from ota_py.errors import CarrierError, ConflictError, HealthError, HeldError, IntegrityError
 from ota_py.gateway.docker import image_names
 from ota_py.gateway.docker.project import Project, compare
@@ -17,9 +18,7 @@ from ota_py.gateway.fetch.relay import Supply
 from ota_py.gateway.fetch.staging import Fetch
 from ota_py.gateway.health import gate
 from ota_py.gateway.journal.plan import TransactionPlan
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.transaction import Transaction
-from ota_py.gateway.policy import hold
 from ota_py.gateway.selfupdate import upgrade
 from ota_py.gateway.system import ballast
 from ota_py.gateway.system.clock import Clock
@@ -212,7 +211,7 @@ class UpdateSteps:
             raise HeldError(
                 f"an image that was here is gone, and cannot be fetched now: {error.message}",
                 hint="it tries again by itself; a bundle of the update brings the image, too",
-                kind=hold.FETCH,
+                kind=HoldKind.FETCH,
             ) from None
 
     def _pull_images(self, chosen: Mapping[str, str], clock: Clock) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ota_py.gateway.journal.states import State
+from ota_py.contract.transactions import State
 from ota_py.gateway.system import lock
 from ota_py.gateway.system.clock import Clock
 from tests.support.brokers import USERS, Broker, Control

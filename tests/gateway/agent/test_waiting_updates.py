@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.errors import HeldError
 from ota_py.gateway.agent.held import COMMAND_SECONDS, ENGINE_SECONDS, Waiting
 from ota_py.gateway.config.model import MaintenanceConfig
 from ota_py.gateway.controlplane.api import Assignment
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.policy import hold
 from ota_py.gateway.system.clock import Clock
 from tests.support.gateway import gateways

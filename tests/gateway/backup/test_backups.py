@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.errors import NoSpaceError
 from ota_py.gateway.fetch.sources import from_repository, trust_client
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.system import free_space
 from ota_py.manifest import Data
 from tests.gateway.backup.test_project_files import picture

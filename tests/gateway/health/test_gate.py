@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.gateway.fetch.sources import from_repository, trust_client
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.system.progress import Silence
 from ota_py.gateway.transaction.engine import Engine
 from ota_py.manifest_health import CommandProbe, Health, TcpProbe

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.errors import ConflictError, JournalError
 from ota_py.gateway.config.model import GatewayConfig
 from ota_py.gateway.journal.floor import JournalFloor
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.system.clock import Clock
 
 

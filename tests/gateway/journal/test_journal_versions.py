@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.errors import JournalError
 from ota_py.gateway.backup.index import parse as parse_backup
 from ota_py.gateway.config.model import GatewayConfig
@@ -19,7 +20,6 @@ from ota_py.gateway.journal.floor import JournalFloor
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
 from ota_py.gateway.journal.plan import TransactionPlan
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.system.clock import Clock
 
 pytestmark = pytest.mark.case("F35")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ota_py.contract.transactions import OUTCOMES, State
 from ota_py.errors import ConflictError
 from ota_py.gateway.journal import states
-from ota_py.gateway.journal.states import OUTCOMES, STEPS, TABLE, Limit, State
+from ota_py.gateway.journal.states import STEPS, TABLE, Limit
 
 
 def test_every_state_has_a_row_and_every_end_an_outcome() -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.gateway.backup.index import Backup
 from ota_py.gateway.docker.project import ServiceChanges
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.plan import NewFile, TransactionPlan
-from ota_py.gateway.journal.states import STEPS, State
+from ota_py.gateway.journal.states import STEPS
 from ota_py.gateway.system import clock
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction import diagnosis, restore

@@ -8,8 +8,8 @@ from pathlib import Path
 import docker
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.errors import HeldError
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.transaction.update import UpdateSteps
 from tests.support.gateway.gateways import closed_window
 from tests.support.gateway.site import RUNS, UNHEALTHY, Site

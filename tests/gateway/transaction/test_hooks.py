@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ota_py.contract.transactions import State
 from ota_py.errors import HeldError, HookError, IncompatibleError, OtaError, PolicyError
 from ota_py.gateway.config.model import GatewayConfig, HooksConfig, PolicyConfig
 from ota_py.gateway.journal.journal import Journal
-from ota_py.gateway.journal.states import State
 from ota_py.gateway.journal.transaction import Transaction
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.system.progress import Silence

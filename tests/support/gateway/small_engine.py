@@ -18,12 +18,13 @@ from pathlib import Path
 import click
 
 from ota_py.cli import echo_json, json_option, main
+from ota_py.contract.transactions import State
 from ota_py.errors import BrokenError, RolledBackError, UpdateFailedError
 from ota_py.gateway.commands.run import run
 from ota_py.gateway.config import model
 from ota_py.gateway.fetch import freshness
 from ota_py.gateway.journal.journal import Journal
-from ota_py.gateway.journal.states import STEPS, State
+from ota_py.gateway.journal.states import STEPS
 from ota_py.gateway.policy import hold
 from ota_py.gateway.system import lock
 from ota_py.gateway.system.clock import Clock

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from jinja2 import Environment
 
+from ota_py.contract.transactions import State
 from ota_py.gateway.config import model
 from ota_py.gateway.config.model import GatewayConfig
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
-from ota_py.gateway.journal.states import STEPS, State
+from ota_py.gateway.journal.states import STEPS
 from ota_py.gateway.journal.upgrades import Upgrade, Upgrades
 from ota_py.gateway.selfupdate import upgrade
 from ota_py.gateway.selfupdate.installation import Installation, supervisor_argv

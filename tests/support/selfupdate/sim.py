@@ -16,13 +16,14 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from ota_py.contract.transactions import State
 from ota_py.errors import OtaError
 from ota_py.gateway.agent import selfupdate_watch
 from ota_py.gateway.config.model import GatewayConfig
 from ota_py.gateway.journal import migrations
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
-from ota_py.gateway.journal.states import STEPS, TABLE, State
+from ota_py.gateway.journal.states import STEPS, TABLE
 from ota_py.gateway.journal.upgrades import Upgrade, Upgrades
 from ota_py.gateway.selfupdate import upgrade
 from ota_py.gateway.selfupdate.installation import Installation
