@@ -10,26 +10,36 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
+from ota_py.contract.fleet import (
+    ActKind,
+    FreshnessState,
+    GatewayResult,
+    GatewayState,
+    RolloutState,
+    UpdateState,
+)
+from ota_py.contract.reports import ReportKind
+from ota_py.contract.transactions import State
 from ota_py.server.rollouts.progress import RolloutProgress
 
 NOTHING = "-"
 JUST_NOW_SECONDS = 60
 # One colour for each meaning, the same on every page.
-KINDS = {
-    "good": {"SUCCEEDED", "COMMITTED", "COMPLETED", "RELEASED", "IDLE", "online", "valid", "fresh"},
-    "bad": {
-        "FAILED",
-        "ROLLED_BACK",
-        "BROKEN",
-        "ABORTED",
-        "WITHDRAWN",
-        "alarm",
-        "revoked",
-        "differs",
-        "expired",
+KINDS: dict[str, set[str]] = {
+    "good": {
+        *(State.COMMITTED, GatewayResult.SUCCEEDED, RolloutState.COMPLETED, UpdateState.RELEASED, GatewayState.IDLE),
+        *(FreshnessState.FRESH, "online", "valid"),
     },
-    "busy": {"RUNNING", "UPDATING", "ASSIGNED"},
-    "late": {"PAUSED", "DEFERRED", "ROLLING_BACK", "deferred", "hint_failed", "held", "stale", "expiring"},
+    "bad": {
+        *(State.FAILED, State.ROLLED_BACK, State.BROKEN, GatewayResult.FAILED, GatewayResult.ROLLED_BACK),
+        *(GatewayState.BROKEN, RolloutState.ABORTED, UpdateState.WITHDRAWN, ReportKind.ALARM),
+        *(FreshnessState.EXPIRED, "revoked", "differs"),
+    },
+    "busy": {RolloutState.RUNNING, GatewayState.UPDATING, GatewayResult.UPDATING, GatewayResult.ASSIGNED},
+    "late": {
+        *(State.ROLLING_BACK, GatewayResult.DEFERRED, RolloutState.PAUSED, ReportKind.HELD),
+        *(ActKind.DEFERRED, ActKind.HINT_FAILED, FreshnessState.EXPIRING, "stale"),
+    },
 }
 
 

@@ -9,13 +9,15 @@ from typing import Any
 
 from django.conf import settings
 
+from ota_py.contract.fleet import FreshnessState
+
 UNKNOWN: dict[str, Any] = {"checked_at": None, "problem": "nobody has looked yet", "roles": []}
 
 
 def freshness() -> dict[str, Any]:
     """When it was looked at, what was in the way, and for each role until when it holds and who must do what.
 
-    What has expired since is told as `expired`.
+    What has expired since is told as EXPIRED.
     """
     path: Path | None = settings.SERVER.freshness_file
     try:
@@ -25,5 +27,5 @@ def freshness() -> dict[str, Any]:
     roles = [{**role, "expires": datetime.fromisoformat(role["expires"])} for role in found["roles"]]
     for role in roles:
         if role["expires"] <= datetime.now(UTC):
-            role["state"] = "expired"
+            role["state"] = FreshnessState.EXPIRED
     return {**found, "roles": roles}

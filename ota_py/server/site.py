@@ -9,6 +9,8 @@ from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
+from ota_py.contract.fleet import FreshnessState
+
 ROLLOUTS_SHOWN = 8
 UPDATES_SHOWN = 8
 ROLLBACKS_SHOWN = 6
@@ -45,7 +47,7 @@ def _figures() -> dict[str, Any]:
     rollouts = Rollout.objects.select_related("update_record")[:ROLLOUTS_SHOWN]
     return {
         "signatures": signatures,
-        "warned": [role for role in signatures["roles"] if role["state"] != "fresh"],
+        "warned": [role for role in signatures["roles"] if role["state"] != FreshnessState.FRESH],
         "fleet": statistics.fleet_figures(),
         "rollouts": [(rollout, progress_of(rollout)) for rollout in rollouts],
         "updates": statistics.update_figures()[:UPDATES_SHOWN],

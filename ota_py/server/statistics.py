@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from django.db.models import Count
 from django.utils import timezone
 
-from ota_py.server.events.models import Event, Kind
+from ota_py.contract.fleet import GatewayResult
+from ota_py.contract.reports import ReportKind
+from ota_py.contract.transactions import State
+from ota_py.server.events.models import Event
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.fleet.presence import online_filter
 from ota_py.server.rollouts.models import RolloutGateway
-from ota_py.server.rollouts.states import GatewayResult
 from ota_py.server.updates.services import newest_first
 
 ROLLBACKS_SHOWN = 20
-ROLLBACK_STATES = ("ROLLED_BACK", "BROKEN")
+ROLLBACK_STATES = (State.ROLLED_BACK, State.BROKEN)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def fleet_figures() -> FleetStatistics:
 def last_rollbacks() -> list[Event]:
     """The newest first."""
     rows = Event.objects.filter(
-        kind__in=(Kind.TRANSITION, Kind.ALARM), state__in=ROLLBACK_STATES, gateway__isnull=False
+        kind__in=(ReportKind.TRANSITION, ReportKind.ALARM), state__in=ROLLBACK_STATES, gateway__isnull=False
     )
     return list(rows[:ROLLBACKS_SHOWN])
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from ota_py.errors import ConflictError, NotFoundError, OtaError
+from ota_py.errors import ConflictError, NotFoundError, OtaError, UsageError
 from ota_py.strict_json import PROBLEM_MAX_CHARS
 
 STATUS = {NotFoundError: 404, ConflictError: 409}
@@ -61,7 +61,7 @@ def _validation(request: HttpRequest, error: ValidationError) -> HttpResponse:
     ]
     more = f" (and {len(problems) - PROBLEMS_SHOWN} more)" if len(problems) > PROBLEMS_SHOWN else ""
     message = f"the request is not valid: {'; '.join(problems[:PROBLEMS_SHOWN])}{more}"
-    return answer(422, "usage", message, REQUEST_HINT)
+    return answer(422, UsageError.code, message, REQUEST_HINT)
 
 
 def unauthenticated() -> HttpResponse:
@@ -83,7 +83,7 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     if isinstance(error.__cause__, OtaError):  # of our parser
         return _ota_error(request, error.__cause__)
-    return answer(error.status_code, "usage", error.message, REQUEST_HINT)
+    return answer(error.status_code, UsageError.code, error.message, REQUEST_HINT)
 
 
 def unavailable(error: Exception) -> HttpResponse:

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router, Status
 
+from ota_py.contract.fleet import GatewayState
 from ota_py.errors import UsageError
 from ota_py.server.api import render
 from ota_py.server.api.auth import OPERATOR, READER, REPORTER
@@ -25,7 +26,7 @@ from ota_py.server.api.schemas import (
 from ota_py.server.events.ingest import ingest
 from ota_py.server.events.report import Report
 from ota_py.server.fleet import services
-from ota_py.server.fleet.models import Gateway, GatewayState
+from ota_py.server.fleet.models import Gateway
 
 router = Router(tags=["gateways"])
 
@@ -91,5 +92,16 @@ def rotate_token(request: HttpRequest, gateway_id: GatewayId) -> Any:
 
 
 def _report(given: ReportIn) -> Report:
-    values = given.dict(exclude={"gateway"})
-    return Report(**{**values, "transaction": str(given.transaction or "")})
+    return Report(
+        id=given.id,
+        seq=given.seq,
+        at=given.at,
+        kind=given.kind,
+        transaction=str(given.transaction or ""),
+        rollout=given.rollout,
+        version=given.version,
+        from_version=given.from_version,
+        state=given.state,
+        reason=given.reason,
+        details=given.details,
+    )

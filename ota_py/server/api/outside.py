@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from ota_py.errors import NotFoundError, UsageError
 from ota_py.server.api.errors import INTERNAL, answer
 from ota_py.server.middleware import API_PREFIX
 
@@ -31,12 +32,12 @@ def outside_errors(
 def _in_form(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
     path, status = request.path_info[:PATH_SHOWN_CHARS], response.status_code
     if status == 404:
-        return answer(404, "not_found", f"there is no path {path} in the API", DOCUMENT_HINT)
+        return answer(404, NotFoundError.code, f"there is no path {path} in the API", DOCUMENT_HINT)
     if status == 405:
         allowed = ", ".join(sorted(response.get("Allow", "").split(", ")))
-        made = answer(405, "usage", f"{request.method} is not allowed for {path}", f"use {allowed}")
+        made = answer(405, UsageError.code, f"{request.method} is not allowed for {path}", f"use {allowed}")
         made["Allow"] = allowed
         return made
     if status >= 500:
         return answer(status, *INTERNAL)
-    return answer(status, "usage", f"the request to {path} is not valid", DOCUMENT_HINT)
+    return answer(status, UsageError.code, f"the request to {path} is not valid", DOCUMENT_HINT)

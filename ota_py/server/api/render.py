@@ -9,13 +9,13 @@ from typing import Any
 from django.db.models import Count
 from django.utils import timezone
 
+from ota_py.contract.fleet import GatewayResult
 from ota_py.server.events.models import Event
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.fleet.presence import online
 from ota_py.server.rollouts.gate import count
 from ota_py.server.rollouts.models import Rollout, RolloutGateway
 from ota_py.server.rollouts.planning import RolloutPlan
-from ota_py.server.rollouts.states import GatewayResult
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ def rollouts(records: Iterable[Rollout]) -> list[Json]:
     rows = RolloutGateway.objects.order_by().filter(rollout__in=records).values_list("rollout", "state")
     for rollout_id, state, number in rows.annotate(number=Count("pk")):
         counts[rollout_id][state] = number
-    return [_summary(record, {state: counts[record.pk][state] for state in GatewayResult.values}) for record in records]
+    return [_summary(record, {state: counts[record.pk][state] for state in GatewayResult}) for record in records]
 
 
 def result(row: RolloutGateway) -> Json:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from ninja import Schema
 from pydantic import Field
 
+from ota_py.contract.fleet import Delivery, GatewayResult, RolloutState, Verdict
 from ota_py.server.api.fields import GatewayId, Moment, Reason, Version
-from ota_py.server.api.schemas import Delivery, Request
+from ota_py.server.api.schemas import Request
 from ota_py.server.rollouts.plan import GATEWAYS_MAX, SERIAL_DEFAULT, SERIAL_MAX
 
 STAGGER_MINUTES_DEFAULT = 5.0
@@ -37,7 +38,7 @@ class PlannedGateway(Schema):
 
     id: str
     batch: int
-    delivery: str
+    delivery: Delivery
     version: str
 
 
@@ -58,8 +59,8 @@ class ResultOut(Schema):
 
     id: str
     batch: int
-    delivery: str
-    state: str
+    delivery: Delivery
+    state: GatewayResult
     step: str
     reason: str
     from_version: str
@@ -73,7 +74,7 @@ class RolloutSummary(Schema):
 
     id: int
     version: str
-    state: str
+    state: RolloutState
     reason: str
     stagger_minutes: float
     max_failures: str
@@ -113,7 +114,7 @@ class ReasonIn(Request):
 class DeferIn(Request):
     """The gateway could not be reached."""
 
-    state: Literal["DEFERRED"]
+    state: Literal[GatewayResult.DEFERRED]
     reason: Reason = ""
 
 
@@ -121,7 +122,7 @@ class Dispatched(Schema):
     """A gateway and who starts its transaction."""
 
     id: str
-    delivery: str
+    delivery: Delivery
 
 
 class AssignedOut(Schema):
@@ -140,7 +141,7 @@ class SweepOut(Schema):
 class GateOut(Schema):
     """The verdict on a batch."""
 
-    verdict: Literal["WAIT", "GO", "STOP"]
+    verdict: Verdict
     reason: str
     failures: int
     allowed: int

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router, Status
 
+from ota_py.contract.fleet import RolloutState
 from ota_py.server.api import render
 from ota_py.server.api.auth import OPERATOR, READER, caller
 from ota_py.server.api.fields import BatchNumber, GatewayId, RolloutId
@@ -25,7 +26,6 @@ from ota_py.server.api.rollout_schemas import (
 )
 from ota_py.server.rollouts import dispatch, lifecycle, planning
 from ota_py.server.rollouts.models import Rollout
-from ota_py.server.rollouts.states import RolloutState
 
 router = Router(tags=["rollouts"])
 

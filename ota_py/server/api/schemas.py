@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Schema
 from pydantic import ConfigDict, Field, field_validator
 
 from ota_py import names
+from ota_py.contract.fleet import Delivery, FreshnessState, GatewayState, UpdateState
+from ota_py.contract.reports import ReportKind
 from ota_py.manifest import (
     DESCRIPTION_MAX_CHARS,
     HOOKS_MAX,
@@ -34,7 +36,6 @@ from ota_py.server.api.fields import (
 )
 
 REPORTS_MAX = 1000
-Delivery = Literal["push", "pull"]
 
 
 class Request(Schema):
@@ -65,11 +66,11 @@ class HealthOut(Schema):
 
 
 class RoleFreshness(Schema):
-    """How long what one kind of key signed holds: `fresh`, `expiring` or `expired`; and who must act."""
+    """How long what one kind of key signed holds, and who must act."""
 
     role: str
     expires: Moment
-    state: str
+    state: FreshnessState
     to_do: str
 
 
@@ -93,7 +94,7 @@ class GatewayIn(Request):
     """A new gateway."""
 
     id: GatewayId
-    delivery: Delivery = "pull"
+    delivery: Delivery = Delivery.PULL
     address: Address = ""
     groups: Groups = []
     hardware: OptionalWord = ""
@@ -112,7 +113,7 @@ class GatewayOut(Schema):
     """A gateway."""
 
     id: str
-    delivery: str
+    delivery: Delivery
     address: str
     groups: list[str]
     hardware: str
@@ -125,7 +126,7 @@ class GatewayOut(Schema):
     disk_free_bytes: int | None
     online: bool
     last_seen: Moment | None
-    state: str
+    state: GatewayState
     created_at: Moment
 
 
@@ -170,7 +171,7 @@ class UpdateOut(Schema):
     version: str
     description: str
     critical: bool
-    state: str
+    state: UpdateState
     manifest_sha256: str
     key_ids: list[str]
     images: dict[str, Any]
@@ -197,7 +198,7 @@ class ReportIn(Schema):
     id: UUID
     seq: Annotated[int, Field(ge=0, le=BIGINT_MAX)]
     at: MomentIn
-    kind: Literal["transition", "skipped", "held", "status", "alarm"]
+    kind: ReportKind
     gateway: GatewayId
     transaction: UUID | None = None
     rollout: Annotated[int, Field(ge=1, le=BIGINT_MAX)] | None = None

@@ -7,27 +7,28 @@ from collections.abc import Callable
 from typing import Any
 
 from ota_py import names
-from ota_py.server.events.models import Kind
+from ota_py.contract.fleet import GatewayResult, GatewayState
+from ota_py.contract.reports import ReportKind
+from ota_py.contract.transactions import SUPERSEDED, State
+from ota_py.errors import IncompatibleError, KnownBadError, NoSpaceError, PolicyError
 from ota_py.server.events.order import ReportOrder, is_newer
 from ota_py.server.events.report import Report
-from ota_py.server.fleet.models import FRESHNESS_MAX_CHARS, Gateway, GatewayState
+from ota_py.server.fleet.models import FRESHNESS_MAX_CHARS, Gateway
 from ota_py.server.rollouts.models import RolloutGateway
-from ota_py.server.rollouts.states import HELD, REPORTED, SETTLED, GatewayResult
+from ota_py.server.rollouts.states import HELD, REPORTED, SETTLED
 
 # A refusal to even begin. `skipped` without one of these means that the gateway is on the version already.
-REFUSALS = frozenset({"known_bad", "incompatible", "policy", "no_space"})
-# The error of an update that gave way, untouched, to something else: no failure, it is swept up at the end.
-SUPERSEDED = "superseded"
+REFUSALS = frozenset({KnownBadError.code, IncompatibleError.code, PolicyError.code, NoSpaceError.code})
 
 
 def apply_to_gateway(gateway: Gateway, report: Report) -> None:
     """Take version, digests and state from the report if it is the newest one about them."""
     known = ReportOrder(gateway.report_transaction, gateway.report_seq, gateway.report_at)
     place = _place(report)
-    if not (_is_transition(report) or report.kind == Kind.STATUS) or not is_newer(place, known):
+    if not (_is_transition(report) or report.kind == ReportKind.STATUS) or not is_newer(place, known):
         return
     gateway.report_transaction, gateway.report_seq, gateway.report_at = place
-    if report.kind == Kind.STATUS:
+    if report.kind == ReportKind.STATUS:
         _apply_status(gateway, report)
     elif report.state in REPORTED:
         _apply_transition(gateway, report)
@@ -38,7 +39,7 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
     state = _result(report)
     if state is None or report.version != row.rollout.update_record_id:
         return
-    if report.kind == Kind.TRANSITION and row.transaction and not report.transaction:
+    if report.kind == ReportKind.TRANSITION and row.transaction and not report.transaction:
         return  # the controller's word for a silent gateway never replaces what the gateway said
     place = _place(report)
     known = ReportOrder(row.transaction, row.report_seq, row.report_at)
@@ -49,7 +50,7 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
         return
     row.transaction, row.report_seq, row.report_at = place
     row.state, row.reason, row.step = state, report.reason, report.state[:16]
-    if report.kind == Kind.HELD:
+    if report.kind == ReportKind.HELD:
         row.reason, row.step = f"held: {report.reason}", HELD
     row.from_version = report.from_version or row.from_version
     row.started_at = row.started_at if same_transaction and row.started_at else report.at
@@ -57,18 +58,18 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
 
 
 def _result(report: Report) -> GatewayResult | None:
-    if report.kind == Kind.SKIPPED:
+    if report.kind == ReportKind.SKIPPED:
         return GatewayResult.FAILED if _error_code(report) in REFUSALS else GatewayResult.SKIPPED
-    if report.kind == Kind.HELD:
+    if report.kind == ReportKind.HELD:
         return GatewayResult.UPDATING
-    if report.state == "FAILED" and _error_code(report) == SUPERSEDED:
+    if report.state == State.FAILED and _error_code(report) == SUPERSEDED:  # no failure: it is swept up at the end
         return GatewayResult.DEFERRED
     return REPORTED.get(report.state) if _is_transition(report) else None
 
 
 def _is_transition(report: Report) -> bool:
     """Whether it tells of a transaction's step: a gateway raises the last one, BROKEN, as an alarm."""
-    return report.kind == Kind.TRANSITION or (report.kind == Kind.ALARM and report.state == "BROKEN")
+    return report.kind == ReportKind.TRANSITION or (report.kind == ReportKind.ALARM and report.state == State.BROKEN)
 
 
 def _error_code(report: Report) -> str:
@@ -79,13 +80,13 @@ def _error_code(report: Report) -> str:
 
 def _apply_transition(gateway: Gateway, report: Report) -> None:
     result = REPORTED[report.state]
-    if report.state == "BROKEN":
+    if report.state == State.BROKEN:
         gateway.state = GatewayState.BROKEN
     else:
         gateway.state = GatewayState.IDLE if result in SETTLED else GatewayState.UPDATING
-    if report.state == "COMMITTED":
+    if report.state == State.COMMITTED:
         gateway.version = report.version
-    elif report.state != "BROKEN" and report.from_version:
+    elif report.state != State.BROKEN and report.from_version:
         gateway.version = report.from_version
     _take_digests(gateway, report.details.get("digests"))
 
@@ -104,7 +105,7 @@ def _apply_status(gateway: Gateway, report: Report) -> None:
     if not gateway.hardware:
         _take(gateway, "hardware", said.get("hardware"), _word)
     transaction_state = said.get("transaction_state")
-    if transaction_state == "BROKEN":
+    if transaction_state == State.BROKEN:
         gateway.state = GatewayState.BROKEN
     elif REPORTED.get(str(transaction_state)) == GatewayResult.UPDATING:
         gateway.state = GatewayState.UPDATING

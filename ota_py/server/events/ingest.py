@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from ota_py.contract.fleet import GatewayState
 from ota_py.server.events.apply import apply_to_gateway, apply_to_result
 from ota_py.server.events.models import Event
 from ota_py.server.events.report import Report
 from ota_py.server.fleet.digests import differing
-from ota_py.server.fleet.models import Gateway, GatewayState
+from ota_py.server.fleet.models import Gateway
 from ota_py.server.fleet.presence import last_seen
 from ota_py.server.fleet.services import get_gateway
 from ota_py.server.rollouts.models import RolloutGateway

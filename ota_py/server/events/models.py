@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from django.db import models
 
+from ota_py.contract.fleet import ActKind
+from ota_py.contract.reports import ReportKind
+from ota_py.server.choices import choices
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.rollouts.models import Rollout
-
-
-class Kind(models.TextChoices):
-    """Who says what: the first five are reports of gateways, the others acts of the control plane."""
-
-    TRANSITION = "transition"
-    SKIPPED = "skipped"
-    HELD = "held"
-    STATUS = "status"
-    ALARM = "alarm"
-    GATEWAY = "gateway"
-    UPDATE = "update"
-    ROLLOUT = "rollout"
-    DEFERRED = "deferred"
-    HINT_FAILED = "hint_failed"
 
 
 class Event(models.Model):
     """One thing that happened. A gateway's report carries its own id, which makes it counted once."""
 
-    kind = models.CharField(max_length=11, choices=Kind, db_index=True)
+    kind = models.CharField(max_length=11, choices=choices(ReportKind, ActKind), db_index=True)
     at = models.DateTimeField(help_text="By the clock of the one who says so.")
     recorded_at = models.DateTimeField(auto_now_add=True)
     gateway = models.ForeignKey(Gateway, null=True, blank=True, on_delete=models.CASCADE, related_name="events")

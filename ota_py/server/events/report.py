@@ -7,15 +7,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from ota_py.contract.reports import ReportKind
+
 
 @dataclass(frozen=True)
 class Report:
-    """One report as a gateway wrote it; see the API's schema for each field."""
+    """A report of the wire (`ota_py.contract.reports.Report`) with its values parsed and null made empty."""
 
     id: UUID
     seq: int
     at: datetime
-    kind: str
+    kind: ReportKind
     transaction: str = ""
     rollout: int | None = None
     version: str = ""

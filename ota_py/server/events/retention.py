@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from ota_py.server.events.models import Event, Kind
-from ota_py.server.rollouts.states import ACTIVE
+from ota_py.contract.fleet import ACTIVE_ROLLOUTS, ActKind
+from ota_py.server.events.models import Event
 from ota_py.server.statistics import last_rollbacks
 
 # Few enough that a gateway's report does not wait for the database's write lock.
 BATCH_ROWS = 500
-KEPT_KINDS = frozenset({Kind.UPDATE, Kind.ROLLOUT})
+KEPT_KINDS = frozenset({ActKind.UPDATE, ActKind.ROLLOUT})
 
 
 def forget(before: datetime) -> Iterator[int]:
@@ -36,7 +36,7 @@ def forget(before: datetime) -> Iterator[int]:
         old = [
             pk
             for pk, recorded_at, kind, state in rows
-            if recorded_at < before and kind not in KEPT_KINDS and state not in ACTIVE and pk not in shown
+            if recorded_at < before and kind not in KEPT_KINDS and state not in ACTIVE_ROLLOUTS and pk not in shown
         ]
         Event.objects.filter(pk__in=old).delete()
         is_more = len(rows) == BATCH_ROWS and rows[-1][1] < before

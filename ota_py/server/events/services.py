@@ -6,9 +6,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from ota_py.server.events.models import Event, Kind
+from ota_py.contract.fleet import ActKind
+from ota_py.server.events.models import Event
 
 
-def record(kind: Kind, reason: str, **fields: Any) -> Event:
+def record(kind: ActKind, reason: str, **fields: Any) -> Event:
     """Keep one event that happened now; `fields` are those of the model."""
     return Event.objects.create(kind=kind, at=timezone.now(), reason=reason, **fields)

@@ -6,6 +6,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from ota_py import names
+from ota_py.contract.fleet import Delivery, GatewayState
+from ota_py.server.choices import choices
 
 # Addresses end up in Ansible's inventory, which is a template: nothing but a host name or an IP address.
 ADDRESS = r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252})$"
@@ -14,27 +16,11 @@ ADDRESS = r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252})$"
 FRESHNESS_MAX_CHARS = 500
 
 
-class Delivery(models.TextChoices):
-    """Who starts a transaction: the controller over SSH, or the gateway's agent."""
-
-    PUSH = "push"
-    PULL = "pull"
-
-
-class GatewayState(models.TextChoices):
-    """What the gateway's engine is doing, from its last report."""
-
-    UNKNOWN = "UNKNOWN"
-    IDLE = "IDLE"
-    UPDATING = "UPDATING"
-    BROKEN = "BROKEN"
-
-
 class Gateway(models.Model):
     """One edge device. What it runs is known from its own reports alone."""
 
     id = models.CharField(primary_key=True, max_length=63, validators=[RegexValidator(names.GATEWAY_ID)])
-    delivery = models.CharField(max_length=4, choices=Delivery, default=Delivery.PULL)
+    delivery = models.CharField(max_length=4, choices=choices(Delivery), default=Delivery.PULL.value)
     address = models.CharField(max_length=253, blank=True, validators=[RegexValidator(ADDRESS)])
     groups = models.JSONField(default=list, blank=True)
     hardware = models.CharField(max_length=63, blank=True, validators=[RegexValidator(names.GROUP)])
@@ -49,7 +35,9 @@ class Gateway(models.Model):
     )
     agent_version = models.CharField(max_length=names.VERSION_MAX_CHARS, blank=True)
     disk_free_bytes = models.BigIntegerField(null=True, blank=True)
-    state = models.CharField(max_length=8, choices=GatewayState, default=GatewayState.UNKNOWN, db_index=True)
+    state = models.CharField(
+        max_length=8, choices=choices(GatewayState), default=GatewayState.UNKNOWN.value, db_index=True
+    )
     last_seen = models.DateTimeField(null=True, blank=True, db_index=True)
     offline_at = models.DateTimeField(null=True, editable=False, help_text="When its agent left the broker.")
     created_at = models.DateTimeField(auto_now_add=True)

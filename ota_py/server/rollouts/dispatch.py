@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
+from ota_py.contract.fleet import ActKind, Delivery, GatewayResult, RolloutState, Verdict
 from ota_py.errors import ConflictError, NotFoundError
-from ota_py.server.events.models import Event, Kind
+from ota_py.server.events.models import Event
 from ota_py.server.events.services import record
-from ota_py.server.fleet.models import Delivery
 from ota_py.server.hints import send_hints
 from ota_py.server.rollouts.gate import GateVerdict, Row, evaluate
 from ota_py.server.rollouts.lifecycle import get_rollout
@@ -20,8 +20,6 @@ from ota_py.server.rollouts.states import (
     DEFERRABLE,
     SWEEPABLE,
     UNDERWAY,
-    GatewayResult,
-    RolloutState,
 )
 
 
@@ -76,7 +74,7 @@ def sweep(rollout_id: int) -> tuple[int, list[RolloutGateway]]:
     )
     # The sizes stay what the plan says; a sweep adds one batch.
     Rollout.objects.filter(pk=rollout.pk).update(batch_sizes=[*rollout.batch_sizes, len(deferred)])
-    record(Kind.ROLLOUT, f"{len(deferred)} deferred gateways are tried again", rollout=rollout)
+    record(ActKind.ROLLOUT, f"{len(deferred)} deferred gateways are tried again", rollout=rollout)
     return batch, deferred
 
 
@@ -98,7 +96,7 @@ def defer(rollout_id: int, gateway_id: str, reason: str) -> RolloutGateway:
             hint=f"ota_manager.py status {rollout_id} lists those that are",
         )
     if changed:
-        record(Kind.DEFERRED, reason, rollout=rollout, gateway_id=gateway_id)
+        record(ActKind.DEFERRED, reason, rollout=rollout, gateway_id=gateway_id)
     elif found.state != GatewayResult.DEFERRED:
         raise ConflictError(
             f"cannot defer gateway {gateway_id} in rollout {rollout_id} when it is {found.state}",
@@ -134,7 +132,7 @@ def _check_turn(rollout: Rollout, batch: int) -> None:
             hint="wait for them, or defer those that cannot be reached",
         )
     verdict = _evaluate(rollout, batch)
-    if verdict.verdict == "STOP":
+    if verdict.verdict is Verdict.STOP:
         raise ConflictError(
             f"cannot start batch {batch} of rollout {rollout.pk}: {verdict.reason}",
             hint="pause the rollout; starting it again accepts the failures so far",
@@ -156,7 +154,7 @@ def _wake(rollout: Rollout, assigned: list[RolloutGateway]) -> None:
     now = timezone.now()
     Event.objects.bulk_create(
         Event(
-            kind=Kind.HINT_FAILED,
+            kind=ActKind.HINT_FAILED,
             at=now,
             gateway_id=gateway,
             rollout=rollout,

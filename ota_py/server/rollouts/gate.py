@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from ota_py.server.rollouts.states import AWAITED, FAILURES, HELD, GatewayResult
+from ota_py.contract.fleet import GatewayResult, Verdict
+from ota_py.server.rollouts.states import AWAITED, FAILURES, HELD
 
 
 class Row(NamedTuple):
@@ -32,7 +33,7 @@ class GateVerdict:
         counts: gateways of the whole rollout by state, zeros included.
     """
 
-    verdict: Literal["WAIT", "GO", "STOP"]
+    verdict: Verdict
     reason: str
     failures: int
     allowed: int
@@ -58,20 +59,20 @@ def evaluate(rows: Iterable[Row], batch: int, allowed: int, accepted: int = 0, h
     held = [row.gateway for row in rows if row.gateway in set(pending) and row.step == HELD]
     failures = len(failed) - accepted
     if halted:
-        verdict, reason = "STOP", halted
+        verdict, reason = Verdict.STOP, halted
     elif failures > allowed:
-        verdict, reason = "STOP", f"{failures} failed, {allowed} allowed: {_some(failed)}"
+        verdict, reason = Verdict.STOP, f"{failures} failed, {allowed} allowed: {_some(failed)}"
     elif pending:
-        verdict, reason = "WAIT", f"waiting for {_some(pending)}" + (f"; {len(held)} held back" * bool(held))
+        verdict, reason = Verdict.WAIT, f"waiting for {_some(pending)}" + (f"; {len(held)} held back" * bool(held))
     else:
-        verdict, reason = "GO", f"batch {batch} is done"
-    return GateVerdict(verdict, reason, failures, allowed, pending, held, counts)  # type: ignore[arg-type]
+        verdict, reason = Verdict.GO, f"batch {batch} is done"
+    return GateVerdict(verdict, reason, failures, allowed, pending, held, counts)
 
 
 def count(states: Iterable[str]) -> dict[str, int]:
     """How many gateways are in each state, zeros included."""
     counted = Counter(states)
-    return {state: counted[state] for state in GatewayResult.values}
+    return {state: counted[state] for state in GatewayResult}
 
 
 def _some(gateways: list[str], most: int = 5) -> str:

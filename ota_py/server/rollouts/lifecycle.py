@@ -7,11 +7,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from ota_py.contract.fleet import ActKind, RolloutState
 from ota_py.errors import ConflictError, NotFoundError
-from ota_py.server.events.models import Kind
 from ota_py.server.events.services import record
 from ota_py.server.rollouts.models import Rollout
-from ota_py.server.rollouts.states import ABORT, AWAITED, FAILURES, FINISH, PAUSE, START, Act, RolloutState
+from ota_py.server.rollouts.states import ABORT, AWAITED, FAILURES, FINISH, PAUSE, START, Act
 from ota_py.server.updates.services import mark_withdrawn, release
 
 
@@ -127,7 +127,7 @@ def _act(rollout: Rollout, act: Act, **changes: Any) -> None:
 
 
 def _done(rollout: Rollout, what: str) -> Rollout:
-    record(Kind.ROLLOUT, what, rollout=rollout, state=rollout.state, version=rollout.update_record_id)
+    record(ActKind.ROLLOUT, what, rollout=rollout, state=rollout.state, version=rollout.update_record_id)
     return rollout
 
 

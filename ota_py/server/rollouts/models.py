@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from ota_py.server.fleet.models import Delivery, Gateway
-from ota_py.server.rollouts.states import UNDERWAY, GatewayResult, RolloutState
+from ota_py.contract.fleet import Delivery, GatewayResult, RolloutState
+from ota_py.server.choices import choices
+from ota_py.server.fleet.models import Gateway
+from ota_py.server.rollouts.states import UNDERWAY
 from ota_py.server.updates.models import Update
 
 
@@ -15,7 +17,11 @@ class Rollout(models.Model):
 
     update_record = models.ForeignKey(Update, on_delete=models.PROTECT, related_name="rollouts", verbose_name="update")
     state = models.CharField(
-        max_length=9, choices=RolloutState, default=RolloutState.PENDING, db_index=True, editable=False
+        max_length=9,
+        choices=choices(RolloutState),
+        default=RolloutState.PENDING.value,
+        db_index=True,
+        editable=False,
     )
     reason = models.TextField(blank=True, help_text="Why it is paused or aborted.")
     stagger_minutes = models.FloatField(default=0, help_text="Between two batches.")
@@ -46,8 +52,8 @@ class RolloutGateway(models.Model):
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, related_name="results")
     batch = models.PositiveIntegerField()
     position = models.PositiveIntegerField()
-    delivery = models.CharField(max_length=4, choices=Delivery)
-    state = models.CharField(max_length=11, choices=GatewayResult, default=GatewayResult.PENDING)
+    delivery = models.CharField(max_length=4, choices=choices(Delivery))
+    state = models.CharField(max_length=11, choices=choices(GatewayResult), default=GatewayResult.PENDING.value)
     step = models.CharField(max_length=16, blank=True, help_text="The engine's last state.")
     reason = models.TextField(blank=True)
     from_version = models.CharField(max_length=64, blank=True)

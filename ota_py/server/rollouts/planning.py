@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from ota_py.contract.fleet import ACTIVE_ROLLOUTS, ActKind
 from ota_py.errors import ConflictError, NotFoundError, UsageError
-from ota_py.server.events.models import Kind
 from ota_py.server.events.services import record
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.rollouts.models import Rollout, RolloutGateway
 from ota_py.server.rollouts.plan import GATEWAYS_MAX, allowed_failures, batch_sizes, check_serial
-from ota_py.server.rollouts.states import ACTIVE
 from ota_py.server.updates.models import Update
 from ota_py.server.updates.services import check_not_withdrawn, get_update
 
@@ -114,7 +113,7 @@ def create_rollout(request: RolloutRequest, created_by: str) -> Rollout:
         for position, (gateway, delivery, batch) in enumerate(plan.members)
     ]
     RolloutGateway.objects.bulk_create(rows, batch_size=INSERT_ROWS)
-    record(Kind.ROLLOUT, f"created by {created_by}", rollout=rollout, version=plan.update.version)
+    record(ActKind.ROLLOUT, f"created by {created_by}", rollout=rollout, version=plan.update.version)
     return rollout
 
 
@@ -151,7 +150,7 @@ def _known_gateways(ids: list[str]) -> dict[str, Gateway]:
 def _check_free(ids: list[str]) -> None:
     taken: list[tuple[str, int]] = []
     for part in _parts(ids):
-        rows = RolloutGateway.objects.filter(gateway__in=part, rollout__state__in=ACTIVE)
+        rows = RolloutGateway.objects.filter(gateway__in=part, rollout__state__in=ACTIVE_ROLLOUTS)
         taken += rows.order_by("gateway").values_list("gateway_id", "rollout_id")
     if taken:
         named = ", ".join(f"{gateway_id} (rollout {rollout_id})" for gateway_id, rollout_id in taken)

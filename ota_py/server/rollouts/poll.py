@@ -6,18 +6,20 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from ota_py.contract.fleet import Delivery, GatewayResult, RolloutState, UpdateState
+from ota_py.server.rollouts.states import HELD
 from ota_py.server.tokens.services import digest
 
 # Raw SQL, because the ORM halves the polls per second. Rows of rollouts that were paused or aborted while
 # the gateway was under way stay behind: a running rollout's row comes first.
-_QUERY = """
+_QUERY = f"""
 SELECT t.role, t.gateway_id, u.version, r.id, u.critical
 FROM tokens_apitoken t
 LEFT JOIN rollouts_rolloutgateway g
-  ON g.gateway_id = t.gateway_id AND g.state IN ('ASSIGNED', 'UPDATING')
-  AND (g.delivery = 'pull' OR g.step = 'HELD')
-LEFT JOIN rollouts_rollout r ON r.id = g.rollout_id AND r.state = 'RUNNING'
-LEFT JOIN updates_update u ON u.version = r.update_record_id AND u.state <> 'WITHDRAWN'
+  ON g.gateway_id = t.gateway_id AND g.state IN ('{GatewayResult.ASSIGNED}', '{GatewayResult.UPDATING}')
+  AND (g.delivery = '{Delivery.PULL}' OR g.step = '{HELD}')
+LEFT JOIN rollouts_rollout r ON r.id = g.rollout_id AND r.state = '{RolloutState.RUNNING}'
+LEFT JOIN updates_update u ON u.version = r.update_record_id AND u.state <> '{UpdateState.WITHDRAWN}'
 WHERE t.digest = %s AND t.revoked_at IS NULL
 ORDER BY CASE WHEN u.version IS NULL THEN 1 ELSE 0 END, r.id
 LIMIT 1

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
+from ota_py.contract.fleet import GatewayResult
 from ota_py.server.rollouts.models import Rollout
-from ota_py.server.rollouts.states import FAILURES, SETTLED, UNDERWAY, GatewayResult
+from ota_py.server.rollouts.states import FAILURES, SETTLED, UNDERWAY
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ _KINDS: tuple[tuple[str, str, frozenset[str]], ...] = (
 def progress_of(rollout: Rollout) -> RolloutProgress:
     """Count the rollout's gateways: one query."""
     rows = rollout.gateways.order_by().values_list("state")
-    counts = dict.fromkeys(GatewayResult.values, 0) | dict(rows.annotate(number=Count("pk")))
+    counts: dict[str, int] = {**dict.fromkeys(GatewayResult, 0), **dict(rows.annotate(number=Count("pk")))}
     total = sum(counts.values())
     numbers = {kind: sum(counts[state] for state in states) for kind, _, states in _KINDS}
     return RolloutProgress(

@@ -1,33 +1,11 @@
-"""The states of a rollout and of a gateway in it, and which may follow which. Pure tables."""
+"""Which state of a rollout, and of a gateway in it, may follow which. Pure tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import models
-
-
-class RolloutState(models.TextChoices):
-    """Where a rollout is."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    PAUSED = "PAUSED"
-    COMPLETED = "COMPLETED"
-    ABORTED = "ABORTED"
-
-
-class GatewayResult(models.TextChoices):
-    """Where one gateway is in a rollout."""
-
-    PENDING = "PENDING"
-    ASSIGNED = "ASSIGNED"
-    UPDATING = "UPDATING"
-    SUCCEEDED = "SUCCEEDED"
-    ROLLED_BACK = "ROLLED_BACK"
-    FAILED = "FAILED"
-    DEFERRED = "DEFERRED"
-    SKIPPED = "SKIPPED"
+from ota_py.contract.fleet import GatewayResult, RolloutState
+from ota_py.contract.transactions import OUTCOMES, Outcome, State
 
 
 @dataclass(frozen=True)
@@ -35,8 +13,8 @@ class Act:
     """A verb on a rollout: the states it is allowed in, and the state it leads to."""
 
     verb: str
-    sources: frozenset[str]
-    target: str
+    sources: frozenset[RolloutState]
+    target: RolloutState
 
 
 _R = RolloutState
@@ -44,7 +22,6 @@ START = Act("start", frozenset({_R.PENDING, _R.PAUSED}), _R.RUNNING)
 PAUSE = Act("pause", frozenset({_R.RUNNING}), _R.PAUSED)
 ABORT = Act("abort", frozenset({_R.PENDING, _R.RUNNING, _R.PAUSED}), _R.ABORTED)
 FINISH = Act("finish", frozenset({_R.RUNNING}), _R.COMPLETED)
-ACTIVE = frozenset({_R.PENDING, _R.RUNNING, _R.PAUSED})
 
 _G = GatewayResult
 FAILURES = frozenset({_G.ROLLED_BACK, _G.FAILED})
@@ -56,7 +33,7 @@ AWAITED = UNDERWAY | {_G.PENDING}
 
 # The step of an UPDATING gateway that waits for its maintenance window, a veto or a hook. Its agent ends what
 # was begun, so it hears of its assignment even where the controller pushes.
-HELD = "HELD"
+HELD = Outcome.HELD
 
 # What the controller may do to a gateway of a rollout: verb -> the states it is allowed in.
 ASSIGNABLE = frozenset({_G.PENDING, _G.DEFERRED})
@@ -66,13 +43,9 @@ SWEEPABLE = frozenset({_G.DEFERRED})
 # What a gateway's report of its engine's state means here. Reports are facts: they apply in every state,
 # in the order in which the gateway wrote them.
 REPORTED: dict[str, GatewayResult] = {
-    **dict.fromkeys(
-        ("RECEIVED", "VERIFIED", "BACKED_UP", "PULLED", "STOPPED", "APPLIED", "STARTED", "HEALTHY"),
-        _G.UPDATING,
-    ),
-    "ROLLING_BACK": _G.UPDATING,
-    "COMMITTED": _G.SUCCEEDED,
-    "ROLLED_BACK": _G.ROLLED_BACK,
-    "FAILED": _G.FAILED,
-    "BROKEN": _G.FAILED,
+    **dict.fromkeys(set(State) - set(OUTCOMES), _G.UPDATING),
+    State.COMMITTED: _G.SUCCEEDED,
+    State.ROLLED_BACK: _G.ROLLED_BACK,
+    State.FAILED: _G.FAILED,
+    State.BROKEN: _G.FAILED,
 }

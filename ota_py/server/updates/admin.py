@@ -10,10 +10,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from ota_py.contract.fleet import GatewayResult
 from ota_py.server.admin_base import FactsAdmin
 from ota_py.server.badges import NOTHING, rate
 from ota_py.server.rollouts.lifecycle import withdraw
-from ota_py.server.rollouts.states import FAILURES, GatewayResult
+from ota_py.server.rollouts.states import FAILURES
 from ota_py.server.updates.models import Update
 
 

@@ -8,14 +8,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from ota_py import manifest, names
-
-
-class UpdateState(models.TextChoices):
-    """STAGED until its first rollout starts, then RELEASED; WITHDRAWN for good."""
-
-    STAGED = "STAGED"
-    RELEASED = "RELEASED"
-    WITHDRAWN = "WITHDRAWN"
+from ota_py.contract.fleet import UpdateState
+from ota_py.server.choices import choices
 
 
 class Update(models.Model):
@@ -24,7 +18,9 @@ class Update(models.Model):
     version = models.CharField(primary_key=True, max_length=names.VERSION_MAX_CHARS)
     description = models.TextField(max_length=manifest.DESCRIPTION_MAX_CHARS, blank=True)
     critical = models.BooleanField(default=False)
-    state = models.CharField(max_length=9, choices=UpdateState, default=UpdateState.STAGED, db_index=True)
+    state = models.CharField(
+        max_length=9, choices=choices(UpdateState), default=UpdateState.STAGED.value, db_index=True
+    )
     manifest_sha256 = models.CharField(max_length=64, validators=[RegexValidator(r"^[0-9a-f]{64}$")])
     key_ids = models.JSONField(default=list)
     images = models.JSONField(default=dict)

@@ -8,10 +8,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ota_py import names
+from ota_py.contract.fleet import ActKind, UpdateState
 from ota_py.errors import ConflictError, NotFoundError
-from ota_py.server.events.models import Kind
 from ota_py.server.events.services import record
-from ota_py.server.updates.models import Update, UpdateState
+from ota_py.server.updates.models import Update
 
 
 def register_update(**values: Any) -> tuple[Update, bool]:
@@ -27,7 +27,7 @@ def register_update(**values: Any) -> tuple[Update, bool]:
         with transaction.atomic():
             update, created = Update.objects.get_or_create(version=values["version"], defaults=values)
             if created:
-                record(Kind.UPDATE, "registered", version=update.version)
+                record(ActKind.UPDATE, "registered", version=update.version)
     except IntegrityError:
         update, created = Update.objects.get(pk=values["version"]), False
     if update.manifest_sha256 != values["manifest_sha256"]:
@@ -45,7 +45,7 @@ def _take_signers(update: Update, key_ids: list[str]) -> None:
     with transaction.atomic():
         update.save(update_fields=["key_ids"])
         record(
-            Kind.UPDATE,
+            ActKind.UPDATE,
             "signed by other keys now",
             version=update.version,
             details={"before": before, "now": key_ids},
@@ -81,7 +81,7 @@ def release(update: Update) -> None:
         state=UpdateState.RELEASED, released_at=timezone.now()
     )
     if released:
-        record(Kind.UPDATE, "released", version=update.version)
+        record(ActKind.UPDATE, "released", version=update.version)
     check_not_withdrawn(get_update(update.version))
 
 
@@ -101,5 +101,5 @@ def mark_withdrawn(version: str) -> bool:
     changed = Update.objects.filter(pk=version).exclude(state=UpdateState.WITHDRAWN)
     if not changed.update(state=UpdateState.WITHDRAWN, withdrawn_at=timezone.now()):
         return False
-    record(Kind.UPDATE, "withdrawn", version=version)
+    record(ActKind.UPDATE, "withdrawn", version=version)
     return True

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from ota_py.contract.fleet import ActKind
 from ota_py.server.events import retention
-from ota_py.server.events.models import Event, Kind
+from ota_py.server.events.models import Event
 from ota_py.server.statistics import ROLLBACKS_SHOWN
 from tests.support.server.world import World, moment, report
 
@@ -49,13 +50,13 @@ def test_what_gateways_reported_goes_when_it_is_old(world: World) -> None:
     told = [world.reader.ok("GET", path) for path in ("/statistics", f"/rollouts/{rollout}", "/gateways")]
     assert sum(forget()) > 15
     # The rollback that the statistics show, the newest report, and what people did.
-    left = Event.objects.exclude(kind__in=(Kind.UPDATE, Kind.ROLLOUT))
+    left = Event.objects.exclude(kind__in=(ActKind.UPDATE, ActKind.ROLLOUT))
     assert [(event.gateway_id, event.kind, event.state) for event in left] == [
         ("gw_000", "status", ""),
         ("gw_001", "transition", "ROLLED_BACK"),
     ]
-    assert {event.reason.partition(" by")[0] for event in Event.objects.filter(kind=Kind.ROLLOUT)} >= {"created"}
-    assert Event.objects.filter(kind=Kind.UPDATE).count() == 2
+    assert {event.reason.partition(" by")[0] for event in Event.objects.filter(kind=ActKind.ROLLOUT)} >= {"created"}
+    assert Event.objects.filter(kind=ActKind.UPDATE).count() == 2
     assert told == [world.reader.ok("GET", path) for path in ("/statistics", f"/rollouts/{rollout}", "/gateways")]
 
 

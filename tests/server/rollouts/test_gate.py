@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ota_py.contract.fleet import GatewayResult
 from ota_py.server.rollouts.gate import Row, evaluate
-from ota_py.server.rollouts.states import AWAITED, FAILURES, GatewayResult
+from ota_py.server.rollouts.states import AWAITED, FAILURES
 from tests.support.server.world import World, held
 
 
@@ -47,7 +48,7 @@ def test_a_halted_rollout_stops_whoever_waits(world: World) -> None:
     assert (gate["verdict"], gate["reason"]) == ("STOP", f"rollout {rollout} is PAUSED: lunch")
 
 
-@pytest.mark.parametrize("state", GatewayResult.values)
+@pytest.mark.parametrize("state", GatewayResult)
 def test_every_state_is_awaited_a_failure_or_neither(state: str) -> None:
     verdict = evaluate(rows([state]), 0, 0).verdict
     assert verdict == ("WAIT" if state in AWAITED else "STOP" if state in FAILURES else "GO")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from ota_py.contract.fleet import RolloutState
 from ota_py.server.rollouts.models import Rollout
-from ota_py.server.rollouts.states import ABORT, FINISH, PAUSE, START, RolloutState
+from ota_py.server.rollouts.states import ABORT, FINISH, PAUSE, START
 from tests.support.server.world import Api, World
 
 ACTS = (START, PAUSE, ABORT, FINISH)
 
 
-@pytest.mark.parametrize("state", RolloutState.values)
+@pytest.mark.parametrize("state", RolloutState)
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.verb)
 def test_every_act_in_every_state(world: World, state: str, act: object) -> None:
     rollout = world.rollout(world.fleet(1))
