@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ota_py.contract.transactions import State
 from ota_py.manager.ansible_base.gateway_action import UpdateAction
 
 
 class ActionModule(UpdateAction):
     rules = {"mutually_exclusive": [["version", "manifest"]]}
-    until = "BACKED_UP"
+    until = State.BACKED_UP
 
     def command(self, options: dict[str, Any]) -> list[str]:
         return super().command(options) if _for_update(options) else ["backup"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ota_py.contract.transactions import State
 from ota_py.manager.ansible_base.gateway_action import UpdateAction
 
 
 class ActionModule(UpdateAction):
-    until = "VERIFIED"
+    until = State.VERIFIED

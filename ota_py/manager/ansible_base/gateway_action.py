@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase  # type: ignore[import-untyped]
 
+from ota_py.contract.transactions import State
 from ota_py.manager.ansible_base.gateway_answer import Answer, to_result
 
 DEFAULT_DIRECTORY = "/opt/restaurant-gateway/ota"
@@ -78,7 +79,7 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
         return to_result(Answer(ended["rc"], ended["stdout"], ended["stderr"]))
 
 
-def update_arguments(options: dict[str, Any], until: str | None = None) -> list[str]:
+def update_arguments(options: dict[str, Any], until: State | None = None) -> list[str]:
     """`update ...` for the options of `UPDATE_OPTIONS`, at most to the state `until`."""
     words = ["update"]
     if options["version"]:
@@ -102,7 +103,7 @@ class UpdateAction(GatewayAction):
         "required_one_of": [["version", "manifest"]],
         "mutually_exclusive": [["version", "manifest"]],
     }
-    until: ClassVar[str | None] = None
+    until: ClassVar[State | None] = None
 
     def command(self, options: dict[str, Any]) -> list[str]:
         """`update`, to the state that this module stands for."""

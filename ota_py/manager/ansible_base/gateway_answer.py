@@ -6,15 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ota_py.errors import HeldError, OtaError
+
 ANSWER_MAX_CHARS = 4 * 1024 * 1024
 STDERR_SHOWN_CHARS = 2000
-HELD = "held"
 # What Ansible acts on in the result of any task. A gateway must not add hosts or set variables.
 _ANSIBLE_KEYS = frozenset({"add_host", "add_group", "results", "skipped", "unreachable", "warnings"})
 _ANSIBLE_KEYS |= {"deprecations", "exception", "invocation"}
 _ANSIBLE_PREFIXES = ("ansible_", "_ansible_")
-# Outcomes of a transaction after which the gateway needs nothing more from the controller.
-SETTLED = frozenset({"SUCCEEDED", "ROLLED_BACK", "FAILED", "BROKEN", "SKIPPED"})
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,16 @@ def to_result(answer: Answer) -> dict[str, Any]:
         return {"changed": False, **_no_answer(answer)}
     result = {**data, "changed": bool(data.get("changed", False))}
     error = data.get("error")
-    if isinstance(error, dict) and error.get("code") == HELD:
+    if isinstance(error, dict) and error.get("code") == HeldError.code:
         # No failure: the gateway waits for its maintenance window, a veto or a hook, and ends it by itself.
         result |= {"held": True, "msg": f"held: {data.get('reason') or error.get('message')}"}
     elif isinstance(error, dict):
         message = str(data.get("reason") or error.get("message") or "the gateway gave no reason")
         hint = str(error.get("hint") or "")
-        result |= {"failed": True, "msg": message, "code": str(error.get("code", "error")), "hint": hint}
+        result |= {"failed": True, "msg": message, "code": str(error.get("code", OtaError.code)), "hint": hint}
     elif answer.status != 0:
         message = str(data.get("reason") or f"ota_client.py ended with status {answer.status}")
-        result |= {"failed": True, "msg": message, "code": "error", "hint": ""}
+        result |= {"failed": True, "msg": message, "code": OtaError.code, "hint": ""}
     return result
 
 

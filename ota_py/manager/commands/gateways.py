@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ota_py.cli import echo_json, json_option
+from ota_py.contract.fleet import Delivery
 from ota_py.manager.context import CommandContext
 
 FILE = click.Path(path_type=Path)
@@ -69,7 +70,7 @@ def _shown(gateway: dict[str, Any], name: str) -> Any:
 @click.argument("gateway", metavar="ID")
 @click.option(
     "--delivery",
-    type=click.Choice(["push", "pull"]),
+    type=click.Choice([how.value for how in Delivery]),
     required=True,
     help="push: the controller comes by SSH. pull: the gateway's agent fetches.",
 )
@@ -105,7 +106,7 @@ def add(
 
 @command.command("change")
 @click.argument("gateway", metavar="ID")
-@click.option("--delivery", type=click.Choice(["push", "pull"]), help="How updates reach it.")
+@click.option("--delivery", type=click.Choice([how.value for how in Delivery]), help="How updates reach it.")
 @click.option("--address", help="Where SSH reaches it.")
 @click.option("--group", "groups", multiple=True, help="All its groups from now on.")
 @click.option("--hardware", help="Kind of hardware.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ota_py.cli import echo_json, json_option
+from ota_py.contract.fleet import FreshnessState
 from ota_py.manager.console.options import passphrase_option, request_option
 from ota_py.manager.context import CommandContext
 
@@ -51,14 +52,14 @@ def command(
     from ota_py.errors import ExpiringError, UsageError
     from ota_py.manager.config.secrets import Passphrases
     from ota_py.manager.release.release import Keys
-    from ota_py.trust.repository.freshness import FRESH, assess
+    from ota_py.trust.repository.freshness import assess
 
     if check and release:
         raise UsageError("--check signs nothing, and --release signs", hint="give one of them")
     now = datetime.now(UTC)
     done = None if check else _renew(context, Keys(context.config.keys, Passphrases(passphrase_fd)), release, request)
     found = assess(context.repository, now, context.config.expiry.warn_percent)
-    late = [each for each in found if each.state != FRESH]
+    late = [each for each in found if each.state is not FreshnessState.FRESH]
     error = ExpiringError("; ".join(_line(each) for each in late), hint="; ".join(each.to_do for each in late))
     if as_json:
         _echo(context, found, done, error if check and late else None)
@@ -98,15 +99,14 @@ def _echo(context: CommandContext, found: list[Freshness], done: Released | None
 
 def _show(context: CommandContext, found: list[Freshness], done: Released | None) -> None:
     from ota_py.manager.signing.request_text import pass_on_lines
-    from ota_py.trust.repository.freshness import EXPIRED, FRESH
 
     if done and done.file:
         for line in pass_on_lines(done.signing, done.file):
             click.echo(line)
-    colours = {FRESH: "green", EXPIRED: "red"}
+    colours = {FreshnessState.FRESH: "green", FreshnessState.EXPIRED: "red"}
     for each in found:
         click.secho(_line(each), fg=colours.get(each.state, "yellow"))
-        if each.state != FRESH:
+        if each.state is not FreshnessState.FRESH:
             click.echo(f"  {each.to_do}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ota_py.cli import echo_json, json_option
+from ota_py.contract.fleet import ACTIVE_ROLLOUTS
 from ota_py.errors import OtaError, RolloutNotStartedError, UsageError
 from ota_py.manager.context import CommandContext
 
@@ -145,7 +146,7 @@ def _resumable(context: CommandContext, rollout_id: int) -> dict[str, Any]:
         rollout = context.control_plane.rollout(rollout_id)
     except OtaError as error:
         raise _not_started(error) from None
-    if rollout["state"] not in ("PENDING", "PAUSED", "RUNNING"):
+    if rollout["state"] not in ACTIVE_ROLLOUTS:
         raise RolloutNotStartedError(
             f"rollout {rollout_id} is {rollout['state']}, so it cannot be resumed",
             hint="start a new rollout for the gateways that are left",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ota_py.cli import echo_json, json_option
+from ota_py.contract.fleet import ACTIVE_ROLLOUTS
 from ota_py.manager.context import CommandContext
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 2.0
 ROLLOUTS_SHOWN = 10
-ACTIVE = frozenset({"PENDING", "RUNNING", "PAUSED"})
 
 
 @click.command("status")
@@ -56,7 +56,7 @@ def _watch(context: CommandContext, rollout: int | None) -> None:
 
     data = _read(context, rollout)
     with Live(_render(data), auto_refresh=False) as live:
-        while "rollout" not in data or data["rollout"]["state"] in ACTIVE:
+        while "rollout" not in data or data["rollout"]["state"] in ACTIVE_ROLLOUTS:
             time.sleep(REFRESH_SECONDS)
             data = _read(context, rollout)
             live.update(_render(data), refresh=True)

@@ -14,6 +14,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from ota_py.contract.fleet import GatewayResult
+from ota_py.contract.reports import Report
 from ota_py.errors import ConflictError, ControlPlaneError, NotFoundError, UsageError
 from ota_py.manager.system.http_errors import reason
 
@@ -123,7 +125,7 @@ class ControlPlane:
         answer: Json | None = self._request("GET", path)
         return answer
 
-    def report(self, gateway: str, reports: list[Json]) -> Json:
+    def report(self, gateway: str, reports: list[Report]) -> Json:
         """Deliver a gateway's reports: `{"accepted": [ids], "duplicates": [ids]}`."""
         answer: Json = {"accepted": [], "duplicates": []}
         for start in range(0, len(reports), REPORTS_PER_REQUEST):
@@ -195,7 +197,7 @@ class ControlPlane:
 
     def defer_gateway(self, rollout: int, gateway: str, reason: str) -> Json:
         """Record that the controller could not reach a gateway."""
-        body = {"state": "DEFERRED", "reason": reason}
+        body = {"state": GatewayResult.DEFERRED, "reason": reason}
         return self._object("POST", f"/rollouts/{rollout}/gateways/{_part(gateway)}", body)
 
     def gate(self, rollout: int, batch: int) -> Json:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from ota_py.contract.fleet import GatewayResult, Verdict
 from ota_py.errors import ConflictError, ControlPlaneError, RolloutAbortedError
 from ota_py.manager.controlplane.client import ControlPlane
 
@@ -126,7 +127,7 @@ class Gate:
 
     def _ask(self) -> dict[str, Any]:
         answer = patiently(lambda: self._control_plane.gate(self._rollout, self._batch), self._clock, self._sleep)
-        if answer["verdict"] == "STOP":
+        if answer["verdict"] == Verdict.STOP:
             self._stop(answer["reason"])
         return answer
 
@@ -142,7 +143,7 @@ class Gate:
 
     def _not_begun(self, pending: Sequence[str]) -> list[str]:
         rollout = self._patiently(lambda: self._control_plane.rollout(self._rollout))
-        waiting = {gateway["id"] for gateway in rollout["gateways"] if gateway["state"] == "ASSIGNED"}
+        waiting = {gateway["id"] for gateway in rollout["gateways"] if gateway["state"] == GatewayResult.ASSIGNED}
         return [name for name in pending if name in waiting]
 
     def _defer(self, gateways: Sequence[str], reason: str) -> None:

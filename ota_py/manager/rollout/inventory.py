@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ota_py import names
+from ota_py.contract.fleet import Delivery
 from ota_py.errors import ConfigError, ControlPlaneError
 from ota_py.manager.system.checkout import environment, project_root
 from ota_py.manager.system.processes import run_command
 
 # The group that holds every gateway, in static inventories and in the control plane's.
 GATEWAYS_GROUP = "gateways"
-DEFAULT_DELIVERY = "push"
+DEFAULT_DELIVERY = Delivery.PUSH
 # Variables of a host that the control plane may give, and what each may look like.
 _HOST_VARIABLES = {
     "ansible_host": r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ota_py import names
+from ota_py.contract.fleet import ACTIVE_ROLLOUTS, GatewayResult
 from ota_py.errors import ConflictError, RolloutIncompleteError
 from ota_py.manager.controlplane.client import ControlPlane
 from ota_py.manager.rollout.gate import patiently
@@ -59,7 +60,7 @@ def checked_request(options: Mapping[str, Any]) -> RolloutRequest:
 def _plan(control_plane: ControlPlane, options: Mapping[str, Any], check_mode: bool) -> Json:
     if options["rollout"]:
         rollout = control_plane.rollout(options["rollout"])
-        if rollout["state"] in ("COMPLETED", "ABORTED"):
+        if rollout["state"] not in ACTIVE_ROLLOUTS:
             raise ConflictError(
                 f"rollout {rollout['id']} is {rollout['state']}, so it cannot be resumed",
                 hint="start a new rollout for the gateways that are left",
@@ -69,7 +70,7 @@ def _plan(control_plane: ControlPlane, options: Mapping[str, Any], check_mode: b
     request = checked_request(options).as_json()
     if check_mode:
         planned = control_plane.plan_rollout(request)
-        rows = [{**gateway, "state": "PENDING"} for gateway in planned["gateways"]]
+        rows = [{**gateway, "state": GatewayResult.PENDING} for gateway in planned["gateways"]]
         return {"changed": True, **_summary(planned), **_visit({**planned, "gateways": rows})}
     rollout = control_plane.create_rollout(request)
     return {"changed": True, **_summary(rollout), **_visit(rollout)}

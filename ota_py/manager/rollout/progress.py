@@ -12,21 +12,38 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ota_py.contract.fleet import GatewayResult
+
 Json = Mapping[str, Any]
 
-COLOURS = {
-    "SUCCEEDED": "green",
-    "SKIPPED": "green",
-    "ROLLED_BACK": "red",
-    "FAILED": "red",
-    "DEFERRED": "yellow",
-    "UPDATING": "cyan",
-    "ASSIGNED": "cyan",
+COLOURS: dict[str, str] = {
+    GatewayResult.SUCCEEDED: "green",
+    GatewayResult.SKIPPED: "green",
+    GatewayResult.ROLLED_BACK: "red",
+    GatewayResult.FAILED: "red",
+    GatewayResult.DEFERRED: "yellow",
+    GatewayResult.UPDATING: "cyan",
+    GatewayResult.ASSIGNED: "cyan",
 }
-MARKS = {"SUCCEEDED": "✓", "SKIPPED": "=", "ROLLED_BACK": "↶", "FAILED": "✗", "DEFERRED": "…"}
+MARKS: dict[str, str] = {
+    GatewayResult.SUCCEEDED: "✓",
+    GatewayResult.SKIPPED: "=",
+    GatewayResult.ROLLED_BACK: "↶",
+    GatewayResult.FAILED: "✗",
+    GatewayResult.DEFERRED: "…",
+}
 ENDED = frozenset(MARKS)
 # A terminal shows so many gateways; those that need a look come first.
 ROWS_SHOWN = 20
+_ORDER: tuple[str, ...] = (
+    GatewayResult.FAILED,
+    GatewayResult.ROLLED_BACK,
+    GatewayResult.UPDATING,
+    GatewayResult.ASSIGNED,
+    GatewayResult.DEFERRED,
+    GatewayResult.SUCCEEDED,
+    GatewayResult.SKIPPED,
+)
 
 
 class View(Protocol):
@@ -85,7 +102,7 @@ class LineView:
             state = gateway["state"]
             reason = f": {gateway['reason']}" if gateway["reason"] else ""
             seen = (state, reason)
-            if self._known.get(gateway["id"], ("PENDING", reason)) != seen:
+            if self._known.get(gateway["id"], (GatewayResult.PENDING, reason)) != seen:
                 self._say(f"{gateway['id']}: {state} (batch {gateway['batch'] + 1}){reason}")
             self._known[gateway["id"]] = seen
 
@@ -125,7 +142,7 @@ class LiveView:
         now = time.monotonic()
         for gateway in rollout["gateways"]:
             name, state = gateway["id"], gateway["state"]
-            if state in ("ASSIGNED", "UPDATING"):
+            if state in (GatewayResult.ASSIGNED, GatewayResult.UPDATING):
                 self._first_seen.setdefault(name, now)
                 self._took.pop(name, None)
             elif state in ENDED and name in self._first_seen:
@@ -176,7 +193,7 @@ def make_view(console: Console, *, silent: bool) -> View:
 
 def headline(rollout: Json, elapsed: float | None = None) -> Text:
     """`Rollout 7: 1.2.0  RUNNING  batch 1 of 3  1m 5s`."""
-    last = max((g["batch"] for g in rollout["gateways"] if g["state"] != "PENDING"), default=0)
+    last = max((g["batch"] for g in rollout["gateways"] if g["state"] != GatewayResult.PENDING), default=0)
     text = Text.assemble(f"Rollout {rollout['id']}: ", (rollout["version"], "bold"), "  ", coloured(rollout["state"]))
     text.append(f"  batch {last + 1} of {len(rollout['batch_sizes'])}")
     if elapsed is not None:
@@ -212,6 +229,5 @@ def coloured(state: str) -> Text:
 
 
 def _urgency(gateway: Json) -> tuple[int, int]:
-    order = ("FAILED", "ROLLED_BACK", "UPDATING", "ASSIGNED", "DEFERRED", "SUCCEEDED", "SKIPPED")
     state = gateway["state"]
-    return (order.index(state) if state in order else len(order), gateway["batch"])
+    return (_ORDER.index(state) if state in _ORDER else len(_ORDER), gateway["batch"])

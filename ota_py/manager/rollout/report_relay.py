@@ -7,6 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from ota_py.contract.reports import EndDetails, Report, ReportKind
+from ota_py.contract.transactions import OUTCOMES, State
+from ota_py.errors import OtaError
 from ota_py.manager.controlplane.client import ControlPlane
 from ota_py.manager.rollout.gate import patiently
 
@@ -14,7 +17,6 @@ Json = dict[str, Any]
 
 # How many ids one command line may carry; a gateway's outbox gives at most 1,000 reports at a time.
 ACKNOWLEDGE_AT_ONCE = 500
-FINAL_STATES = frozenset({"COMMITTED", "ROLLED_BACK", "FAILED", "BROKEN"})
 
 
 def relay(
@@ -40,7 +42,7 @@ def relay(
         `{"changed", "accepted"}`: whether any report was new, and how many.
     """
     answer = ask(["outbox"])
-    reports: list[Json] = list(answer.get("reports") or [])
+    reports: list[Report] = list(answer.get("reports") or [])
     if _unreported(result) and not _tells_the_end(reports, rollout):
         reports.append(failure_report(gateway, rollout, version, result))
     delivered = patiently(lambda: control_plane.report(gateway, reports))
@@ -48,21 +50,22 @@ def relay(
     return {"changed": bool(delivered["accepted"]), "accepted": len(delivered["accepted"])}
 
 
-def failure_report(gateway: str, rollout: int, version: str, result: Json) -> Json:
+def failure_report(gateway: str, rollout: int, version: str, result: Json) -> Report:
     """The report of a gateway that failed before its engine could write one."""
+    details: EndDetails = {"error": {"code": str(result.get("code", OtaError.code)), "source": "controller"}}
     return {
         "id": str(uuid.uuid4()),
         "seq": 0,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "kind": "transition",
+        "kind": ReportKind.TRANSITION,
         "gateway": gateway,
         "transaction": None,
         "rollout": rollout,
         "version": version,
         "from_version": "",
-        "state": "FAILED",
+        "state": State.FAILED,
         "reason": str(result.get("msg", ""))[:1000],
-        "details": {"error": {"code": str(result.get("code", "error")), "source": "controller"}},
+        "details": details,
     }
 
 
@@ -71,9 +74,10 @@ def _unreported(result: Json) -> bool:
     return bool(result.get("failed")) and not result.get("transaction")
 
 
-def _tells_the_end(reports: list[Json], rollout: int) -> bool:
+def _tells_the_end(reports: list[Report], rollout: int) -> bool:
     return any(
-        report.get("rollout") == rollout and (report.get("state") in FINAL_STATES or report.get("kind") == "skipped")
+        report.get("rollout") == rollout
+        and (report.get("state") in OUTCOMES or report.get("kind") == ReportKind.SKIPPED)
         for report in reports
     )
 

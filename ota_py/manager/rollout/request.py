@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ota_py import names
+from ota_py.contract.fleet import Delivery, GatewayResult
 from ota_py.errors import NotFoundError, UsageError
 
 DEFAULT_SERIAL: tuple[int | str, ...] = (1, "25%", "100%")
 STAGGER_MINUTES_MAX = 7 * 24 * 60.0
-PUSH, PULL = "push", "pull"
-DELIVERIES = (PUSH, PULL)
 # States of a gateway in a rollout that a (re)started play still has to see to.
-OPEN_STATES = frozenset({"PENDING", "ASSIGNED", "UPDATING"})
+OPEN_STATES = frozenset({GatewayResult.PENDING, GatewayResult.ASSIGNED, GatewayResult.UPDATING})
 # No gateway id has a dot.
 BATCH_HOST_PREFIX = "batch."
-GOOD_STATES = frozenset({"SUCCEEDED", "SKIPPED"})
+GOOD_STATES = frozenset({GatewayResult.SUCCEEDED, GatewayResult.SKIPPED})
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def choose_gateways(wanted: Iterable[str], inventory: Mapping[str, str]) -> dict
         )
     chosen = {name: inventory[name] for name in wanted}
     for name, delivery in chosen.items():
-        if delivery not in DELIVERIES:
+        if delivery not in set(Delivery):
             raise UsageError(
                 f"gateway {name} has ota_delivery {str(delivery)[:40]!r} in the inventory",
                 hint="use push or pull",
@@ -163,7 +162,7 @@ def play_hosts(batches: Iterable[tuple[int, list[dict[str, Any]]]]) -> list[dict
     batches = list(batches)
     for position, (number, gateways) in enumerate(batches):
         # They become hosts of the play: what the control plane says is checked like what a person says.
-        push = [names.check_gateway_id(gateway["id"]) for gateway in gateways if gateway["delivery"] == PUSH]
+        push = [names.check_gateway_id(gateway["id"]) for gateway in gateways if gateway["delivery"] == Delivery.PUSH]
         last = position == len(batches) - 1
         hosts.append({"name": f"{BATCH_HOST_PREFIX}{number + 1}", "batch": number, "push": push, "last": last})
         hosts += [{"name": name, "batch": number} for name in push]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from ota_py.contract.fleet import RolloutState
 from ota_py.errors import (
     ConflictError,
     ControlPlaneError,
@@ -52,7 +53,7 @@ def run_rollout(control_plane: ControlPlane, play: Play, view: View) -> Json:
 def verdict(rollout: Mapping[str, Any]) -> OtaError | None:
     """What keeps an ended rollout from full success, as the error whose exit status says so."""
     hint = f"`ota_manager.py status {rollout['id']}` shows each gateway and its reason"
-    if rollout["state"] == "COMPLETED":
+    if rollout["state"] == RolloutState.COMPLETED:
         missing = shortfall(rollout)
         if not missing:
             return None
@@ -60,12 +61,12 @@ def verdict(rollout: Mapping[str, Any]) -> OtaError | None:
             f"rollout {rollout['id']} of {rollout['version']} is complete, but not for all: {missing}",
             hint=hint,
         )
-    if rollout["state"] == "PENDING":
+    if rollout["state"] == RolloutState.PENDING:
         return RolloutNotStartedError(f"rollout {rollout['id']} did not start: {rollout['reason']}", hint=hint)
     resume = f"; `ota_manager.py rollout --resume {rollout['id']}` goes on"
     return RolloutAbortedError(
         f"rollout {rollout['id']} of {rollout['version']} is {rollout['state']}: {rollout['reason']}",
-        hint=hint + (resume if rollout["state"] == "PAUSED" else ""),
+        hint=hint + (resume if rollout["state"] == RolloutState.PAUSED else ""),
     )
 
 
@@ -83,9 +84,9 @@ def _interrupt(control_plane: ControlPlane, running: BackgroundPlay, rollout: in
 
 def _conclude(control_plane: ControlPlane, ended: Json, running: BackgroundPlay) -> Json:
     """A play that died with the rollout still running: pause it, so that it can be resumed."""
-    if ended["state"] in ("PENDING", "RUNNING"):
+    if ended["state"] in (RolloutState.PENDING, RolloutState.RUNNING):
         why = running.failures[-1] if running.failures else f"ansible-playbook ended with {running.status}"
-        if ended["state"] == "PENDING":
+        if ended["state"] == RolloutState.PENDING:
             return {**ended, "reason": why}
         with suppress(ConflictError):
             return control_plane.pause_rollout(ended["id"], f"the play ended early: {why}"[:500])

@@ -7,6 +7,7 @@ from typing import Any
 
 from tuf.api.metadata import Root
 
+from ota_py.contract.fleet import FreshnessState
 from ota_py.errors import OtaError
 from ota_py.manager.rootchange.plan import RootChangePlan
 from ota_py.manager.rootchange.publish import Published
@@ -15,7 +16,7 @@ from ota_py.manager.signing.request_text import day, gateway_lines, request_line
 from ota_py.trust.documents.metadata import ID_LENGTH
 from ota_py.trust.documents.root_change import KEY_ROLES, differences, role_keys
 from ota_py.trust.keys.key_files import describe_key
-from ota_py.trust.repository.freshness import FRESH, Freshness
+from ota_py.trust.repository.freshness import Freshness
 
 
 def plan_lines(plan: RootChangePlan) -> list[str]:
@@ -102,4 +103,4 @@ def keys_lines(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness]
 
 def _fresh_lines(each: Freshness) -> list[str]:
     lines = [f"  version {each.version}: {state_words(each)}"]
-    return lines if each.state == FRESH else [*lines, f"    {each.to_do}"]
+    return lines if each.state is FreshnessState.FRESH else [*lines, f"    {each.to_do}"]

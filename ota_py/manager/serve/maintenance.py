@@ -17,6 +17,7 @@ from typing import Any
 
 from tuf.api.metadata import Snapshot, Timestamp
 
+from ota_py.contract.fleet import FreshnessState
 from ota_py.errors import KeyFileError, OtaError
 from ota_py.manager.config.model import ManagerConfig
 from ota_py.manager.config.root_file import replace_file
@@ -86,7 +87,7 @@ def look(context: CommandContext, passphrases: Passphrases, now: datetime) -> bo
         with suppress(OtaError):
             found = assess(context.repository, now, context.config.expiry.warn_percent)
     for each in found:
-        if each.state != "fresh":
+        if each.state is not FreshnessState.FRESH:
             logger.warning("%s is %s (%s): %s", each.role, each.state, each.expires, each.to_do)
     replace_file(context.config.server.freshness_file, _told(found, problem, now))
     return not problem

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
+from ota_py.contract.fleet import FreshnessState
 from ota_py.trust.documents.metadata import ID_LENGTH
 from ota_py.trust.documents.root_change import ONLINE, role_keys
 from ota_py.trust.repository.repository import Repository
-
-FRESH, EXPIRING, EXPIRED = "fresh", "expiring", "expired"
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Freshness:
         version: of its metadata.
         expires: until when gateways take it.
         days_left: whole days, 0 from the last one on.
-        state: `fresh`, `expiring` (a person should act) or `expired` (gateways refuse new updates).
+        state: how far from its end that is.
         to_do: who must run what, always given.
     """
 
@@ -31,7 +30,7 @@ class Freshness:
     version: int
     expires: datetime
     days_left: int
-    state: str
+    state: FreshnessState
     to_do: str
 
 
@@ -57,10 +56,10 @@ def assess(repository: Repository, now: datetime, warn_percent: int) -> list[Fre
     return found
 
 
-def _state(left: timedelta, warned: timedelta) -> str:
+def _state(left: timedelta, warned: timedelta) -> FreshnessState:
     if left <= timedelta(0):
-        return EXPIRED
-    return EXPIRING if left <= warned else FRESH
+        return FreshnessState.EXPIRED
+    return FreshnessState.EXPIRING if left <= warned else FreshnessState.FRESH
 
 
 def _to_do(repository: Repository, role: str) -> str:
