@@ -103,7 +103,8 @@ class StatusDetails(TypedDict, total=False):
     agent_version: str
     architecture: str
     disk_free_bytes: int
-    hardware: str
+    hardware: str | None
+    """The model, as the owner named it; None where it has no name."""
     groups: list[str]
     transaction_state: str | None
     """`State` of the newest transaction; None before the first."""

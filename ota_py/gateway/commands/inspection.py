@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ota_py.contract.reports import StatusDetails
 from ota_py.errors import OtaError
 from ota_py.gateway.config.model import GatewayConfig
 from ota_py.gateway.controlplane.api import Api, Assignment
@@ -24,26 +25,29 @@ def status(config: GatewayConfig, journal: Journal, engine: Engine) -> dict[str,
     """All about this gateway. Works without Docker too: then `engine_error` says why services are missing."""
     last = journal.last_transaction()
     services, problem = _services(engine)
+    reported: StatusDetails = {
+        "version": journal.installed_version,
+        "digests": {name: service["digest"] for name, service in services.items()},
+        "agent_version": installation.own_version(),
+        "architecture": config.architecture,
+        "disk_free_bytes": free_space.free_bytes(config.state_dir),
+        "hardware": config.hardware,
+        "groups": list(config.groups),
+        "transaction_state": str(last.state) if last else None,
+        "freshness_problem": freshness.problem(journal),
+    }
     return {
         "gateway": config.gateway_id,
         "fleet": config.fleet,
-        "version": journal.installed_version,
-        "digests": {name: service["digest"] for name, service in services.items()},
+        **reported,
         "services": services,
         "engine_error": problem,
         "known_bad": journal.known_bad(),
-        "transaction_state": str(last.state) if last else None,
         "transaction": _summary(last, config) if last else None,
         "held": _held(last) if last else None,
-        "freshness_problem": freshness.problem(journal),
         "next_window": hold.next_window(config.maintenance),
         "broken": journal.is_broken(),
-        "agent_version": installation.own_version(),
         "upgrade": Upgrades(journal).summary(),
-        "architecture": config.architecture,
-        "hardware": config.hardware,
-        "groups": list(config.groups),
-        "disk_free_bytes": free_space.free_bytes(config.state_dir),
     }
 
 
