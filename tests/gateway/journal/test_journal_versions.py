@@ -94,7 +94,7 @@ def test_bringing_it_up_to_date_twice_changes_nothing(config: GatewayConfig) -> 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_while_it_is_brought_up_to_date(config: GatewayConfig, moment: str) -> None:
     before = content(config)
-    line = "import sys, pathlib; from ota_py.gateway import schema; "
+    line = "import sys, pathlib; from ota_py.gateway.journal import schema; "
     line += "schema.connect(*map(pathlib.Path, sys.argv[1:]))"
     argv = [sys.executable, "-c", line, str(config.journal_path), str(config.backups_dir)]
     died = subprocess.run(argv, env={**os.environ, "OTA_CRASH_AT": f"journal.migrate.{moment}"}, check=False)

@@ -12,7 +12,7 @@ import pytest
 from ota_py.errors import BusyError
 from ota_py.gateway.system import lock
 
-HOLD = "import sys, time; from pathlib import Path; from ota_py.gateway import lock\n"
+HOLD = "import sys, time; from pathlib import Path; from ota_py.gateway.system import lock\n"
 HOLD += "with lock.exclusive(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
 
 

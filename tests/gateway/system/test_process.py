@@ -44,7 +44,7 @@ def test_time_that_is_up_ends_all_that_was_started(tmp_path: Path) -> None:
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     argv = ["sh", "-c", f"echo $$ > {note}; exec sleep 600"]
-    code = f"from ota_py.gateway import process; process.run({argv!r}, timeout_seconds=600)"
+    code = f"from ota_py.gateway.system import process; process.run({argv!r}, timeout_seconds=600)"
     parent = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 60
     while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
