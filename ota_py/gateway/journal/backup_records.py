@@ -42,9 +42,9 @@ def record(
     """Record a backup durably: it exists from here on.
 
     Args:
-        transaction: the one that made it; None for a backup that a person asked for.
-        sha256: of its index, in hex.
-        size: bytes of all its files.
+        transaction: the one that made it; None for a backup that a person requested.
+        sha256: of the backup's index, in hex.
+        size: bytes of all files of the backup.
     """
     with journal.write("backup") as connection:
         connection.execute(

@@ -1,4 +1,4 @@
-"""The highest metadata versions ever seen, where a power cut cannot lose them."""
+"""The floor: the highest metadata versions ever seen, where a power cut cannot lose them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ota_py.gateway.journal.journal import Journal
 
 
 class JournalFloor:
-    """The highest metadata versions ever seen; implements `ota_py.trust.fetch.floor.Floor`."""
+    """The floor, kept in the journal; implements `ota_py.trust.fetch.floor.Floor`."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -17,7 +17,7 @@ class JournalFloor:
         return int(rows[0]["version"]) if rows else 0
 
     def raise_to(self, role: str, version: int) -> None:
-        """Remember `version`; never lowers what is stored, and writes only what is new."""
+        """Record `version` as seen; a lower one changes nothing, and nothing is written twice."""
         if version <= self.get(role):
             return
         with self._journal.write("floor") as connection:

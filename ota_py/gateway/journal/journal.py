@@ -1,7 +1,7 @@
 """The journal: what this gateway was about to do, what it did, and what it runs.
 
 Intent is written before a step and the result after it, each in one durable SQLite transaction
-together with the report that tells of it. Recovery reads nothing else.
+together with the report of it. Recovery reads nothing else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ INSTALLED = "installed_version"
 
 
 class Journal:
-    """The journal of one gateway; also keeps the outbox and what is known to be bad.
+    """The journal of one gateway; also holds the outbox and the versions known to be bad.
 
     Raises:
         JournalError: the file is damaged, lost or of another version; nothing is guessed.
@@ -58,7 +58,11 @@ class Journal:
 
     @contextlib.contextmanager
     def write(self, name: str) -> Iterator[sqlite3.Connection]:
-        """One durable SQLite transaction: all of the block or nothing of it."""
+        """Write in one durable SQLite transaction: all of the block or nothing of it.
+
+        Args:
+            name: of the failpoints around the commit.
+        """
         with schema.translated(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -80,7 +84,7 @@ class Journal:
 
     @property
     def installed_version(self) -> str:
-        """The version of the last transaction that ended, else the one that provisioning named."""
+        """The version that runs: that of the last transaction that ended, else `initial_version`."""
         return facts.read(self, INSTALLED) or self._initial_version
 
     def known_bad(self) -> dict[str, str]:
@@ -118,7 +122,7 @@ class Journal:
         return [parse(row) for row in self.read(query, (State.COMMITTED, number))]
 
     def last_ended(self, before: str = "9") -> int:
-        """The number of the newest transaction that ended, by a stamp if one is given; 0: none did."""
+        """The number of the newest transaction that ended, up to the stamp `before` if given; 0 where none did."""
         rows = self.read("SELECT max(number) AS n FROM transactions WHERE finished_at <= ?", (before,))
         return int(rows[0]["n"] or 0)
 
@@ -134,7 +138,7 @@ class Journal:
         return State(rows[0]["state"]) if rows else None
 
     def transaction(self, transaction_id: str) -> Transaction:
-        """The transaction of that id, as it is stored now."""
+        """The transaction with an id, as it is stored now."""
         found = _first(self.read("SELECT * FROM transactions WHERE id = ?", (transaction_id,)))
         if found is None:
             raise KeyError(transaction_id)
@@ -178,7 +182,7 @@ class Journal:
         return self.transaction(new)
 
     def intend(self, transaction: Transaction, state: State, clock: Clock | None = None) -> Transaction:
-        """Write down the step that is about to be taken, and the clock, a new one or the present one."""
+        """Record the step that is about to be taken, and the clock, a new one or the present one."""
         states.check(transaction.state, state)
         with self.write(f"intend.{state}") as connection:
             connection.execute(
@@ -199,11 +203,11 @@ class Journal:
         details: Mapping[str, Any] | None = None,
         is_bad: bool = True,
     ) -> Transaction:
-        """Write down that `state` is reached, with all that follows from it, and queue its report.
+        """Record that `state` is reached, with all that follows from it, and queue its report.
 
         Args:
             details: for the report.
-            is_bad: whether ROLLED_BACK speaks against the version that was left.
+            is_bad: whether ROLLED_BACK makes the version that was left known to be bad.
         """
         states.check(transaction.state, state)
         with self.write(f"advance.{state}") as connection:
@@ -221,12 +225,12 @@ class Journal:
                 ),
             )
             self._steps.end(connection, transaction.id, state)
-            self._settle(connection, transaction, state, reason, is_bad)
+            self._record_outcome(connection, transaction, state, reason, is_bad)
             self._report(connection, transaction.id, details or {})
         return self.transaction(transaction.id)
 
     def note(self, transaction: Transaction, *, clock: Clock | None = None, **plan: Any) -> Transaction:
-        """Store more of the plan; the clock is stored with it."""
+        """Record fields of the transaction's plan, together with its clock."""
         merged = {**transaction.plan, **plan}
         with self.write("note") as connection:
             connection.execute(
@@ -236,7 +240,7 @@ class Journal:
         return self.transaction(transaction.id)
 
     def count_attempt(self, transaction: Transaction, clock: Clock) -> Transaction:
-        """Count another try of the transaction's end, before it begins, with a clock of its own."""
+        """Count another attempt to end the transaction, before the attempt begins, with a clock of its own."""
         with self.write("attempt") as connection:
             connection.execute(
                 "UPDATE transactions SET attempts = attempts + 1, clock = ? WHERE id = ?",
@@ -245,11 +249,11 @@ class Journal:
         return self.transaction(transaction.id)
 
     def hold(self, transaction: Transaction, held: dict[str, Any], details: HeldDetails | None) -> Transaction:
-        """Record that an untouched transaction waits; the step under way, if any, is taken back.
+        """Record that an untouched transaction is held; the step under way, if any, is taken back.
 
         Args:
             held: kind, reason, since and critical, for the plan.
-            details: of the report that is queued with it; None for no report.
+            details: of the report that is queued together with the record; None for no report.
         """
         with self.write("hold") as connection:
             connection.execute(
@@ -275,7 +279,7 @@ class Journal:
 
     @contextlib.contextmanager
     def part(self, transaction: Transaction, name: str) -> Iterator[bool]:
-        """A part of the way back that is done once: gives whether it is still to be done."""
+        """Run a part of the rollback only once: yields whether the part is still to be done."""
         done = any(step.name == name and step.done_at for step in self.steps(transaction.id))
         if done:
             yield False
@@ -288,7 +292,7 @@ class Journal:
 
     # -- within a SQLite transaction ------------------------------------------------------------------
 
-    def _settle(
+    def _record_outcome(
         self,
         connection: sqlite3.Connection,
         transaction: Transaction,
@@ -296,7 +300,7 @@ class Journal:
         reason: str,
         is_bad: bool,
     ) -> None:
-        """What the gateway runs from now on, and what it will not try again."""
+        """Record what the gateway runs from now on, and which version it will not try again."""
         if state is State.COMMITTED:
             self._set_installed(connection, transaction.version)
             self._forgive(connection, transaction.version)

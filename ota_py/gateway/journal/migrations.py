@@ -1,8 +1,8 @@
-"""What the journal's schema gained since its first version, one step for each level.
+"""The migrations of the journal's schema since its first version, one step for each level.
 
 After an upgrade that is taken back the older software must read the journal again. So a step only adds: a
 table, or a column that may be NULL; nothing is renamed, removed or given another meaning. Software that knows
-fewer levels does not look at what it does not know. A change that it could not live with raises
+fewer levels ignores what it does not know. A change that it could not live with raises
 `schema.SCHEMA_VERSION` instead, and is then refused by everything older.
 """
 
@@ -38,7 +38,7 @@ LEVEL = 1 + len(STEPS)
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Add what is missing, all of it or nothing; a journal of a higher level stays as it is.
+    """Add the steps that a journal lacks, all or nothing; a journal of a higher level stays as it is.
 
     Args:
         connection: in autocommit mode, outside a transaction.
@@ -62,6 +62,6 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
 
 
 def level(connection: sqlite3.Connection) -> int:
-    """The level of a journal."""
+    """The schema level of a journal."""
     row = connection.execute("SELECT value FROM facts WHERE key = ?", (LEVEL_KEY,)).fetchone()
     return int(row[0]) if row else 1

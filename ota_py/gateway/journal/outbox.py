@@ -13,7 +13,7 @@ from ota_py.gateway.journal.transaction import Transaction
 
 
 class Outbox:
-    """What waits to be delivered, oldest first."""
+    """The reports that wait to be delivered, oldest first."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -61,5 +61,5 @@ class Outbox:
             )
 
     def alarm(self, reason: str, details: Mapping[str, Any] | None = None) -> None:
-        """Add an alarm: something that a person must look at."""
+        """Add an alarm: a report that a person must act on."""
         self.add(ReportKind.ALARM, reason=reason, details=details)

@@ -1,4 +1,4 @@
-"""What a transaction's later steps, its way back and recovery need to know; stored in the journal."""
+"""The plan of a transaction: what its later steps, rollback and recovery need; stored in the journal."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class NewFile:
 
     Attributes:
         dest: path relative to the project directory.
-        sha256: of the bytes as they will be written (rendered, pinned).
+        sha256: of the bytes to be written (rendered, pinned).
         mode: permission bits.
-        replaces: sha256 of the file that is there, or an empty string where there is none.
+        replaces: sha256 of the file in its place now, or an empty string where there is none.
     """
 
     dest: str
@@ -29,13 +29,13 @@ class NewFile:
 
 @dataclass(frozen=True)
 class Before:
-    """What was well before the update: only that can count against it.
+    """The health before an update: only what was well then can count against it.
 
     Attributes:
         running: services whose containers ran.
         well: services that the health gate would have passed.
         probes: positions of the probes that passed.
-        required: positions of the probes that count whatever was before, until the update is taken back.
+        required: positions of the probes that count whatever was before, until the update is rolled back.
     """
 
     running: list[str] = field(default_factory=list)
@@ -46,20 +46,20 @@ class Before:
 
 @dataclass(frozen=True)
 class TransactionPlan:
-    """See the module.
+    """The plan of one transaction, as the journal stores it.
 
     Attributes:
         manifest_sha256: the manifest that the plan was made from; another one needs another plan.
-        files: what APPLY writes: only files that differ from what is there.
-        references: the name that each service's image goes by, see ota_py.gateway.docker.image_names.
-        change: what START does to services.
+        files: the files that APPLIED writes: only those that differ from the present ones.
+        references: the name of each service's image, see ota_py.gateway.docker.image_names.
+        change: the changes that STARTED makes to services.
         stopped: services that STOP stopped although the update does not change them.
         backup: id of the backup, once there is one; `backup_clock`: for how long it counts as fresh.
         before: see `Before`.
-        keep_databases: the way back leaves the databases as they are: the update, or the operator, says so.
+        keep_databases: a rollback leaves the databases as they are, as the update or the operator decided.
         hooks: the update's hooks, as in the manifest; `hook_results`: how hooks went, for the last report.
         obsolete: files that an operator's restore removes besides those that the backup names.
-        down_clock: of the way back: time since services were first touched, stored in that boot.
+        down_clock: of a rollback: time since services were first touched, stored in that boot.
         failure: of a failed update: `failing_service` and `log_tail`, for the last report.
         held: of an update that waits: `kind`, `reason`, `since` and `critical`, see policy/hold.py.
     """
@@ -81,12 +81,12 @@ class TransactionPlan:
     held: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The plan as JSON data."""
         return asdict(self)
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Self:
-        """From JSON data of this version or another; parts that are not there have their defaults."""
+        """The plan of JSON data that this version or another stored; missing fields have their defaults."""
         parts = dict(data)
         parts["files"] = [known(NewFile, entry) for entry in data.get("files", [])]
         parts["change"] = known(ServiceChanges, data.get("change", {}))

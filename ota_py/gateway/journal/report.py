@@ -1,4 +1,4 @@
-"""Reports: what the gateway tells the control plane, written into the outbox with what they tell of."""
+"""Reports to the control plane: each is written into the outbox together with the change that it reports."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def enqueue(
 ) -> None:
     """Add a report within the caller's SQLite transaction: it exists exactly if the change does.
 
-    One that tells how things stand now takes the place of its predecessor that still waits, so that a gateway
-    that is offline for months does not fill its disk. Transitions and alarms happened: none is ever dropped.
+    A report of the present situation replaces its predecessor that still waits, so that a gateway
+    that is offline for months does not fill its disk. Transitions and alarms are events: none is ever dropped.
     """
     report: ReportBody = {
         "id": str(uuid.uuid4()),

@@ -1,4 +1,4 @@
-"""The journal's file: made whole or not at all, and opened only when it is exactly what we know."""
+"""The journal's file: made whole or not at all, and opened only when it has a schema that is known here."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _HINT = "nothing was guessed or changed; restore the file from a backup, or ask 
 
 
 def connect(path: Path, backups: Path) -> sqlite3.Connection:
-    """Open the journal, or make it where there is none, and add what newer software needs of it.
+    """Open the journal, or make it where there is none, and add the tables that newer software needs.
 
     Args:
         path: the journal's file.
@@ -97,7 +97,7 @@ def connect(path: Path, backups: Path) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def _sole_maker(path: Path) -> Iterator[None]:
-    """Agent and command may both be the first to open the journal: one makes it, the other waits."""
+    """Hold the lock for making the journal: agent and command may both be the first to open it."""
     files.make_directory(path.parent, 0o700)
     with translated(path):
         descriptor = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
@@ -109,12 +109,12 @@ def _sole_maker(path: Path) -> Iterator[None]:
 
 
 def _create(path: Path) -> None:
-    """Make the file aside and rename it: a power cut never leaves half a journal under its name."""
+    """Make the journal's file aside and rename it: a power cut never leaves half a journal."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with translated(path):
         with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
-            # Here, where nobody else has it open: two who change the mode at once would lock each other out.
+            # Here, where no other process has it open: two that change the mode at once lock each other out.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; {SCHEMA}"

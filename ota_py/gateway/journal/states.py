@@ -17,7 +17,7 @@ class Limit(StrEnum):
     TRANSACTION = "transaction"
     """From the first touch to the commit: the manifest's timeout, capped by `timeout_minutes`."""
     ROLLBACK = "rollback"
-    """The way back: as long again as the way there."""
+    """The rollback: `timeout_minutes` again."""
     NONE = "none"
 
 
@@ -56,7 +56,7 @@ TABLE: dict[State, Rule] = {
     ),
     _S.PULLED: Rule(
         "the new images are here; the backup is fresh and its hashes hold",
-        # ROLLING_BACK: the first touch was intended, and nobody knows how far it came.
+        # ROLLING_BACK: the first touch was intended, and it is unknown how far it came.
         (_S.STOPPED, _S.ROLLING_BACK, _S.FAILED),
         touched=False,
         limit=Limit.FETCH,
@@ -87,7 +87,7 @@ TABLE: dict[State, Rule] = {
     ),
     _S.ROLLED_BACK: Rule("the gateway is entirely old and healthy", (), touched=True, limit=Limit.NONE),
     _S.FAILED: Rule("nothing was touched, the old version runs on", (), touched=False, limit=Limit.NONE),
-    _S.BROKEN: Rule("the way back failed too; a person is needed", (), touched=True, limit=Limit.NONE),
+    _S.BROKEN: Rule("the rollback failed too; a person is needed", (), touched=True, limit=Limit.NONE),
 }
 
 # The steps of an update, in order.
@@ -109,7 +109,7 @@ def is_terminal(state: State) -> bool:
 
 
 def check(current: State, following: State) -> None:
-    """Guard of every transition.
+    """Guard a transition from one state to another.
 
     Raises:
         ConflictError: `following` may not follow `current`.
@@ -123,7 +123,7 @@ def check(current: State, following: State) -> None:
 
 
 def touched(state: State, intent: State | None) -> bool:
-    """Whether services may have been touched: by what is done, or by the step that was under way."""
+    """Whether services may have been touched, by the steps that are done or by the one under way."""
     return TABLE[state].touched or (intent is not None and TABLE[intent].touched)
 
 

@@ -11,7 +11,7 @@ from ota_py.gateway.system.clock import stamp
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a transaction: a state, or a part of the way back."""
+    """One step of a transaction: a state, or a part of the rollback."""
 
     name: str
     begun_at: str
@@ -26,7 +26,7 @@ class StepLog:
         self._begun: dict[str, float] = {}
 
     def begin(self, connection: sqlite3.Connection, transaction_id: str, name: str) -> None:
-        """A step begins."""
+        """Record that a step begins."""
         self._begun[name] = time.monotonic()
         connection.execute(
             "INSERT INTO steps (transaction_id, name, begun_at) VALUES (?, ?, ?)",
@@ -34,7 +34,7 @@ class StepLog:
         )
 
     def end(self, connection: sqlite3.Connection, transaction_id: str, name: str) -> None:
-        """A step has ended; one that never began took no time."""
+        """Record that a step has ended; a step that never began took no time."""
         now = stamp()
         seconds = round(time.monotonic() - self._begun.pop(name, time.monotonic()), 3)
         changed = connection.execute(

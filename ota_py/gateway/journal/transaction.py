@@ -1,4 +1,4 @@
-"""One attempt to change what this gateway runs, as the journal keeps it. Pure."""
+"""A transaction, one attempt to change what this gateway runs, as the journal stores it. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ota_py.gateway.system.clock import Clock
 
 UPDATE = "update"
 ROLLBACK = "rollback"
-# So often the end of a transaction is tried; then only what must be written down is done.
+# So often the end of a transaction is tried; after that its end is only recorded.
 ATTEMPTS_MAX = 3
 
 
 @dataclass(frozen=True)
 class Transaction:
-    """One attempt to change what this gateway runs.
+    """A transaction: one attempt to change what this gateway runs.
 
     Attributes:
         kind: `update`, or `rollback` for an operator's return to a backup.
@@ -51,7 +51,7 @@ class Transaction:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the transaction has not ended."""
         return not states.is_terminal(self.state)
 
     @property
@@ -61,10 +61,10 @@ class Transaction:
 
 
 def parse(row: sqlite3.Row) -> Transaction:
-    """From a row of the journal.
+    """The transaction in a row of the journal.
 
     Raises:
-        JournalError: it is in a state that only newer software knows; what that means is not guessed.
+        JournalError: it is in a state that only newer software knows; its meaning is not guessed.
     """
     values: dict[str, Any] = dict(zip(row.keys(), row, strict=True))
     values["state"] = _state(row["state"])

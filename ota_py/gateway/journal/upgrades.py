@@ -1,4 +1,4 @@
-"""The journal of this software's own upgrades: what is under way, and which builds did not come up."""
+"""The journal of the gateway software's own upgrades: the one under way, and builds that did not come up."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Stage(StrEnum):
     """Where an upgrade is: the last step that is done."""
 
     FETCHED = "FETCHED"
-    """The wheelhouse is here; it waits for the commit of its transaction."""
+    """The wheelhouse is here; the upgrade waits for the commit of its transaction."""
     BUILT = "BUILT"
     """The new virtual environment is whole."""
     SWITCHED = "SWITCHED"
-    """It judged itself to be fit, and the link leads to it: it is on trial."""
+    """The new build passed its self-check, and the link leads to it: the build is on trial."""
     PROVED = "PROVED"
     """The new agent completed a turn of its loop."""
     RETURNING = "RETURNING"
-    """It did not prove itself; the link is being led back."""
+    """The new build failed its trial; the link is being switched back."""
     RETURNED = "RETURNED"
     """The old agent runs again."""
     FAILED = "FAILED"
-    """It could not be built, or did not judge itself to be fit; the link leads to the old one."""
+    """The new build could not be made, or failed its self-check; the link leads to the old one."""
     CANCELLED = "CANCELLED"
-    """Its transaction did not commit, or another version was installed meanwhile."""
+    """The upgrade's transaction did not commit, or another version was installed meanwhile."""
 
 
 _S = Stage
@@ -54,13 +54,13 @@ _BAD = (_S.RETURNED, _S.FAILED)
 
 @dataclass(frozen=True)
 class Upgrade:
-    """One upgrade of this software.
+    """One upgrade of the gateway software.
 
     Attributes:
         name: the build that it leads to; `from_name`: the one before.
-        version: its plain version.
+        version: the plain version of the new build.
         transaction_id: the update that brought it.
-        attempts: how often somebody has begun to work on it, and was interrupted.
+        attempts: how often a supervisor has begun to work on it.
         proved_at: when the new agent completed its first turn.
         reason: why it ended so, or what it waits for.
     """
@@ -93,24 +93,24 @@ class Upgrades:
         return _parse(rows[0]) if rows else None
 
     def is_due(self, upgrade: Upgrade) -> bool:
-        """Whether somebody must work on it: not while its transaction is open."""
+        """Whether a supervisor must work on the upgrade: not while its transaction is open."""
         return states.is_terminal(self._journal.transaction(upgrade.transaction_id).state)
 
     def is_committed(self, upgrade: Upgrade) -> bool:
-        """Whether its transaction came to a good end."""
+        """Whether the upgrade's transaction was committed."""
         return self._journal.transaction(upgrade.transaction_id).state is State.COMMITTED
 
     def is_bad(self, name: str) -> bool:
-        """Whether a build failed here the last time that it was tried."""
+        """Whether a build failed on this gateway the last time that it was tried."""
         query = "SELECT state FROM upgrades WHERE name = ? AND state <> ? ORDER BY number DESC LIMIT 1"
         rows = self._journal.read(query, (name, Stage.CANCELLED))
         return bool(rows) and rows[0]["state"] in _BAD
 
     def begin(self, name: str, version: str, from_name: str, transaction_id: str) -> Upgrade:
-        """Write down an upgrade whose wheelhouse is here; one that only waits gives way to it.
+        """Record an upgrade whose wheelhouse is here; an earlier one that only waits is cancelled.
 
         Raises:
-            BusyError: another one is being carried out.
+            BusyError: another upgrade is being carried out.
         """
         present = self.open()
         if present and present.state is not Stage.FETCHED:
@@ -133,7 +133,7 @@ class Upgrades:
         return made
 
     def advance(self, upgrade: Upgrade, stage: Stage, reason: str = "") -> Upgrade:
-        """Write down that a stage is reached; a bad end raises an alarm in the same breath."""
+        """Record that a stage is reached; a bad end queues an alarm in the same SQLite transaction."""
         if stage not in SUCCESSORS[upgrade.state]:
             raise ConflictError(f"an upgrade in stage {upgrade.state} cannot become {stage}")
         if stage is _S.RETURNED:
@@ -148,16 +148,16 @@ class Upgrades:
         return self._read(upgrade.number)
 
     def count_attempt(self, upgrade: Upgrade) -> Upgrade:
-        """Count another try, before it begins."""
+        """Count another attempt, before it begins."""
         with self._journal.write("upgrade.attempt") as connection:
             connection.execute("UPDATE upgrades SET attempts = attempts + 1 WHERE number = ?", (upgrade.number,))
         return self._read(upgrade.number)
 
     def postpone(self, upgrade: Upgrade, reason: str, *, counts: bool) -> None:
-        """Write down what it waits for; the first time, an alarm tells of it.
+        """Record what the upgrade waits for; the first time, an alarm reports it.
 
         Args:
-            counts: whether this try is one of those that are limited.
+            counts: whether this attempt counts against the limit.
         """
         with self._journal.write("upgrade.postpone") as connection:
             connection.execute(
@@ -168,7 +168,7 @@ class Upgrades:
                 self._alarm(connection, upgrade, f"for now, {reason}")
 
     def prove(self, upgrade: Upgrade) -> None:
-        """Write down that the new agent completed a turn: said by nobody but itself."""
+        """Record that the new agent completed a turn; only the new agent itself calls this."""
         with self._journal.write("upgrade.prove") as connection:
             connection.execute(
                 "UPDATE upgrades SET proved_at = coalesce(proved_at, ?) WHERE number = ?",

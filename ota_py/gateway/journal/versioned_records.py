@@ -1,8 +1,8 @@
-"""Records that another version of this software may have stored, or may come to read. Pure.
+"""Records that another version of this software may have stored, or may have to read. Pure.
 
 After an upgrade the new version reads what the old one wrote, and after a return the old one reads what
 the new one wrote (docs/adr/0014-upgrade-of-the-gateway-software.md). So a field that is not known is left
-out, and one that is missing has its default.
+out, and a missing field has its default.
 """
 
 from __future__ import annotations
