@@ -1,4 +1,4 @@
-"""What the owner of the gateway allows an update to ask for, and when it may be applied.
+"""What the gateway's owner allows an update to request, and when an update may be applied.
 
 Nothing here acts.
 """

@@ -1,7 +1,7 @@
-"""What a Compose file makes Compose read: included and extended files, environment files.
+"""The files that a Compose file makes Compose read: included and extended files, environment files.
 
 Judged from the text, before Compose sees it: Compose would fetch what a file includes from elsewhere, and
-its resolved project does not tell any more where things came from.
+its resolved project no longer shows where a setting came from.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ota_py.manifest import COMPOSE_FILE_NAME
 
 
 def asks(root: Path, places: GatewayDirectories, staged: Sequence[Path] = ()) -> set[Ask]:
-    """What the Compose files in `root` ask Compose to read from outside the project.
+    """The requests of the Compose files in `root` to read files from outside the project.
 
     Args:
         root: the project's directory, or the staged tree that is to take its place.
@@ -66,7 +66,7 @@ class _Reader:
                 self._ask(Permission.MOUNTS, service, f"env_file: {path}")
 
     def _file(self, path: str, base: Path, service: str, what: str) -> Path | None:
-        """The file of the project that `path` means; None, and something asked for, where there is none."""
+        """The file of the project that `path` names; None where there is none, and then it is a request."""
         file = self._local(path, base)
         if file is None or not file.is_file():
             self._ask(Permission.INCLUDE, service, what)
@@ -74,7 +74,7 @@ class _Reader:
         return file
 
     def _local(self, path: str, base: Path) -> Path | None:
-        """Where `path` is in the tree, or None where it is or may be elsewhere."""
+        """The place of `path` in the tree; None where it is, or may be, elsewhere."""
         # With a colon or this prefix it is an address, with a dollar it is only known later.
         if any(mark in path for mark in ("$", ":")) or path.startswith(("~", "github.com/")):
             return None

@@ -1,4 +1,4 @@
-"""What the services of a resolved Compose project ask for beyond a plain container."""
+"""The requests of a resolved Compose project: what its services need beyond a plain container."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _HOST_NETWORK_DRIVERS = ("host", "macvlan", "ipvlan")
 # Volumes that a driver option cannot turn into a piece of this machine.
 _REMOTE_OR_MEMORY = ("tmpfs", "nfs", "nfs4", "cifs")
 _NAMESPACES = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
-# Takes a right away instead of giving one.
+# Options that take a right away instead of giving one.
 _HARMLESS_SECURITY = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
 
 Rule = Callable[[Project, str], Iterator[Ask]]
 
 
 def of_project(project: Project, places: GatewayDirectories) -> set[Ask]:
-    """All that the services ask for. Reads links of the file system, nothing else."""
+    """The requests of all services of a project. Reads links of the file system, nothing else."""
     rules: tuple[Rule, ...] = (_privileged, _namespaces, _capabilities, _build, _host_programs)
     found: set[Ask] = set()
     for service in project.services:
@@ -34,7 +34,7 @@ def of_project(project: Project, places: GatewayDirectories) -> set[Ask]:
 
 
 def of_path(service: str, path: str, places: GatewayDirectories) -> set[Ask]:
-    """What it means that a service is given the file `path` of this machine to read."""
+    """The requests that follow where a service may read the file `path` of this machine."""
     return set(_judge_mount(service, path, False, places))
 
 
@@ -59,7 +59,7 @@ def _namespaces(project: Project, service: str) -> Iterator[Ask]:
 
 
 def _followed(project: Project, service: str, key: str) -> str:
-    """A mode, where `service:NAME` stands for that of the other service."""
+    """The mode of a namespace, where `service:NAME` stands for the mode of the other service."""
     mode, seen = str(project.service(service).get(key) or ""), {service}
     while mode.startswith("service:"):
         other = mode.partition(":")[2]
@@ -126,7 +126,7 @@ def _mounts(project: Project, service: str, seen: set[str]) -> Iterator[tuple[st
 
 
 def _behind_volume(key: str, volume: dict[str, Any]) -> Iterator[tuple[str, bool]]:
-    """A volume of the local driver with options is a mount in disguise."""
+    """The mount behind a volume of the local driver with options, and whether it is writable."""
     options = volume.get("driver_opts") or {}
     if volume.get("driver") not in (None, "", "local") or not options:
         return

@@ -1,10 +1,10 @@
-"""Holding back: whether this gateway's owner lets services be touched now. Nothing else waits for it.
+"""Holding an update back: whether the gateway's owner allows services to be touched now.
 
-Maintenance windows, a veto file and a veto command are asked after everything is fetched and backed up, and
-before the first touch. An update that is held back stays open and untouched in the journal, marked by `held`
-in its plan, until nothing holds it any more or another update takes its place.
+Maintenance windows, a veto file and a veto command are checked after everything is fetched and backed up, and
+before the first touch; nothing else waits for them. An update that is held stays open and untouched in the
+journal, marked by `held` in its plan, until nothing holds it any more or another update takes its place.
 
-The agent asks the same questions each minute, so nothing is loaded that must not stay in its memory.
+The agent runs the same checks each minute, so nothing is loaded that must not stay in its memory.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ class Maintenance(Protocol):
 
     @property
     def windows(self) -> Sequence[str]:
-        """As `windows.parse` reads them; none: at any time."""
+        """The maintenance windows, as `windows.parse` reads them; none: at any time."""
 
     @property
     def veto_file(self) -> Path | None:
-        """Holds back while it exists."""
+        """A file that holds updates while it exists."""
 
     @property
     def veto_command(self) -> Sequence[str]:
-        """Holds back unless it ends with exit status 0."""
+        """A command that holds updates unless it ends with exit status 0."""
 
     @property
     def veto_seconds(self) -> float:
-        """How long the command may take."""
+        """How long the veto command may take."""
 
     @property
     def critical_overrides(self) -> str:
-        """What a critical update does not wait for: `nothing`, `window` or `all`."""
+        """The holds that a critical update does not wait for: `nothing`, `window` or `all`."""
 
 
 @dataclass(frozen=True)
 class Hold:
-    """What holds an update back.
+    """A hold: the cause for which an update waits.
 
     Attributes:
-        kind: what it is.
+        kind: window, veto, hook, or fetch: an image was lost while the update waited.
         reason: for people.
     """
 
@@ -68,21 +68,21 @@ class Hold:
     reason: str
 
     def error(self) -> HeldError:
-        """As the error that ends the process."""
+        """The hold as the error that ends the process."""
         return HeldError(self.reason, hint=HINT, kind=self.kind)
 
 
 def look(maintenance: Maintenance, critical: bool) -> Hold | None:
-    """What holds an update back now, or None. Runs the veto command.
+    """The hold on an update now, or None. Runs the veto command.
 
     Args:
-        critical: whether the update is critical; `critical_overrides` says what it does not wait for.
+        critical: whether the update is critical; `critical_overrides` states what it does not wait for.
     """
     return glance(maintenance, critical) or ask(maintenance, critical)
 
 
 def glance(maintenance: Maintenance, critical: bool, now: datetime | None = None) -> Hold | None:
-    """Like `look`, but without the veto command: cheap enough for every turn of the agent."""
+    """The hold on an update now by windows and veto file alone: cheap enough for every turn of the agent."""
     overrides = maintenance.critical_overrides if critical else "nothing"
     if overrides == "nothing" and not windows.is_open(maintenance.windows, now or _now()):
         return Hold(HoldKind.WINDOW, f"outside the maintenance windows ({'; '.join(maintenance.windows)})")
@@ -92,7 +92,7 @@ def glance(maintenance: Maintenance, critical: bool, now: datetime | None = None
 
 
 def ask(maintenance: Maintenance, critical: bool) -> Hold | None:
-    """What the veto command says: exit status 0 is no veto; its first line of output is the reason."""
+    """The hold by the veto command: exit status 0 is no veto; its first line of output is the reason."""
     command = list(maintenance.veto_command)
     if not command or (critical and maintenance.critical_overrides == "all"):
         return None
@@ -110,20 +110,20 @@ def ask(maintenance: Maintenance, critical: bool) -> Hold | None:
 
 
 def next_window(maintenance: Maintenance) -> str | None:
-    """When the next window opens, RFC 3339 in local time; None where one is open or none is set."""
+    """When the next maintenance window opens, RFC 3339 in local time; None where one is open or none is set."""
     start = windows.next_start(maintenance.windows, _now())
     return start.isoformat(timespec="minutes") if start else None
 
 
 def is_held(transaction: Transaction) -> bool:
-    """Whether it is open, untouched, and waits."""
+    """Whether a transaction is open, untouched and held."""
     return transaction.is_open and not transaction.touched and bool(transaction.plan.get("held"))
 
 
 def keep(
     journal: Journal, transaction: Transaction, error: HeldError, maintenance: Maintenance, critical: bool
 ) -> Transaction:
-    """Write down that an untouched transaction waits; each reason is reported once, not at each try.
+    """Record that an untouched transaction is held; each reason is reported once, not at each try.
 
     The step under way, if any, is taken back: it was not allowed to begin.
     """
@@ -140,7 +140,7 @@ def keep(
 
 
 def forget_reason(journal: Journal, transaction: Transaction) -> Transaction:
-    """Let the reason why an update waits be reported once more."""
+    """Forget the recorded reason of a hold, so that it is reported once more."""
     return journal.note(transaction, held={**transaction.plan["held"], "reason": ""})
 
 
@@ -149,7 +149,7 @@ def _file_veto(path: Path) -> Hold | None:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:  # who cannot look does not know: nothing is touched
+    except OSError as error:  # whether there is a veto is unknown: nothing is touched
         return Hold(HoldKind.VETO, f"the veto file {path} cannot be looked at: {error.strerror}")
     return Hold(HoldKind.VETO, f"the veto file {path} exists")
 

@@ -1,7 +1,7 @@
-"""What an update's Compose file may ask for on this gateway.
+"""The rules of what an update's Compose file may request on this gateway.
 
-An update is signed, but the box belongs to its owner: what the present files already give to a service
-stays allowed, and only what is more than that needs a setting in `[policy]` (ADR 0012).
+An update is signed, but the gateway belongs to its owner: what the present files already give to a service
+stays allowed, and only a request beyond that needs a setting in `[policy]` (ADR 0012).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ota_py.manifest_fields import RESERVED_DIRECTORY
 
 
 class Permission(StrEnum):
-    """What is asked for, named by the setting that allows it."""
+    """A kind of request, named by the setting that allows it."""
 
     PRIVILEGED = "allow_privileged"
     DOCKER_SOCKET = "allow_docker_socket"
@@ -32,11 +32,11 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True)
 class Ask:
-    """Something that a service, or with an empty name the file as a whole, asks for.
+    """A request of a service, or with an empty name of the Compose file as a whole.
 
     Attributes:
         what: completes "the service asks for ...".
-        path: of `MOUNTS`: where it leads to, links followed; empty where no path can be allowed.
+        path: of `MOUNTS`: the real path, links followed; empty where no path can be allowed.
     """
 
     kind: Permission
@@ -46,7 +46,7 @@ class Ask:
 
     @property
     def setting(self) -> str:
-        """The line of `[policy]` that would allow it; empty where none can."""
+        """The line of `[policy]` that would allow the request; empty where none can."""
         if self.kind is Permission.MOUNTS:
             return f'{self.kind} = ["{self.path}"]' if self.path else ""
         if self.kind in (Permission.BUILD, Permission.INCLUDE, Permission.HOST_COMMANDS):
@@ -72,7 +72,7 @@ class GatewayDirectories:
 
     @classmethod
     def of(cls, settings: GatewayConfig) -> GatewayDirectories:
-        """The places of a gateway's configuration."""
+        """The directories that a gateway's configuration names."""
         tokens = (settings.api.token_file,) if settings.api else ()
         own = (
             settings.project_dir / RESERVED_DIRECTORY,
@@ -86,19 +86,19 @@ class GatewayDirectories:
         return cls(settings.project_dir.resolve(), tuple(path.resolve() for path in own))
 
     def touches_protected(self, real: Path) -> bool:
-        """Whether a directory is, holds, or lies in one that is protected."""
+        """Whether a directory is, holds, or lies in a protected one."""
         return any(real.is_relative_to(own) or own.is_relative_to(real) for own in self.protected)
 
 
 def check(asked: Collection[Ask], present: Collection[Ask], policy: PolicyConfig, places: GatewayDirectories) -> None:
-    """Refuse what is more than what the present files give and the settings allow.
+    """Refuse requests beyond those of the present files that no setting allows.
 
     Args:
-        asked: by the files as the update would leave them.
-        present: by the files as they are.
+        asked: the requests of the files as the update would leave them.
+        present: the requests of the files as they are now.
 
     Raises:
-        PolicyError: naming the service, what it asks for, and the setting that would allow it.
+        PolicyError: naming the service, its request, and the setting that would allow it.
     """
     refused = sorted(
         (ask for ask in set(asked) - set(present) if not _allowed(ask, policy, places)),
