@@ -1,4 +1,4 @@
-"""What the agent needs of the configuration, without the library that checks it.
+"""The part of the configuration that the agent needs, without the library that checks it.
 
 The whole of pydantic would stay in the agent's memory for months (11 of 37 MB) to read one file once.
 So the configuration is read and checked by `ota_py.gateway.config.model` as ever, but in a process that ends.
@@ -92,7 +92,7 @@ def load(path: Path | None = None) -> Settings:
 
 
 def dump(config: GatewayConfig) -> None:
-    """Print what `load` reads."""
+    """Print a configuration as the document that `load` reads."""
     sys.stdout.write(json.dumps(_document(config)))
 
 

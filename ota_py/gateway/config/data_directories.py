@@ -1,4 +1,4 @@
-"""Which directories may be backed up as data: a restore empties them first. Pure."""
+"""The directories that may be backed up as data: a restore empties them first. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ota_py.manifest_fields import RESERVED_DIRECTORY
 
-# Of the system: neither they nor what holds them.
+# Directories of the system: neither they nor their parents may be restored.
 _SYSTEM = (
     "bin",
     "boot",
@@ -21,17 +21,17 @@ _SYSTEM = (
     "usr/lib",
     "var/lib/docker",
 )
-# What is made anew at each boot, or is no file at all.
+# Directories whose files are made anew at each boot, or are no files at all.
 _NO_DATA = ("dev", "proc", "run", "sys")
 
 
 def problem(path: Path, project: Path, state: Path) -> str:
-    """Why this directory must not be emptied and restored; an empty string if it may.
+    """Why a directory must not be emptied and restored; an empty string if it may be.
 
     Args:
         path: absolute.
         project: the Compose project's directory: data may lie in it, but not be all of it.
-        state: the updater's own directory: nothing of it may be restored over what it is.
+        state: the updater's own directory: no backup may overwrite anything in it.
     """
     if not path.is_absolute() or ".." in path.parts:
         return f"{path} is not a plain absolute path"

@@ -22,7 +22,7 @@ PATH_VARIABLE = "OTA_GATEWAY_CONFIG"
 
 
 class GatewaySection(BaseModel):
-    """Base of all parts: an unknown or mistyped setting is an error, never ignored."""
+    """Base of all sections: an unknown or mistyped setting is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,7 +75,7 @@ class DatabaseConfig(GatewaySection):
 
     @property
     def label(self) -> str:
-        """What people call it: `postgresql gateway`."""
+        """The database's name for people: `postgresql gateway`."""
         return f"{self.type} {self.name or self.path}"
 
 
@@ -109,7 +109,7 @@ class HooksConfig(GatewaySection):
 
 
 class PolicyConfig(GatewaySection):
-    """What an update's Compose file may ask for beyond what the present one has. Names are services."""
+    """What an update's Compose file may request beyond what the present one has. Names are services."""
 
     allow_privileged: list[ServiceName] = []
     allow_docker_socket: list[ServiceName] = []
@@ -128,12 +128,12 @@ class FetchConfig(GatewaySection):
 
     bandwidth_kib: int | None = Field(default=None, ge=1, description="limit in KiB per second; none: no limit")
     relay_port: int = Field(
-        default=5801, ge=1, le=65535, description="loopback port at which the engine gets relayed images"
+        default=5801, ge=1, le=65535, description="loopback port of the registry relay, for images piece by piece"
     )
 
 
 class AgentConfig(GatewaySection):
-    """Upgrades of this software itself."""
+    """Upgrades of the gateway software itself."""
 
     directory: Path = Field(
         default=Path("/opt/restaurant-gateway/ota"), description="holds venvs/NAME and the link venv"
@@ -147,7 +147,7 @@ class AgentConfig(GatewaySection):
 
 
 class LocalMqttProbe(MqttProbe):
-    """An MQTT probe of this gateway's own, which may use secrets that lie here."""
+    """An MQTT probe of this gateway's own, which may use secret files of the gateway."""
 
     username: str | None = None
     password_file: Annotated[Path | None, Field(strict=False)] = None
@@ -214,46 +214,46 @@ class GatewayConfig(GatewaySection):
 
     @property
     def trust_dir(self) -> Path:
-        """Cache of repository metadata."""
+        """Directory of the cached repository metadata."""
         return self.state_dir / "trust"
 
     @property
     def backups_dir(self) -> Path:
-        """One directory for each backup."""
+        """Directory of the backups, with one directory for each."""
         return self.state_dir / "backups"
 
     @property
     def updates_dir(self) -> Path:
-        """Private verified copies, one directory for each version."""
+        """Directory of private verified copies of updates, with one directory for each version."""
         return self.state_dir / "updates"
 
     @property
     def agent_directory(self) -> Path:
-        """Where this software is installed."""
+        """Directory in which the gateway software is installed."""
         return self.agent.directory
 
     @property
     def upgrade_dir(self) -> Path:
-        """Working directory of an upgrade of this software."""
+        """Working directory of an upgrade of the gateway software."""
         return self.state_dir / "upgrade"
 
     @property
     def upgrade_lock_path(self) -> Path:
-        """The file whose lock makes such an upgrade exclusive."""
+        """The file whose lock makes upgrades of the gateway software exclusive."""
         return self.state_dir / "upgrade.lock"
 
     @property
     def upgrade_log_path(self) -> Path:
-        """What the last one had to say."""
+        """Log file of the last upgrade of the gateway software."""
         return self.state_dir / "upgrade.log"
 
     @property
     def architecture(self) -> str:
-        """This machine's architecture in the words of image registries."""
+        """This machine's architecture, as image registries call it."""
         return this_architecture()
 
     def template_variables(self, version: str) -> dict[str, object]:
-        """What a template of an update may use."""
+        """The variables that a template of an update may use."""
         return {
             **self.variables,
             "gateway_id": self.gateway_id,

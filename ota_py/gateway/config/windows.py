@@ -25,10 +25,10 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Window:
-    """One window.
+    """One weekly maintenance window.
 
     Attributes:
-        days: on which it begins; 0 is Monday.
+        days: on which the window begins; 0 is Monday.
         start, end: minutes after midnight; an end that is not after the start is on the next day.
     """
 
@@ -37,7 +37,7 @@ class Window:
     end: int
 
     def is_open(self, local: datetime) -> bool:
-        """Whether it is open when the clock on the wall shows `local`."""
+        """Whether the window is open when the clock on the wall shows `local`."""
         minute = local.hour * 60 + local.minute
         began_today = local.weekday() in self.days and minute >= self.start
         if self.start < self.end:
@@ -47,10 +47,10 @@ class Window:
 
 
 def parse(text: str) -> Window:
-    """Read one window.
+    """Read one maintenance window from its text.
 
     Raises:
-        ValueError: it is none; the message says what was expected.
+        ValueError: the text is no window; the message states what was expected.
     """
     match = _FORM.fullmatch(text.strip().lower())
     if match is None:
@@ -64,10 +64,10 @@ def parse(text: str) -> Window:
 
 
 def is_open(windows: Iterable[str], now: datetime, zone: tzinfo | None = None) -> bool:
-    """Whether one of them is open.
+    """Whether one of the maintenance windows is open.
 
     Args:
-        windows: as `parse` reads them; with none of them it is always open.
+        windows: as `parse` reads them; without any, services may be touched at any time.
         now: any time with a zone; `zone`: the gateway's; None is the one of this machine.
     """
     parsed = [parse(text) for text in windows]
@@ -77,7 +77,7 @@ def is_open(windows: Iterable[str], now: datetime, zone: tzinfo | None = None) -
 def next_start(windows: Sequence[str], now: datetime, zone: tzinfo | None = None) -> datetime | None:
     """The minute at which the next window opens, in the gateway's time; None if one is open or none will.
 
-    It looks at every minute to come: that is right across every clock change, and takes some milliseconds.
+    Every minute to come is checked: that is right across every clock change, and takes some milliseconds.
     """
     parsed = [parse(text) for text in windows]
     if not parsed or _any_open(parsed, now.astimezone(zone)):
