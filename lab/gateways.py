@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PROJECT_DIR = "/opt/restaurant-gateway"
 DATABASE_USER = "restaurant"
 READY_MARK = "/var/lib/lab-ready"
-ENGINE_SECONDS = 180.0
+DAEMON_SECONDS = 180.0
 HEALTH_SECONDS = 300
 PARALLEL = 4
 
@@ -139,7 +139,7 @@ def ensure_projects(config: LabConfig, client: DockerClient, state: dict[str, An
 
     def bring_up(gateway: str) -> None:
         container = gateway_container(config, client, gateway)
-        _wait_for_engine(container, gateway)
+        _wait_for_daemon(container, gateway)
         if run_in(container, ["test", "-e", READY_MARK])[0] == 0:
             return
         begin = time.monotonic()
@@ -184,8 +184,8 @@ def _compose(container: Container, gateway: str, *arguments: str) -> None:
         raise LabError(f"{gateway}: `docker compose {arguments[0]}` failed ({status}):\n{output[-2000:]}")
 
 
-def _wait_for_engine(container: Container, gateway: str) -> None:
-    deadline = time.monotonic() + ENGINE_SECONDS
+def _wait_for_daemon(container: Container, gateway: str) -> None:
+    deadline = time.monotonic() + DAEMON_SECONDS
     while run_in(container, ["docker", "version"])[0]:
         if time.monotonic() > deadline:
             raise LabError(f"{gateway}: its engine did not answer; see: lab/lab logs {gateway}")

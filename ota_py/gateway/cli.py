@@ -24,7 +24,7 @@ Examples:
 
 
 class _Commands(click.Group):
-    """Imports `run`, the agent's command, only when it is asked for."""
+    """The commands of `ota_client.py`; `run`, the agent's, is imported only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*super().list_commands(ctx), "run"]

@@ -1,8 +1,8 @@
-"""A new build judges itself before it is switched to: `python -m ota_py.gateway.self_check DIRECTORY`.
+"""The self-check of a new build before the switch to it: `python -m ota_py.gateway.self_check DIRECTORY`.
 
 Called by the supervisor of the build before, with the new one's interpreter: name and arguments of this
 module must stay as they are. It imports all of its modules, reads this gateway's configuration, brings a copy
-of the journal up to date, and looks at what runs. It changes nothing but that copy.
+of the journal up to date, and reads the status of this gateway. It changes nothing but that copy.
 """
 
 from __future__ import annotations

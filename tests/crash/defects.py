@@ -134,7 +134,7 @@ def _forgets_the_hashes_of_backups(patch: Patch) -> None:
 
 
 def _leaves_half_renamed_containers(patch: Patch) -> None:
-    patch.setattr(Compose, "tidy", lambda self, services: None)
+    patch.setattr(Compose, "clean_up", lambda self, services: None)
 
 
 def _does_not_count_attempts(patch: Patch) -> None:

@@ -44,7 +44,7 @@ def violation(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
     """
     found = _journal_problem(gateway) or _half_way(gateway, worlds) or _report_problem(gateway)
     found = found or _service_problem(gateway) or _not_settled(gateway)
-    return found or _not_tidied(gateway, worlds) or _cut_off(gateway)
+    return found or _leftovers(gateway, worlds) or _cut_off(gateway)
 
 
 def torn(gateway: SimGateway, worlds: Iterable[World]) -> str:
@@ -81,7 +81,7 @@ def state(gateway: SimGateway) -> str:
     return str(transaction.state) if transaction else ""
 
 
-def not_told(gateway: SimGateway) -> str:
+def broken_unreported(gateway: SimGateway) -> str:
     """What is wrong where there is no way back: BROKEN, one alarm that says why, all services up."""
     with Journal(gateway.config) as journal:
         last = journal.last_transaction()
@@ -171,7 +171,7 @@ def _service_problem(gateway: SimGateway) -> str:
     return "; ".join(problems)
 
 
-def _not_tidied(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
+def _leftovers(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
     """What would be more after each fault, without end; the next transaction, here a backup, removes it."""
     gateway.backup()
     with Journal(gateway.config) as journal:

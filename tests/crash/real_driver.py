@@ -26,11 +26,11 @@ from typing import Any
 
 import real_faults as faults
 from real_judge import Gateway
-from real_look import ViolationError, wait_for_engine
+from real_snapshot import ViolationError, wait_for_daemon
 
 from ota_py.gateway.config import model
 from ota_py.gateway.docker import images
-from ota_py.gateway.docker.daemon_restarts import EngineWatch
+from ota_py.gateway.docker.daemon_restarts import DaemonWatch
 from ota_py.gateway.fetch.sources import UpdateSource, from_repository, trust_client
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.system import failpoints, signals
@@ -105,8 +105,8 @@ class Driver:
         self.gateway.write_row()
         if scenario == "recovery":
             self._interrupt()
-        before = self.gateway.look()
-        watch = EngineWatch()
+        before = self.gateway.snapshot()
+        watch = DaemonWatch()
         effect = {"error": faults.kill_engine, "hang": faults.hang_engine}.get(fault, faults.kill_self)
         # A hang is to outlast the calls, which otherwise may take a minute.
         call_seconds = CALL_SECONDS if effect is faults.hang_engine else None
@@ -127,7 +127,7 @@ class Driver:
             act = self.scenarios["good-update" if version == GOOD else "unhealthy-update"][1]
         self.gateway.wait_until_well()
         self.gateway.write_row()
-        before, watch = self.gateway.look(), EngineWatch()
+        before, watch = self.gateway.snapshot(), DaemonWatch()
         child = self.fork(act, None)
         ended = wait(child, seconds)
         if ended is None and fault == "killed":
@@ -166,7 +166,7 @@ class Driver:
             return
         act = self.scenarios["operators-rollback" if version == OLD else "good-update"][1]
         if version != OLD:
-            self.gateway.went_forward(self.gateway.look())
+            self.gateway.went_forward(self.gateway.snapshot())
         ended = self.child(act, None)
         if self.gateway.installed() != version:
             raise ViolationError(f"could not be brought to {version}: status {ended}, {self.gateway.last_reason()}")
@@ -192,14 +192,14 @@ class Driver:
             found = f"{self.gateway.last_state()}: {self.gateway.last_reason()}"
             raise ViolationError(f"it ended in {found}, expected {state}")
 
-    def wait_for_restart(self, watch: EngineWatch) -> None:
+    def wait_for_restart(self, watch: DaemonWatch) -> None:
         """The agent notices a new engine, and lets recovery look; so it is not asked before."""
         deadline = time.monotonic() + CHILD_SECONDS
         while not watch.restarted():
             if time.monotonic() > deadline:
                 raise ViolationError("the gateway's init did not start the Docker engine again")
             time.sleep(0.1)
-        wait_for_engine()
+        wait_for_daemon()
 
     def child(self, act: Act, handler: failpoints.Handler | None, call_seconds: float | None = None) -> int:
         child = self.fork(act, handler, call_seconds)

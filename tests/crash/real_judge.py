@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from real_look import Look, ViolationError, look_of, wait_for_engine
+from real_snapshot import GatewaySnapshot, ViolationError, snapshot_of, wait_for_daemon
 
 from ota_py.gateway.config.model import GatewayConfig
 
@@ -32,7 +32,7 @@ class Gateway:
 
     def __init__(self, settings: GatewayConfig) -> None:
         self._settings = settings
-        self._known: dict[str, Look] = {}
+        self._known: dict[str, GatewaySnapshot] = {}
         self._rows_to_return_to: list[str] = []
 
     def learn(self, version: str) -> None:
@@ -45,20 +45,20 @@ class Gateway:
     def remember(self) -> str:
         """What is known, and how it looks now, as JSON: for the driver after a reboot."""
         known = {version: dataclasses.asdict(look) for version, look in self._known.items()}
-        now = dataclasses.asdict(self.look())
+        now = dataclasses.asdict(self.snapshot())
         return json.dumps({"known": known, "now": now, "rows": self._rows_to_return_to})
 
-    def recall(self, text: str) -> Look:
+    def recall(self, text: str) -> GatewaySnapshot:
         """The other way round; returns how it looked then."""
         data = json.loads(text)
-        self._known = {version: look_of(look) for version, look in data["known"].items()}
+        self._known = {version: snapshot_of(look) for version, look in data["known"].items()}
         self._rows_to_return_to = data["rows"]
-        return look_of(data["now"])
+        return snapshot_of(data["now"])
 
-    def look(self) -> Look:
+    def snapshot(self) -> GatewaySnapshot:
         """How it looks now, whatever that is."""
         self._containers = self._project()
-        return Look(
+        return GatewaySnapshot(
             self.installed(), {s: c.attrs["Image"] for s, c in self._containers.items()},
             self._files(), self._psql("SELECT * FROM readings ORDER BY 1"),
             {s: c.id for s, c in self._containers.items()},
@@ -68,7 +68,7 @@ class Gateway:
         """Add a row to the database, as the site's work would."""
         self._psql(f"INSERT INTO readings VALUES ({time.time_ns()}, 'a row') ON CONFLICT DO NOTHING")
 
-    def judge(self, before: Look, allowed: Collection[str], *, digests_may_be_unknown: bool) -> None:
+    def judge(self, before: GatewaySnapshot, allowed: Collection[str], *, digests_may_be_unknown: bool) -> None:
         """Check every invariant.
 
         Args:
@@ -93,20 +93,20 @@ class Gateway:
         self._judge_report(found, digests_may_be_unknown)
         self._judge_leftovers()
 
-    def went_forward(self, before: Look) -> None:
+    def went_forward(self, before: GatewaySnapshot) -> None:
         """Note what a rollback will have to bring back."""
         self._rows_to_return_to = before.rows
 
-    def _judge_rows(self, before: Look, found: Look) -> None:
+    def _judge_rows(self, before: GatewaySnapshot, found: GatewaySnapshot) -> None:
         """No update of these changes the database for good; a rollback brings back what was at the update."""
         went_back = found.version != before.version and before.version != self._settings.initial_version
         _same("rows of the database", found.rows, self._rows_to_return_to if went_back else before.rows)
         if found.version != before.version and not went_back:
             self.went_forward(before)
 
-    def _well(self) -> Look:
+    def _well(self) -> GatewaySnapshot:
         self.wait_until_well()
-        return self.look()
+        return self.snapshot()
 
     def wait_until_well(self) -> None:
         """Return once every service runs and is healthy.
@@ -115,7 +115,7 @@ class Gateway:
             ViolationError: one does not, after a while.
         """
         deadline = time.monotonic() + SERVICES_SECONDS
-        wait_for_engine()
+        wait_for_daemon()
         while problem := self._problem():
             if time.monotonic() > deadline:
                 raise ViolationError(f"{problem}, {SERVICES_SECONDS} s after recovery")
@@ -193,7 +193,7 @@ class Gateway:
                 return sorted(lines)
         raise ViolationError(f"psql says nothing, {EXEC_TRIES} times")
 
-    def _judge_report(self, found: Look, digests_may_be_unknown: bool) -> None:
+    def _judge_report(self, found: GatewaySnapshot, digests_may_be_unknown: bool) -> None:
         """Exactly one report tells how the last transaction ended, with the digests that run."""
         last = self._journal("SELECT id, state FROM transactions ORDER BY number DESC LIMIT 1")
         if not last:

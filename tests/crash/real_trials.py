@@ -12,9 +12,9 @@ from typing import Any
 
 import real_faults as faults
 from real_driver import CHILD_SECONDS, GOOD, KILLED, OLD, Driver, answer_jobs, wait
-from real_look import ViolationError, wait_for_engine
+from real_snapshot import ViolationError, wait_for_daemon
 
-from ota_py.gateway.docker.daemon_restarts import EngineWatch
+from ota_py.gateway.docker.daemon_restarts import DaemonWatch
 
 HERE = Path(__file__).resolve().parent
 # Of a pull that failed: logs, and what the engine notes.
@@ -32,7 +32,7 @@ class Trials(Driver):
         start, act = self.scenarios[scenario]
         self.bring_to(start)
         self.gateway.wait_until_well()
-        before = self.gateway.look()
+        before = self.gateway.snapshot()
         try:
             self.child(act, faults.at(point, 1, faults.prune_offline))
             self.expect(ended)
@@ -54,7 +54,7 @@ class Trials(Driver):
         self.bring_to(OLD)
         self.gateway.wait_until_well()
         subprocess.run(["docker", "stop", "--time", "2", "crash-other-1"], check=True, stdout=2)
-        watch = EngineWatch()
+        watch = DaemonWatch()
         faults.kill_engine()
         self.wait_for_restart(watch)
         wanted = {"app": "running", "database": "running", "other": "exited"}
@@ -78,7 +78,7 @@ class Trials(Driver):
         point = "docker.pull.after" if how == "truncated" else "journal.advance.PULLED.after"
         self.child(act, faults.at(point, 1, faults.kill_self))
         self.recover()
-        before = self.gateway.look()
+        before = self.gateway.snapshot()
         layer = self.gateway.layer_of(image)
         if how == "truncated":
             os.truncate(layer / "start", 0)
@@ -86,8 +86,8 @@ class Trials(Driver):
             shutil.rmtree(layer)
             self.child(act, None)
             self.expect("FAILED")
-            if self.gateway.look() != before:
-                raise ViolationError(f"something was touched: {self.gateway.look()}, before {before}")
+            if self.gateway.snapshot() != before:
+                raise ViolationError(f"something was touched: {self.gateway.snapshot()}, before {before}")
         self.child(act, None)
         self.expect("COMMITTED")
         self.gateway.judge(before, {GOOD}, digests_may_be_unknown=False)
@@ -101,7 +101,7 @@ class Trials(Driver):
         for _ in range(RECREATE_TRIES):
             self.bring_to(OLD)
             self.gateway.wait_until_well()
-            before = self.gateway.look()
+            before = self.gateway.snapshot()
             with self.gateway.events(event, "app") as events:
                 child = self.fork(self.scenarios["good-update"][1], None)
                 next(events)
@@ -133,7 +133,7 @@ class Trials(Driver):
         """The disk is full, to the last byte, when the new version fails and the way back begins (F12)."""
         self.bring_to(OLD)
         self.gateway.wait_until_well()
-        before = self.gateway.look()
+        before = self.gateway.snapshot()
         try:
             point = "journal.advance.STARTED.after"
             self.child(self.scenarios["good-update"][1], faults.at(point, 1, faults.fill_and_fail))
@@ -147,12 +147,12 @@ class Trials(Driver):
         """The image turns out to be larger than the disk: nothing is touched, nothing of it stays (F11)."""
         self.bring_to(OLD)
         self.gateway.wait_until_well()
-        before, free = self.gateway.look(), shutil.disk_usage(HERE).free
+        before, free = self.gateway.snapshot(), shutil.disk_usage(HERE).free
         self.child(self.scenarios["large-update"][1], None)
         self.expect("FAILED")
         if "does not fit, unpacked" not in self.gateway.last_reason():
             raise ViolationError(f"it failed for another reason: {self.gateway.last_reason()}")
-        if self.gateway.look() != before:
+        if self.gateway.snapshot() != before:
             raise ViolationError("something was touched")
         if (lost := free - shutil.disk_usage(HERE).free) > LEFT_BYTES:
             raise ViolationError(f"{lost} bytes were not given back")
@@ -160,5 +160,5 @@ class Trials(Driver):
 
 
 if __name__ == "__main__":
-    wait_for_engine()
+    wait_for_daemon()
     answer_jobs(Trials())

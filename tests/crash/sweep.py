@@ -175,7 +175,7 @@ class Bench:
         if self.scenario.untouched and invariants.touches(gateway) != self._touches:
             return "a service was stopped or started"
         if not worlds:
-            return invariants.not_told(gateway) or invariants.torn(gateway, self.worlds.values())
+            return invariants.broken_unreported(gateway) or invariants.torn(gateway, self.worlds.values())
         return invariants.violation(gateway, worlds)
 
 

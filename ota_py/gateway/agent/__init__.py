@@ -1,4 +1,4 @@
-"""The resident loop: asks for work, starts each transaction as a process, brings reports home.
+"""The agent, a resident loop: it polls for work, starts each transaction as a process, and delivers reports.
 
 It changes no service itself.
 """

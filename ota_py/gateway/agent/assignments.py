@@ -1,4 +1,4 @@
-"""One attempt for each assignment: what was tried is not tried again, unless it is assigned again."""
+"""The attempts at assignments, one for each: an update is not tried again, unless it is assigned again."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ log = logging.getLogger("ota.agent")
 class Attempts:
     """Decides whether an assignment is to be started now.
 
-    The journal remembers transactions across restarts of the agent. What ended before there was a
-    transaction (a wrong signature, another architecture) is remembered here.
+    The journal remembers transactions across restarts of the agent. Attempts that ended before there was a
+    transaction (a wrong signature, another architecture) are remembered here.
     """
 
     def __init__(self, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,11 +39,11 @@ class Attempts:
 
     @property
     def assigned(self) -> Assignment | None:
-        """What the control plane answered last."""
+        """The control plane's last answer."""
         return self._assigned
 
-    def note(self, assigned: Assignment | None) -> None:
-        """Note what the control plane answered. One that it did not assign a moment ago is a new start."""
+    def record_answer(self, assigned: Assignment | None) -> None:
+        """Record the control plane's answer. An assignment that differs from the last answer is a new start."""
         if self._known and assigned == self._assigned:
             return
         self._decided = assigned is not None and not self._known and self._has_ended(assigned)
@@ -59,8 +59,8 @@ class Attempts:
             return None
         return self._assigned
 
-    def ended(self, assignment: Assignment, exit_status: int) -> None:
-        """Note how the child of an assignment ended; with what is held back, `Waiting` goes on."""
+    def record_exit(self, assignment: Assignment, exit_status: int) -> None:
+        """Record how the child of an assignment ended; for a held update `HeldUpdateWatch` takes over."""
         if assignment != self._assigned:
             return
         if self._has_ended(assignment) or not (exit_status < 0 or exit_status in _UNDECIDED):
@@ -70,8 +70,8 @@ class Attempts:
         self._not_before = self._clock() + delay
         log.info("try again version=%s in=%.0fs exit_status=%d", assignment.version, delay, exit_status)
 
-    def noticed(self, version: str, rollout: int | None) -> None:
-        """Note that a transaction that changed something ended: an attempt, whichever agent began it."""
+    def record_transaction(self, version: str, rollout: int | None) -> None:
+        """Record that a transaction that changed something ended: an attempt, whichever agent began it."""
         assigned = self._assigned
         if assigned is not None and (assigned.version, assigned.rollout) == (version, rollout):
             self._decided = True

@@ -1,6 +1,6 @@
-"""When the agent looks at the repository by itself.
+"""The agent's own checks of the repository's freshness.
 
-Who holds updates back can also see to it that nothing is assigned, so the agent looks once a day.
+An attacker who holds updates back can also hold assignments back, so the agent checks once a day.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ota_py.gateway.fetch import freshness
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.system.backoff import Random
 
-LOOK_SECONDS = 86_400.0
-# As long as it is stale: the mark should go soon after the operator has renewed the metadata.
-STALE_LOOK_SECONDS = 3_600.0
+CHECK_SECONDS = 86_400.0
+# While the metadata is stale: the mark should go soon after the operator has renewed it.
+STALE_CHECK_SECONDS = 3_600.0
 # After a power cut a whole fleet starts at once.
 SPREAD_SECONDS = 3_600.0
 
@@ -25,49 +25,49 @@ log = logging.getLogger("ota.agent")
 
 
 class FreshnessWatch:
-    """Decides when the agent looks at the repository.
+    """Decides when the agent checks the repository.
 
     Args:
-        look: starts a process that does.
-        clock: seconds since the epoch; the journal remembers the last look, also for an agent of cron's.
+        check: starts a process that checks it.
+        clock: seconds since the epoch; the journal has the time of the last check, also for an agent of cron's.
         ticks: monotonic seconds.
     """
 
     def __init__(
         self,
         journal: Journal,
-        look: Callable[[], Child],
+        check: Callable[[], Child],
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
         rand: Random = random.random,
     ) -> None:
         self._journal = journal
-        self._look = look
+        self._check = check
         self._clock = clock
         self._ticks = ticks
         self._not_before = ticks() + rand() * SPREAD_SECONDS
         self.child: Child | None = None
 
     def is_due(self, *, spread: bool) -> bool:
-        """Whether it is time.
+        """Whether a check is due.
 
         Args:
-            spread: not all at once after a start.
+            spread: whether the checks of a fleet that starts at once are spread over time.
         """
         if spread and self._ticks() < self._not_before:
             return False
-        pause = STALE_LOOK_SECONDS if freshness.problem(self._journal) else LOOK_SECONDS
-        since = self._clock() - freshness.looked_at(self._journal)
-        return not 0 <= since < pause  # a clock that went back says nothing
+        pause = STALE_CHECK_SECONDS if freshness.problem(self._journal) else CHECK_SECONDS
+        since = self._clock() - freshness.checked_at(self._journal)
+        return not 0 <= since < pause  # a clock that went back proves nothing
 
     def begin(self) -> Child:
-        """Start a look."""
-        freshness.note_look(self._journal, self._clock())
-        self.child = self._look()
+        """Start a check; returns its process."""
+        freshness.record_check(self._journal, self._clock())
+        self.child = self._check()
         return self.child
 
     def ended(self, child: Child) -> bool:
-        """Whether that was a look; what it found goes to the log."""
+        """Whether a child that ended was a check; a freshness problem goes to the log."""
         if child is not self.child:
             return False
         self.child = None

@@ -1,4 +1,4 @@
-"""The commands that the agent starts: each is the gateway's own program, in a process of its own."""
+"""The launcher of the agent's commands: each is the gateway's own program, in a process of its own."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Child:
     """A command under way. It goes on when the agent ends.
 
     Attributes:
-        name: what it does, for the log.
-        assignment: what it was started for; None for recovery.
+        name: of the command, for the log.
+        assignment: the one that it was started for; None for recovery.
     """
 
     def __init__(self, name: str, running: Running, assignment: Assignment | None) -> None:
@@ -40,7 +40,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id of the command."""
         return self._running.pid
 
     def exit_status(self) -> int | None:
@@ -53,10 +53,10 @@ class Commands:
     """Starts commands of the gateway's program.
 
     Attributes:
-        program: what runs it, for example (`venvs/NAME/bin/python`, `venvs/NAME/commands/ota_client.py`).
+        program: its command line, for example (`venvs/NAME/bin/python`, `venvs/NAME/commands/ota_client.py`).
         config_file: the gateway's configuration, where it is not the usual one.
-        directory: where this software is installed.
-        upgrade_log: what the upgrade of it has to say.
+        directory: where the gateway software is installed.
+        upgrade_log: the log file of an upgrade of the gateway software.
     """
 
     program: tuple[str, ...]
@@ -65,7 +65,7 @@ class Commands:
     upgrade_log: Path | None = None
 
     def recover(self) -> Child:
-        """Start the end of a transaction that lost its owner; does nothing where there is none."""
+        """Start the recovery of a transaction that lost its owner; without one the command does nothing."""
         return Child("recover", process.launch(self._argv("recover")), None)
 
     def update(self, assignment: Assignment) -> Child:
@@ -73,28 +73,28 @@ class Commands:
         wanted = ["--version", assignment.version, "--rollout", str(assignment.rollout)]
         return Child("update", process.launch(self._argv("update", *wanted)), assignment)
 
-    def go_on(self, assignment: Assignment | None) -> Child:
-        """Go on with what is held back, whoever asked for it; `assignment` is what assigned it, if known."""
+    def resume_held(self, assignment: Assignment | None) -> Child:
+        """Start the held update again; `assignment` is the one behind it, if known."""
         return Child("update", process.launch(self._argv("update", "--held")), assignment)
 
-    def give_up(self) -> Child:
-        """End what is held back."""
+    def end_held(self) -> Child:
+        """Start the end of the held update."""
         return Child("recover", process.launch(self._argv("recover", "--held")), None)
 
-    def look(self) -> Child:
-        """Start a look at the repository; what it finds stands in the journal."""
+    def check(self) -> Child:
+        """Start a check of the repository; a freshness problem is recorded in the journal."""
         return Child("check", process.launch(self._argv("check"), Path(os.devnull)), None)
 
     def supervise(self, name: str) -> None:
-        """Start what carries out the upgrade of this software, from the build of that name."""
+        """Start the supervisor of an upgrade, from the build of that name."""
         python = Installation(self.directory).python(name)
         process.launch(supervisor_argv(python, self.config_file), self.upgrade_log)
 
     def status(self) -> dict[str, Any]:
-        """What `status --json` prints.
+        """The status of this gateway, as `status --json` prints it.
 
         Raises:
-            OtaError: it failed or printed something else.
+            OtaError: the command failed or printed something else.
         """
         done = process.run(self._argv("status", "--json"), timeout_seconds=STATUS_TIMEOUT_SECONDS)
         try:

@@ -1,7 +1,7 @@
-"""The agent: asks for work, starts it as a process of its own, and brings the reports home.
+"""The loop of the agent: it polls for work, starts it as a process of its own, and delivers the reports.
 
-It holds no part of a transaction. The engine runs in a child that goes on when the agent ends, and a
-transaction whose owner died is found in the journal, whoever started it. So the agent may be killed,
+The agent holds no part of a transaction. The engine runs in a child that goes on when the agent ends, and a
+transaction whose owner died is found in the journal, whatever started it. So the agent may be killed,
 upgraded or restarted at any moment.
 """
 
@@ -16,7 +16,7 @@ from ota_py.contract.transactions import State
 from ota_py.errors import CarrierError, InterruptedByOperatorError, OtaError
 from ota_py.gateway.agent.assignments import Attempts
 from ota_py.gateway.agent.freshness_watch import FreshnessWatch
-from ota_py.gateway.agent.held import Waiting
+from ota_py.gateway.agent.held import HeldUpdateWatch
 from ota_py.gateway.agent.launcher import Child, Commands
 from ota_py.gateway.agent.orphans import Orphans
 from ota_py.gateway.agent.selfupdate_watch import UpgradeWatch
@@ -25,7 +25,7 @@ from ota_py.gateway.controlplane.api import Api
 from ota_py.gateway.controlplane.polling import Polling
 from ota_py.gateway.controlplane.status_report import StatusReporter
 from ota_py.gateway.controlplane.uploader import Uploader
-from ota_py.gateway.docker.daemon_restarts import EngineWatch
+from ota_py.gateway.docker.daemon_restarts import DaemonWatch
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
 
@@ -42,7 +42,7 @@ class Agent:
     Args:
         settings: the agent's part of the gateway's configuration.
         commands: starts the engine.
-        announce: told the version that runs, at the start and after each transaction.
+        announce: called with the version that runs, at the start and after each transaction.
         wake: set by a hint, and together with `stop`.
         stop: set to end the loop.
     """
@@ -63,11 +63,11 @@ class Agent:
         self._outbox = Outbox(self._journal)
         self._attempts = Attempts(self._journal)
         self._orphans = Orphans(self._journal, settings.lock_path)
-        self._engine = EngineWatch()
-        self._freshness = FreshnessWatch(self._journal, commands.look)
+        self._daemon = DaemonWatch()
+        self._freshness = FreshnessWatch(self._journal, commands.check)
         self._upgrade = UpgradeWatch(self._journal, settings.upgrade_lock_path, commands.supervise)
         self._status = StatusReporter(commands.status, self._outbox)
-        self._waiting = Waiting(settings.maintenance)
+        self._held_update = HeldUpdateWatch(settings.maintenance)
         self._polling: Polling | None = None
         self._uploader: Uploader | None = None
         if settings.api is not None:
@@ -78,7 +78,7 @@ class Agent:
         self._last_end: str | None = None
 
     def run(self) -> None:
-        """Recover, then work until `stop` is set. A child under way is left alone: it owns itself."""
+        """Recover, then work until `stop` is set. A child under way is left alone: it does not need the agent."""
         self._announce(self._journal.installed_version)
         while not self._stop.is_set():
             if self._wake.wait(self.turn()) and not self._stop.is_set():
@@ -89,10 +89,10 @@ class Agent:
             log.info("left alone child=%s pid=%d", self._child.name, self._child.pid)
 
     def once(self) -> int:
-        """Recover, ask once, do what is to be done, deliver; returns the status to exit with.
+        """Recover, poll once, work, deliver; returns the status to exit with.
 
         Raises:
-            ControlPlaneError: it could not be asked.
+            ControlPlaneError: the poll failed.
             InterruptedByOperatorError: `stop` was set; a child under way goes on.
         """
         status = 0
@@ -101,7 +101,7 @@ class Agent:
             status = self._finish(self._commands.recover())
             self._watch_transactions()
         if status == 0 and self._polling is not None:
-            self._ask(self._polling)
+            self._poll(self._polling)
         if status == 0 and (child := self._work()):
             status = self._finish(child)
         if self._freshness.is_due(spread=False):
@@ -110,7 +110,7 @@ class Agent:
         return self._deliver_all() or status
 
     def turn(self) -> float:
-        """One turn of the loop; returns how many seconds it may sleep until the next."""
+        """Run one turn of the loop; returns how many seconds it may sleep until the next."""
         try:
             self._watch_child()
             self._watch_transactions()
@@ -144,31 +144,31 @@ class Agent:
         self._child = None
         log.info("ended child=%s exit_status=%d", child.name, status)
         if child.assignment is not None:
-            self._attempts.ended(child.assignment, status)
+            self._attempts.record_exit(child.assignment, status)
         if self._freshness.ended(child):
-            self._status.soon()
+            self._status.check_soon()
 
     def _watch_transactions(self) -> None:
-        """Notice what ended, whoever did it: the agent's child, a push, a person."""
-        last = self._orphans.look()
-        self._waiting.look(last)
+        """Notice a transaction that ended, be it the agent's child, a push, or a person's."""
+        last = self._orphans.inspect()
+        self._held_update.observe(last)
         if last is None or last.is_open or last.id == self._last_end:
             return
         log.info("transaction ended version=%s state=%s reason=%s", last.version, last.state, last.reason)
         self._last_end = last.id
         if last.state is not State.FAILED:
-            self._attempts.noticed(last.version, last.rollout)
+            self._attempts.record_transaction(last.version, last.rollout)
         self._announce(self._journal.installed_version)
-        self._status.soon()
+        self._status.check_soon()
 
     def _find_work(self) -> None:
-        # An engine that was killed leaves services down when it comes back; see revival.py.
-        if self._orphans.due() or (not self._orphans.is_busy and self._engine.restarted()):
+        # A Docker daemon that was killed leaves services down when it comes back; see lost_services.py.
+        if self._orphans.due() or (not self._orphans.is_busy and self._daemon.restarted()):
             self._start(self._commands.recover())
             return
         if self._polling is not None and self._polling.due():
             with contextlib.suppress(OtaError):  # logged, and tried again later
-                self._ask(self._polling)
+                self._poll(self._polling)
             self._watch_transactions()  # an answer takes its time, and a push may have begun meanwhile
         if child := self._work():
             self._start(child)
@@ -176,23 +176,23 @@ class Agent:
             self._start(self._freshness.begin())
 
     def _work(self) -> Child | None:
-        """Start what is assigned, or what was held back and may go on; None while there is nothing to do."""
+        """Start the assigned update, or the held one if it may go on; None while there is nothing to do."""
         if self._orphans.has_owner:
             return None
         assignment = self._attempts.due()
-        if assignment and not self._waiting.is_for(assignment):
+        if assignment and not self._held_update.is_for(assignment):
             log.info("take version=%s rollout=%d", assignment.version, assignment.rollout)
             return self._commands.update(assignment)
-        if self._waiting.withdrawn:
+        if self._held_update.withdrawn:
             log.info("what is held back is not assigned any more")
-            return self._commands.give_up()
-        if self._waiting.may_go_on():
+            return self._commands.end_held()
+        if self._held_update.may_go_on():
             assigned = self._attempts.assigned
-            return self._commands.go_on(assigned if self._waiting.is_for(assigned) else None)
+            return self._commands.resume_held(assigned if self._held_update.is_for(assigned) else None)
         return None
 
     def _finish(self, child: Child) -> int:
-        """Wait for a child, and deliver what it reports meanwhile."""
+        """Wait for a child, and deliver its reports meanwhile."""
         self._start(child)
         while (status := child.exit_status()) is None:
             if self._stop.wait(BUSY_TURN_SECONDS / 4):
@@ -206,19 +206,19 @@ class Agent:
 
     # -- the control plane ----------------------------------------------------------------------------
 
-    def _ask(self, polling: Polling) -> None:
-        held = self._waiting.transaction
-        # What waits is assigned as soon as the control plane knows that it waits.
+    def _poll(self, polling: Polling) -> None:
+        held = self._held_update.transaction
+        # A held update is assigned once the control plane knows of the hold.
         is_known = held is not None and not self._outbox.pending(1, held.id)
-        assigned = polling.ask()
-        self._attempts.note(assigned)
+        assigned = polling.poll()
+        self._attempts.record_answer(assigned)
         if is_known:
-            self._waiting.answered(assigned)
+            self._held_update.record_answer(assigned)
         if polling.is_back and self._uploader is not None:
             self._uploader.retry_now()
 
     def _deliver_all(self) -> int:
-        """Empty the outbox; returns the exit status of a carrier that does not take it, else 0."""
+        """Deliver the whole outbox; returns the exit status of CarrierError where reports stay behind, else 0."""
         if self._uploader is None:
             return 0
         while self._uploader.step():

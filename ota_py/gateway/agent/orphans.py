@@ -1,6 +1,6 @@
-"""Finds a transaction whose owner is gone: open in the journal, and nobody holds the lock.
+"""Orphans: a transaction whose owner is gone is open in the journal, and no process holds the lock.
 
-One that is held back has no owner on purpose.
+A held transaction has no owner on purpose.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ota_py.gateway.system import lock
 from ota_py.gateway.system.backoff import Backoff
 
 # Between two tasks of a push the transaction waits without an owner, while nothing is touched yet. Counted
-# from the last thing that was written about it, so that a restart of the agent does not begin it anew.
+# from its last record in the journal, so that a restart of the agent does not begin the time anew.
 PATIENCE_SECONDS = 900.0
 RETRY_FIRST_SECONDS = 5.0
 RETRY_LIMIT_SECONDS = 300.0
@@ -26,10 +26,10 @@ log = logging.getLogger("ota.agent")
 
 
 class Orphans:
-    """Watches the journal's open transaction.
+    """The watch over the journal's open transaction, to find an orphan.
 
     Attributes:
-        is_busy: whether the last look saw an open transaction that is not held back.
+        is_busy: whether the last inspection found an open transaction that is not held.
         has_owner: whether a live process was at work on the open one.
     """
 
@@ -43,8 +43,8 @@ class Orphans:
         self.is_busy = False
         self.has_owner = False
 
-    def look(self) -> Transaction | None:
-        """Look at the newest transaction and at the lock; returns the transaction."""
+    def inspect(self) -> Transaction | None:
+        """Inspect the newest transaction and the lock; returns the transaction."""
         last = self._journal.last_transaction()
         opened = last if last is not None and last.is_open else None
         self.has_owner = opened is not None and lock.is_held(self._lock_path)

@@ -1,4 +1,4 @@
-"""The agent's part in an upgrade of itself: say that it came up, and see to it that the upgrade goes on."""
+"""The agent's part in an upgrade of itself: it records that it came up, and restarts a supervisor that died."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ota_py.gateway.system.backoff import Backoff
 
 # Between two starts of a supervisor that ended before the upgrade did.
 RETRY_FIRST_SECONDS = 5.0
-# Only one that waits for space comes to be tried so rarely: attempts that are interrupted are limited.
+# Only an upgrade that waits for space is tried so rarely: interrupted attempts are limited.
 RETRY_LIMIT_SECONDS = 3600.0
 
 log = logging.getLogger("ota.agent")
 
 
 class UpgradeWatch:
-    """Looks at the upgrade that is under way.
+    """The watch over the upgrade that is under way.
 
     Args:
-        lock_path: held by whoever carries it out.
-        supervise: starts that from the build of the given name.
+        lock_path: of the lock that the supervisor holds.
+        supervise: starts the supervisor from the build of the given name.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class UpgradeWatch:
         self._due_at = 0.0
 
     def step(self) -> None:
-        """To be called after each turn that went well: for a new agent, the first of these proves it."""
+        """Watch the upgrade after each turn that went well: for a new agent, the first of these proves it."""
         upgrade = self._upgrades.open()
         if upgrade is None:
             self._backoff.succeeded()
@@ -54,7 +54,7 @@ class UpgradeWatch:
         if upgrade.state is Stage.SWITCHED and upgrade.name == self._own and not upgrade.proved_at:
             log.info("the new version came up name=%s", upgrade.name)
             self._upgrades.prove(upgrade)
-        if self._clock() >= self._due_at and self._needs_somebody(upgrade):
+        if self._clock() >= self._due_at and self._needs_supervisor(upgrade):
             self._due_at = self._clock() + self._backoff.failed()
             log.info("upgrade goes on name=%s stage=%s", upgrade.name, upgrade.state)
             try:
@@ -62,5 +62,5 @@ class UpgradeWatch:
             except OtaError as error:
                 log.error("upgrade cannot go on reason=%s", error.message)
 
-    def _needs_somebody(self, upgrade: Upgrade) -> bool:
+    def _needs_supervisor(self, upgrade: Upgrade) -> bool:
         return self._upgrades.is_due(upgrade) and not lock.is_held(self._lock_path)

@@ -1,4 +1,4 @@
-"""Backups: what the way back needs, hashed when it is made and checked before it is relied on.
+"""Backups: what a rollback needs, hashed when a backup is made and checked before it is used.
 
 A backup is a directory with `backup.json`, copies of files and dumps of databases. The journal has
 the hash of `backup.json`, which has the hashes of the rest; a directory that the journal does not
@@ -37,7 +37,7 @@ _FILES = "files"
 
 
 class Backups:
-    """The backups of one gateway; which of them are kept: `backup_retention.py`."""
+    """The backups of one gateway; how long they are kept is decided in `retention.py`."""
 
     def __init__(self, config: GatewayConfig, journal: Journal, compose: Compose, images: Images) -> None:
         self._config = config
@@ -47,7 +47,7 @@ class Backups:
         self._files = ProjectFiles(config.project_dir)
 
     def create(self, project: Project, dests: Collection[str], clock: Clock, transaction: str | None = None) -> Backup:
-        """Save files, image ids and every database that can be dumped online. Stops nothing.
+        """Make a backup: files, image ids and every database that can be dumped online. Stops nothing.
 
         Args:
             project: the project as it is now.
@@ -55,7 +55,7 @@ class Backups:
             clock: the limit that dumps share.
 
         Raises:
-            BackupError, NoSpaceError: nothing of it is kept.
+            BackupError, NoSpaceError: the backup could not be made; nothing of it is kept.
         """
         new = f"{stamp()[:19].replace(':', '').replace('-', '')}-{secrets.token_hex(3)}".lower()
         containers = self._compose.containers()
@@ -90,7 +90,7 @@ class Backups:
         return backup
 
     def add_stopped(self, backup: Backup, clock: Clock, transaction: str | None) -> Backup:
-        """Add what can only be copied once its writers stopped, as they now have."""
+        """Add the databases to a backup that can only be copied while their writers are stopped, as they now are."""
         saved = [dump.config for dump in backup.databases]
         stopped = [
             (section, database)
@@ -105,12 +105,12 @@ class Backups:
         return grown
 
     def left_out(self, backup: Backup) -> list[str]:
-        """Labels of what the configuration names and the backup does not have."""
+        """Labels of the databases that the configuration names and the backup lacks."""
         saved = [dump.config for dump in backup.databases]
         return [section.label for section in self._config.databases if section.model_dump(mode="json") not in saved]
 
     def writers(self) -> list[str]:
-        """Services that must stop before what they write can be copied."""
+        """Services that must stop before the data that they write can be copied."""
         return sorted({name for _, database in self.databases() for name in database.writers()})
 
     def files_size(self, project: Project) -> int:
@@ -119,11 +119,11 @@ class Backups:
         return sum((self._config.project_dir / path).stat().st_size for path in found.files)
 
     def load(self, backup_id: str) -> Backup:
-        """A backup whose every byte is what was written.
+        """Load a backup, every byte of it checked.
 
         Raises:
             NotFoundError: there is no such backup.
-            BackupError: something of it is missing or altered.
+            BackupError: a file of it is missing or altered.
         """
         backup = self.index_of(backup_id)
         directory = self.directory(backup_id)
@@ -134,7 +134,7 @@ class Backups:
         return backup
 
     def index_of(self, backup_id: str) -> Backup:
-        """What a backup says it holds; its files are not looked at.
+        """The index of a backup, checked; its other files are not checked.
 
         Raises:
             NotFoundError: there is no such backup.
@@ -145,17 +145,17 @@ class Backups:
             raise NotFoundError(f"there is no backup {backup_id!r}", hint="list them with `list-backups`")
         directory = self.directory(backup_id)
         before = directory / INDEX_BEFORE
-        # A crash between the new index and the journal's word for it: then the one before it counts.
+        # A crash between the new index and its record in the journal: then the index before it counts.
         is_before = before.is_file() and sha256_of_file(before) == recorded
         return parse(_checked(before if is_before else directory / INDEX, recorded).read_bytes())
 
     def bytes_of_files(self, backup: Backup) -> int:
-        """How much the project's files in a backup take up."""
+        """Bytes that the project's files in a backup take up."""
         directory = self.directory(backup.id) / _FILES
         return sum((directory / saved.path).stat().st_size for saved in backup.files)
 
     def restore_files(self, backup: Backup, obsolete: Collection[str] = ()) -> None:
-        """Write back every file that differs, with owner and mode, and remove what came later.
+        """Write back every project file that differs, with owner and mode, and remove later files.
 
         Args:
             obsolete: files that later updates added.
@@ -168,7 +168,7 @@ class Backups:
         self.database_of(saved).restore(source, saved.facts, timeout_seconds)
 
     def database_of(self, saved: SavedDatabase) -> Database:
-        """The database that a dump is of."""
+        """The database that a dump was made of."""
         section = DatabaseConfig.model_validate(saved.config)
         return open_database(section, self._config, self._compose)
 
@@ -177,36 +177,36 @@ class Backups:
         return [(each, open_database(each, self._config, self._compose)) for each in self._config.databases]
 
     def entries(self) -> list[dict[str, Any]]:
-        """What backups there are, newest first: id, version, created_at, transaction, bytes."""
+        """All backups, newest first: id, version, created_at, transaction, bytes."""
         return backup_records.entries(self._journal)
 
     def images(self) -> dict[str, str]:
-        """What the backups need: image id to the reference by which their Compose files know it."""
+        """The images that the backups need: image id to the reference that their Compose files name."""
         found: dict[str, str] = {}
         for entry in reversed(self.entries()):
             try:
                 backup = self.index_of(str(entry["id"]))
             except BackupError:
-                continue  # of no use for a way back, so nothing is kept for it
+                continue  # of no use for a rollback, so nothing is kept for it
             found |= {image.image_id: image.reference for image in backup.images.values()}
         return found
 
     def remove_of(self, transaction: str, but: str = "") -> None:
-        """Remove the backups that a transaction made, all but one."""
+        """Remove the backups that a transaction made, except the backup `but`."""
         for entry in self.entries():
             if entry["transaction"] == transaction and entry["id"] != but:
                 self.remove(str(entry["id"]))
 
     def remove(self, backup_id: str) -> None:
-        """Remove one backup: the journal forgets it first, what is left then is a leftover."""
+        """Remove one backup: its record first, so that a crash leaves only a leftover directory."""
         backup_records.remove(self._journal, backup_id)
         files.remove_tree(self.directory(backup_id))
 
     def directory(self, backup_id: str) -> Path:
-        """Where a backup is."""
+        """The directory of a backup."""
         return self._config.backups_dir / backup_id
 
-    # -- parts ----------------------------------------------------------------------------------------
+    # -- helpers --------------------------------------------------------------------------------------
 
     def _saved_images(self, containers: Sequence[Container]) -> dict[str, SavedImage]:
         saved: dict[str, SavedImage] = {}
@@ -244,7 +244,7 @@ class Backups:
         return saved
 
     def _record(self, backup: Backup, transaction: str | None) -> None:
-        """The backup exists from here on: its index first, then the journal's word for it."""
+        """Record the backup, which exists from here on: its index first, then the row in the journal."""
         raw = backup.to_bytes()
         directory, private = self.directory(backup.id), Attributes(PRIVATE, os.geteuid(), os.getegid())
         if (directory / INDEX).exists():

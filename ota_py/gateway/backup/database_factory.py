@@ -1,4 +1,4 @@
-"""The databases of a gateway: an online dump where the engine has one, else an archive."""
+"""The factory of databases: an online dump where the database server has one, else an archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Database servers in a service: dumped and restored by their own tools, in their own container."""
+"""Database servers in a service: dumped and restored by the server's own tools, in its own container."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class PostgreSql(_Server):
     """A PostgreSQL database."""
 
     def size(self) -> int:
-        """With its indexes, which a dump does not have; a dump is compressed, too."""
+        """See `Database`. Too much rather than too little: a dump has no indexes, and is compressed."""
         question = f"SELECT pg_database_size({_literal(self._name)})"
         return self._number(self._execute(self._psql(question), COMMAND_SECONDS))
 
@@ -160,7 +160,7 @@ export MYSQL_PWD="$password"
     def restore(self, source: Path, facts: Facts, timeout_seconds: float) -> None:
         """See `Database`."""
         self._wait_until_ready(self._tool("", ["--execute=SELECT 1"]), timeout_seconds)
-        # Whoever has a table open would keep it from being dropped; who left meanwhile is no error.
+        # A session with an open table would keep it from being dropped; one that ended meanwhile is no error.
         kills = self._query(self._SESSIONS.format(name=_literal(self._name)))
         self._execute(self._tool("", ["--force"]), COMMAND_SECONDS, stdin=kills)
         # The dump drops the database: objects that the update added must not survive.

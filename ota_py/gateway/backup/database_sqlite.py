@@ -65,7 +65,7 @@ class Sqlite:
         return asdict(Attributes.of(source))
 
     def _watch(self, timeout_seconds: float) -> Callable[[int, int, int], None]:
-        """Called between portions of a copy; ends it when time is up."""
+        """The callback between portions of a copy; it ends the copy when time is up."""
         limit = time.monotonic() + timeout_seconds
 
         def check(*_: int) -> None:
@@ -89,7 +89,7 @@ class Sqlite:
         return path
 
     def _path(self) -> Path:
-        """Where the file is on this machine: by the Compose file, else by what the container has mounted."""
+        """The path of the file on this machine: by the Compose file, else by the mounts of the container."""
         if self._service is None:
             return self._given
         found = self._compose.present.source_of(self._service, str(self._given))

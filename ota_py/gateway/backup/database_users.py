@@ -1,4 +1,4 @@
-"""Which services may use a database: they stop while it is restored, and all others run on. Pure.
+"""The users of a database: services that stop while it is restored; all others run on. Pure.
 
 In doubt a service counts as a user: one that runs on and writes would spoil what is restored.
 """
@@ -36,12 +36,12 @@ def users_of(section: DatabaseConfig, project: Project, project_dir: Path) -> se
     if section.type == "sqlite" and section.service is not None:
         return borrowers | _sharing(section.service, section.path, mounts)
     found = _seeing(project_dir / section.path, mounts)
-    # A path that nobody mounts by that name may be a volume, seen from outside.
+    # A path that no service mounts by that name may be a volume, seen from outside.
     return borrowers | found if found else services
 
 
 def with_dependents(names: set[str], project: Project) -> set[str]:
-    """The services, and those that live in a namespace of one of them: they cannot outlive its stop."""
+    """The named services, and those in a namespace of one of them, which cannot outlive its stop."""
     found = set(names)
     while True:
         more = {
@@ -56,7 +56,7 @@ def with_dependents(names: set[str], project: Project) -> set[str]:
 
 
 def _clients(server: str, project: Project) -> set[str]:
-    """Who can reach a server: by a network in common, from the gateway's own, or by a published port."""
+    """Services that can reach a server: by a shared network, from the gateway's own, or by a published port."""
     if server not in project.services:
         return set(project.services)
     body = project.service(server)
@@ -73,7 +73,7 @@ def _clients(server: str, project: Project) -> set[str]:
 
 
 def _sharing(service: str, path: Path, mounts: list[_Mount]) -> set[str]:
-    """Who mounts what holds `path` of the container of `service`."""
+    """Services that share the mount which holds `path` in the container of `service`, that service included."""
     holding = [m for m in mounts if m.service == service and path.is_relative_to(m.target)]
     if not holding:
         return {service}  # within its container
@@ -84,7 +84,7 @@ def _sharing(service: str, path: Path, mounts: list[_Mount]) -> set[str]:
 
 
 def _seeing(path: Path, mounts: list[_Mount]) -> set[str]:
-    """Who mounts a directory of the gateway that holds `path`, or that lies in or beside it."""
+    """Services that mount a directory of the gateway which holds `path`, or lies in or beside it."""
     place = path.parent
     return {
         m.service

@@ -1,4 +1,4 @@
-"""Volumes and directories whose content nobody can copy while it is written to: archived by tar."""
+"""Volumes and directories that cannot be copied while services write to them: archived by tar."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Tree:
         raise NotImplementedError
 
     def writers(self) -> list[str]:
-        """What the Compose file says, and what runs: a container may be of another Compose file."""
+        """See `Database`. By the Compose file and by what runs: a container may be of another Compose file."""
         directory = self._directory()
         writers = {
             container.service
@@ -68,7 +68,7 @@ class _Tree:
         self._run(["find", str(directory), "-xdev", "-mindepth", "1", "-delete"], timeout_seconds)
         options = ["--extract", "--numeric-owner", "--same-owner", "--preserve-permissions", "--xattrs"]
         self._tar([*options, "--acls", f"--file={source}", f"--directory={directory}"], timeout_seconds)
-        # tar does not: a power cut after the journal says "done" must not take it away again.
+        # tar does not sync: a power cut after the step is recorded as done must not undo it.
         self._run(["sync", "--file-system", str(directory)], timeout_seconds)
 
     def _tar(self, arguments: list[str], timeout_seconds: float) -> None:

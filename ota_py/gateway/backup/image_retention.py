@@ -1,7 +1,7 @@
-"""Which images stay on this gateway: what a way back or a service needs, and no other that an update brought.
+"""The retention of images: those that a rollback or a service needs stay, others that an update brought go.
 
-What a service runs is safe while it runs; what only a backup or an open transaction needs gets a holder
-(image_pins.py). An image that an update brought and nobody needs any more is removed, so that failed
+The image of a running service is safe; one that only a backup or an open transaction needs gets a pin
+(image_pins.py). An image that an update brought and that is needed no more is removed, so that failed
 versions do not fill the disk. All is derived anew from journal, backups and containers each time.
 """
 
@@ -25,7 +25,7 @@ from ota_py.manifest import Image, parse_manifest
 
 
 class ImageRetention:
-    """Keeps and removes the images of one gateway."""
+    """The retention of the images of one gateway: pins those that are needed, removes the others."""
 
     def __init__(
         self, config: GatewayConfig, journal: Journal, compose: Compose, images: Images, backups: Backups
@@ -36,38 +36,38 @@ class ImageRetention:
         self._images = images
         self._backups = backups
 
-    def hold(self, backup: Backup) -> None:
-        """Before services are touched: hold what the way back will need, and what the update will start.
+    def pin(self, backup: Backup) -> None:
+        """Pin the images that a rollback will need and that the update will start, before services are touched.
 
         Args:
-            backup: the way back; its images must be there.
+            backup: what a rollback returns to; its images must be there.
 
         Raises:
-            BackupError: an image of the backup is gone, so there would be no way back.
+            BackupError: an image of the backup is gone, so no rollback would be possible.
             DockerError: no container can be made from an image: its layers are not whole.
         """
         for service, image in backup.images.items():
             if self._images.id_of(image.image_id) is None:
                 raise BackupError(
-                    f"the image {image.reference} that {service} runs is gone from the engine: "
-                    "there would be no way back to it",
+                    f"the image {image.reference} that {service} runs is gone from the Docker engine: "
+                    "no rollback would be possible",
                     hint=f"pull it again, or replace the container: `docker compose up -d {service}`",
                 )
-        self._hold()
+        self._pin()
 
-    def settle(self) -> None:
-        """Hold what is needed, release what is not, and remove what updates brought and nobody needs."""
-        self._hold()
+    def clean_up(self) -> None:
+        """Pin the images that are needed, and no others; remove those that updates brought and that are not needed."""
+        self._pin()
         needed = {*self._backups.images(), *(c.image_id for c in self._compose.containers())}
         removable = self._brought() - {image.digest for image in self._awaited()}
-        for image_id, names in self._images.unnamed().items():
+        for image_id, names in self._images.untagged().items():
             if image_id in needed:
                 continue
             for reference in names:
                 if reference.partition("@")[2] in removable:
                     self._images.remove(reference)
 
-    def _hold(self) -> None:
+    def _pin(self) -> None:
         wanted = self._backups.images()
         replaced: Collection[str] = ()
         last = self._journal.last_transaction()
@@ -87,7 +87,7 @@ class ImageRetention:
             for image_id, reference in wanted.items()
             if image_id not in running and self._images.id_of(image_id) is not None
         }
-        ImagePins(self._compose.api, self._compose.name).hold(here)
+        ImagePins(self._compose.api, self._compose.name).pin(here)
 
     def _awaited(self) -> list[Image]:
         """The images of the update under way, or of one that failed and may be tried again."""
@@ -99,7 +99,7 @@ class ImageRetention:
     def _may_be_retried(self, last: Transaction) -> bool:
         if last.version in self._journal.known_bad():
             return False
-        # What filled the disk has to go.
+        # Images that filled the disk have to go.
         filled = (last.error or {}).get("code") == NoSpaceError.code
         return last.state in (State.FAILED, State.ROLLED_BACK) and not filled
 

@@ -1,4 +1,4 @@
-"""What a backup holds: the document `backup.json`. Pure."""
+"""The index of a backup: the document `backup.json`. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ota_py.gateway.journal.versioned_records import known
 
 @dataclass(frozen=True)
 class SavedFile:
-    """A file of the project: where it was, and how it looked."""
+    """A saved file of the project: its path, hash, mode and owner."""
 
     path: str
     sha256: str
@@ -23,7 +23,7 @@ class SavedFile:
 
 @dataclass(frozen=True)
 class SavedLink:
-    """A symbolic link of the project; what it leads to is saved where it lies in the project."""
+    """A saved symbolic link of the project; its target is saved, too, where that lies in the project."""
 
     path: str
     target: str
@@ -31,7 +31,7 @@ class SavedLink:
 
 @dataclass(frozen=True)
 class SavedDirectory:
-    """A directory that saved files lie in."""
+    """A directory that saved files lie in: its path, mode and owner."""
 
     path: str
     mode: int
@@ -41,7 +41,7 @@ class SavedDirectory:
 
 @dataclass(frozen=True)
 class SavedImage:
-    """What a service ran; its image is kept by a holder (image_pins.py) when no service runs it any more."""
+    """The image that a service ran; a pin (image_pins.py) keeps it when no service runs it any more."""
 
     reference: str
     image_id: str
@@ -50,12 +50,12 @@ class SavedImage:
 
 @dataclass(frozen=True)
 class SavedDatabase:
-    """A dump, and the section of the configuration that describes the database.
+    """A dump of a database, and the section of the configuration that describes the database.
 
     Attributes:
-        facts: what its restore needs to know besides.
-        saved_at: when the dump began: what was written later is not in it.
-        bytes: size of the dump; `expected`: what its database said beforehand.
+        facts: what its restore needs besides the dump.
+        saved_at: when the dump began: data that was written later is not in it.
+        bytes: size of the dump; `expected`: the size that the database stated beforehand.
     """
 
     label: str
@@ -70,12 +70,12 @@ class SavedDatabase:
 
 @dataclass(frozen=True)
 class Backup:
-    """One backup.
+    """The index of one backup.
 
     Attributes:
-        version: what ran when it was made.
+        version: the version that ran when the backup was made.
         project: the Compose project's name.
-        absent: files that the update adds: the way back removes them.
+        absent: files that the update adds: a rollback removes them.
         absent_directories: directories that they need, the innermost first.
         running: services that ran.
         ended: number of the newest transaction that had ended: later ones came after it, whatever clocks say.
@@ -101,10 +101,10 @@ class Backup:
 
 
 def parse(raw: bytes) -> Backup:
-    """From the bytes of backup.json.
+    """The index in the bytes of backup.json.
 
     Raises:
-        BackupError: they are not an index.
+        BackupError: the bytes are not an index.
     """
     try:
         data = json.loads(raw)

@@ -1,4 +1,4 @@
-"""The project's own files in a backup: which they are, how they are saved, and how they come back."""
+"""The project's own files in a backup: how they are found, saved and restored."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PRIVATE = 0o600
 
 
 @dataclass(frozen=True)
-class Found:
-    """What belongs into a backup: paths relative to the project."""
+class ProjectPaths:
+    """The files, links and directories that belong into a backup: paths relative to the project."""
 
     files: list[str]
     links: list[str]
@@ -42,10 +42,10 @@ class ProjectFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def find(self, project: Project, dests: Collection[str]) -> Found:
-        """Compose's own files and those they name, all below config/, all that is mounted or written.
+    def find(self, project: Project, dests: Collection[str]) -> ProjectPaths:
+        """Find the files for a backup: Compose's own and those they name, all of config/, all mounted or written.
 
-        A link is saved as a link; what it leads to is saved, too, where it is a file of the project.
+        A link is saved as a link; its target is saved, too, where it is a file of the project.
         """
         root = self._root
         own = [root / name for name in (COMPOSE_FILE_NAME, *OVERRIDE_FILE_NAMES)]
@@ -73,7 +73,7 @@ class ProjectFiles:
                 directories.add(path)
         for path in (*plain, *links):
             directories |= set(self._prefixes(path.parent))
-        return Found(*(sorted(str(p.relative_to(root)) for p in part) for part in (plain, links, directories)))
+        return ProjectPaths(*(sorted(str(p.relative_to(root)) for p in part) for part in (plain, links, directories)))
 
     def save_file(self, path: str, stored: Path) -> SavedFile:
         """Copy one file into the directory `stored`."""
@@ -83,26 +83,26 @@ class ProjectFiles:
         return SavedFile(path, sha256_of_file(stored / path), wanted.mode, wanted.uid, wanted.gid)
 
     def save_link(self, path: str) -> SavedLink:
-        """A link and what it says."""
+        """The record of a symbolic link."""
         return SavedLink(path, os.readlink(self._root / path))
 
     def save_directory(self, path: str) -> SavedDirectory:
-        """How a directory looks."""
+        """The record of a directory's mode and owner."""
         found = Attributes.of(self._root / path)
         return SavedDirectory(path, found.mode, found.uid, found.gid)
 
     def absent(self, dests: Collection[str]) -> tuple[list[str], list[str]]:
-        """Of files to be written those that are not there, and the directories that they miss."""
+        """The files to be written that do not exist yet, and the directories that they lack."""
         missing = sorted(dest for dest in dests if not os.path.lexists(self._root / dest))
         parents = {p for dest in missing for p in self._prefixes((self._root / dest).parent)}
         directories = [str(p.relative_to(self._root)) for p in parents if not os.path.lexists(p)]
         return missing, sorted(directories, key=lambda path: (-path.count("/"), path))
 
     def restore(self, backup: Backup, stored: Path, obsolete: Collection[str] = ()) -> None:
-        """Write back every file that differs, with owner and mode, and remove what came later.
+        """Write back every file that differs, with owner and mode, and remove later files.
 
         Args:
-            stored: where the backup's copies are.
+            stored: the directory of the backup's copies.
             obsolete: further files to remove.
         """
         for directory in sorted(backup.directories, key=lambda saved: saved.path):
@@ -126,7 +126,7 @@ class ProjectFiles:
             files.remove_empty(self._root / path)
 
     def _prefixes(self, path: Path) -> Iterator[Path]:
-        """The path and its parents below the project, the outermost first."""
+        """A path and its parents below the project, the outermost first."""
         for n in range(1, len(path.relative_to(self._root).parts) + 1):
             yield self._root.joinpath(*path.relative_to(self._root).parts[:n])
 

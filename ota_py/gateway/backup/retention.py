@@ -1,4 +1,4 @@
-"""Which backups are kept: by count, by space, and never without the last good one."""
+"""The retention of backups: by count, by space, and never without the last good one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MIB = 1024**2
 
 
 class Retention:
-    """The rule of one gateway; backups made by hand count as all others do."""
+    """The retention of one gateway's backups; those made by hand count as all others do."""
 
     def __init__(self, config: GatewayConfig, journal: Journal, backups: Backups) -> None:
         self._config = config
@@ -28,12 +28,12 @@ class Retention:
         return wanted if any(entry["id"] == wanted for entry in self._backups.entries()) else ""
 
     def prune(self) -> None:
-        """Remove what is one too many, and leftovers."""
+        """Remove the backups beyond the limits, and leftover directories."""
         entries = self._backups.entries()
         needed = {self.rollback_target(), self._open_backup()} - {""}
         extra = self._extra(entries, needed)
         if extra and not any(self._is_intact(backup_id) for backup_id in needed):
-            # Nothing that is to stay can be relied on: then the newest that can be stays, too.
+            # No needed backup is intact: then the newest intact one stays, too.
             good = next((e["id"] for e in entries if self._is_intact(e["id"])), None)
             extra = [backup_id for backup_id in extra if backup_id != good]
         for backup_id in extra:
@@ -44,7 +44,7 @@ class Retention:
                 files.remove_tree(directory)
 
     def _extra(self, entries: list[dict[str, Any]], needed: set[str]) -> list[str]:
-        """The ids beyond the limits. What is needed takes its space first."""
+        """The ids of the backups beyond the limits. Needed backups take their space first."""
         limit = self._config.keep_backups_mib
         space = sum(entry["bytes"] for entry in entries if entry["id"] in needed)
         extra = []

@@ -14,7 +14,7 @@ from ota_py.gateway.commands.session import CommandSession, config_option, sessi
 from ota_py.gateway.commands.transactions import conclude
 
 if TYPE_CHECKING:
-    from ota_py.gateway.transaction.restore import Outlook
+    from ota_py.gateway.transaction.restore import RestorePreview
 
 
 @click.command()
@@ -91,19 +91,19 @@ def restore(backup_id: str | None, keep_databases: bool, yes: bool, config_file:
       ota_client.py restore
       ota_client.py restore 20260101t020000-4f5a6b --keep-databases --yes
     """
-    from ota_py.gateway.transaction.restore import outlook
+    from ota_py.gateway.transaction.restore import preview
 
     with session(config_file, as_json) as s:
-        found = outlook(s.engine.context, backup_id)
+        found = preview(s.engine.context, backup_id)
         if not yes:
             if as_json or not sys.stdin.isatty():
                 raise UsageError("restore asks before it begins, and nobody can be asked here", hint="give --yes")
-            _tell(found, keep_databases)
+            _print_preview(found, keep_databases)
             click.confirm("Restore it?", abort=True)
         return conclude(s.engine.restore(found.backup.id, keep_databases=keep_databases), as_json)
 
 
-def _tell(found: Outlook, keep_databases: bool) -> None:
+def _print_preview(found: RestorePreview, keep_databases: bool) -> None:
     from ota_py.gateway.commands.output import age
 
     backup = found.backup

@@ -1,4 +1,4 @@
-"""What `status`, `check` and `health-check` tell: read from the journal and from what runs."""
+"""The data that `status`, `check` and `health-check` print: read from the journal and from what runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ota_py.trust.fetch.client import TrustClient
 
 
 def status(config: GatewayConfig, journal: Journal, engine: Engine) -> dict[str, Any]:
-    """All about this gateway. Works without Docker too: then `engine_error` says why services are missing."""
+    """The status of this gateway. Works without Docker, too: then `engine_error` states why services are missing."""
     last = journal.last_transaction()
     services, problem = _services(engine)
     reported: StatusDetails = {
@@ -52,7 +52,7 @@ def status(config: GatewayConfig, journal: Journal, engine: Engine) -> dict[str,
 
 
 def check(config: GatewayConfig, journal: Journal, trust: TrustClient) -> dict[str, Any]:
-    """What is newer than what runs, and what the control plane wants here."""
+    """The updates that are newer than the installed version, and the assignment of the control plane."""
     trust.refresh()
     current = journal.installed_version
     newer = [u for u in trust.updates() if parse_version(u.version) > parse_version(current)]
@@ -75,10 +75,10 @@ def check(config: GatewayConfig, journal: Journal, trust: TrustClient) -> dict[s
 
 
 def assignment(config: GatewayConfig) -> Assignment | None:
-    """What the control plane wants this gateway to run, or None; also None where there is no control plane.
+    """The assignment of the control plane to this gateway, or None; also None where there is no control plane.
 
     Raises:
-        ControlPlaneError: it cannot be asked.
+        ControlPlaneError: the control plane cannot be reached.
     """
     if config.api is None:
         return None
@@ -90,7 +90,7 @@ def assignment(config: GatewayConfig) -> Assignment | None:
 
 
 def health_report(config: GatewayConfig, engine: Engine) -> dict[str, Any]:
-    """How every service and every probe of the gateway stands."""
+    """The health of every service and every probe of the gateway."""
     snapshot = engine.health()
     asked = zip(config.probes, snapshot.probes, strict=True)
     return {

@@ -1,4 +1,4 @@
-"""What people see: a line for each step while it works, a sentence at the end, tables."""
+"""The output for people: a line for each step while the engine works, a sentence at the end, tables."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Terminal:
 
 
 def sentence(result: Result) -> str:
-    """How a transaction ended, in one sentence."""
+    """The end of a transaction, in one sentence."""
     version, before = result["version"], result["from_version"]
     down = result["downtime_seconds"]
     endings: dict[Outcome, Callable[[], str]] = {
@@ -82,7 +82,7 @@ def sentence(result: Result) -> str:
 
 
 def age(seconds: float) -> str:
-    """How long ago, in its largest unit: `40 s`, `12 min`, `3 h`, `5 days`."""
+    """An age in its largest unit: `40 s`, `12 min`, `3 h`, `5 days`."""
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
@@ -90,7 +90,7 @@ def age(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes for people."""
+    """A number of bytes for people: `1.5 GiB`."""
     for unit, length in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
         if count >= length:
             return f"{count / length:.1f} {unit}"
@@ -98,13 +98,13 @@ def size(count: int) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns under headings, each as wide as its widest cell."""
+    """A table: columns under headings, each as wide as its widest cell."""
     cells = ([str("-" if cell is None else cell) for cell in row] for row in rows)
     return "\n".join(aligned([headings, *cells]))
 
 
 @contextlib.contextmanager
 def _harmless() -> Iterator[None]:
-    """Standard output may have gone with the link; the update goes on."""
+    """Ignore errors of standard output, which may be gone with the connection; the update goes on."""
     with contextlib.suppress(OSError, ValueError):
         yield

@@ -1,4 +1,4 @@
-"""Commands that only look: check, status, health-check, verify, outbox."""
+"""Commands that change no service: check, status, health-check, verify, outbox."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def status(config_file: Path | None, as_json: bool) -> int:
 
 
 def _upgrade(last: dict[str, Any] | None) -> str:
-    """The last upgrade of this software, where it says more than the version in use."""
+    """The last upgrade of this software, as text; empty where it came up."""
     if last is None or last["state"] == "PROVED":
         return ""
     reason = f" ({last['reason']})" if last["reason"] else ""

@@ -1,4 +1,4 @@
-"""`ota_client.py run`: builds the agent from the configuration, and ends it when a signal asks for it."""
+"""`ota_client.py run`: builds the agent from the configuration, and ends it at a signal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ota_py.gateway.config.agent_settings import Settings
     from ota_py.gateway.controlplane.mqtt import MqttLink
 
-# How long the loop may take to leave what it does when it is asked to stop.
+# How long the loop may take to end after a signal.
 STOP_SECONDS = 1.0
 
 log = logging.getLogger("ota.agent")

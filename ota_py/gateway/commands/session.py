@@ -1,4 +1,4 @@
-"""What the commands share: configuration, journal and engine, opened once."""
+"""The session of a command: configuration, journal and engine, opened once; and the choice of an update."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ config_option = click.option(
 
 @dataclass(frozen=True)
 class CommandSession:
-    """What a command works with."""
+    """The objects that a command works with."""
 
     config: GatewayConfig
     journal: Journal
@@ -46,11 +46,11 @@ def session(config_file: Path | None, as_json: bool = True) -> Iterator[CommandS
 
 
 def choose_held(s: CommandSession) -> tuple[UpdateSource, int | None]:
-    """The update that is held back, and the rollout behind it: from what is here, also without any network.
+    """The held update, and the rollout behind it: from the stored files, also without any network.
 
     Raises:
-        NotFoundError: nothing is held back.
-        SignatureError: a key that signed it was revoked meanwhile, as far as can be seen from here.
+        NotFoundError: no update is held.
+        SignatureError: a key that signed it was revoked meanwhile, as far as this gateway knows.
     """
     from contextlib import suppress
 
@@ -62,7 +62,7 @@ def choose_held(s: CommandSession) -> tuple[UpdateSource, int | None]:
     if waiting is None or not hold.is_held(waiting):
         raise NotFoundError("no update is held back", hint="look with `status`")
     trust = sources.trust_client(s.config, s.journal)
-    # A newer root may count other keys. Only that is asked for: what waits was fresh when it was accepted.
+    # A newer root may count other keys. Nothing else matters: the held update was fresh when it was accepted.
     with suppress(OtaError):
         trust.refresh()
     return sources.from_file(trust, s.engine.context.staging(waiting.version).manifest), waiting.rollout

@@ -63,7 +63,7 @@ def update(
         try:
             source, rollout = choose_held(s) if held else choose(s, version, manifest, bundle, rollout)
         except CarrierError:
-            raise  # nothing is decided: whoever asked tries again
+            raise  # nothing is decided: the agent or the rollout tries again
         except OtaError as error:
             waiting = s.journal.open_transaction() if held else None
             named = waiting.version if waiting else version
@@ -88,12 +88,12 @@ def update(
         except BrokenError as error:
             if rollout is None:
                 raise
-            # The rollout waits for a word of this gateway.
+            # The rollout waits for a report of this gateway.
             result = s.engine.refuse(source.verified.manifest.version, error, rollout)
         finally:
             if source.bundle:
                 source.bundle.close()
-        upgrade.supervise(config_file, s.journal, s.config)
+        upgrade.start_supervisor(config_file, s.journal, s.config)
         return conclude(result, as_json)
 
 
@@ -124,7 +124,7 @@ def recover(held: bool, config_file: Path | None, as_json: bool) -> int:
 
     with session(config_file, as_json) as s:
         result = s.engine.recover(held=held)
-        upgrade.supervise(config_file, s.journal, s.config)
+        upgrade.start_supervisor(config_file, s.journal, s.config)
     # Recovery did what it is for, even where the transaction it found did not succeed.
     status = conclude(result, as_json)
     return status if result["outcome"] == Outcome.BROKEN else 0

@@ -1,7 +1,7 @@
-"""The gateway's side of the control plane's HTTP API: ask for the assignment, deliver reports.
+"""The client of the control plane's HTTP API: it gets the assignment and delivers reports.
 
-Standard library only, one kept-alive connection: the agent lives with this for months. What the
-API answers carries no authority; it names a version, and the engine decides by signatures.
+Standard library only, one kept-alive connection: the agent keeps this in memory for months. An answer of the
+API carries no authority; it names a version, and the engine decides by signatures.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RETRIABLE = frozenset({401, 403, 404, 408, 409, 425, 429})
 
 @dataclass(frozen=True)
 class Assignment:
-    """What the control plane wants this gateway to run."""
+    """An assignment: the version that the control plane wants this gateway to run."""
 
     version: str
     rollout: int
@@ -41,7 +41,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the control plane did with the reports that it was sent, by report id."""
+    """The control plane's answer to reports: which it accepted, and which it had already, by report id."""
 
     accepted: tuple[str, ...]
     duplicates: tuple[str, ...]
@@ -76,10 +76,10 @@ class Api:
         self._refused_token: str | None = None
 
     def assignment(self) -> Assignment | None:
-        """The update that this gateway is to take now, or None.
+        """The assignment of this gateway now, or None.
 
         Raises:
-            ControlPlaneError: unreachable, refused, or not an answer of this API.
+            ControlPlaneError: the control plane is unreachable, refused, or gave no answer of this API.
         """
         status, raw = self._request("GET", "/assignment")
         if status == 204:
@@ -99,7 +99,7 @@ class Api:
 
         Raises:
             RejectedError: the control plane refuses the content of at least one of them.
-            ControlPlaneError: anything else; try again later.
+            ControlPlaneError: any other failure; try again later.
         """
         _, raw = self._request("POST", "/reports", {"reports": reports})
         data = self._json(raw)
@@ -205,7 +205,7 @@ class Api:
 
 
 def retry_after(error: OtaError) -> float:
-    """Seconds for which the control plane asked to be left alone; 0 if it did not."""
+    """Seconds that the control plane requested to wait before the next request; 0 without such a request."""
     return float(error.details.get("retry_after", 0.0))
 
 

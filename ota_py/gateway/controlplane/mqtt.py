@@ -1,6 +1,6 @@
-"""The MQTT link: a hint wakes the agent, a retained status tells who is there.
+"""The MQTT link: a hint wakes the agent, and a retained status shows that the gateway is online.
 
-A hint carries no authority: whatever it says, all that the agent does is to look at the API. So a
+A hint carries no authority: whatever is in it, the agent only polls the API. So a
 hint that is forged, repeated or garbage costs one poll at most, and a silent broker costs a delay.
 """
 
@@ -33,11 +33,11 @@ log = logging.getLogger("ota.mqtt")
 
 
 class MqttLink:
-    """Connects in the background for as long as it lives; never raises once it is built.
+    """The connection to the broker, kept up in the background; never raises once it is built.
 
     Args:
         gateway_id: checked id of this gateway: its topics and its client id.
-        on_hint: called in the link's own thread for each well-formed hint; must only wake somebody.
+        on_hint: called in the link's own thread for each well-formed hint; must only wake another thread.
         ca_file: PEM certificates to trust; None connects without TLS (a broker on this machine).
         password_file: read for every connection, so that a rotated password is used at once.
 
@@ -72,13 +72,13 @@ class MqttLink:
         self._client.loop_start()
 
     def announce(self, version: str) -> None:
-        """Tell the version that runs by the retained status: now, or with the next connection."""
+        """Publish the version that runs in the retained status: now, or with the next connection."""
         self._version = version
         if self._client.is_connected():
             self._publish(online=True)
 
     def close(self) -> None:
-        """Say goodbye and disconnect; takes at most half a second, and never joins a thread that hangs."""
+        """Publish that the gateway goes offline, and disconnect; takes at most half a second, joins no hung thread."""
         if self._client.is_connected():
             farewell = self._publish(online=False)
             try:
@@ -136,7 +136,7 @@ class MqttLink:
         log.info("connected host=%s port=%d", *self._address)
         client.subscribe(self._hint_topic, qos=1)
         self._publish(online=True)
-        # Hints are not kept for those who are away: one may have been missed.
+        # The broker keeps no hints for clients that are away: one may have been missed.
         self._on_hint_callback()
 
     def _on_connect_fail(self, client: paho.Client, userdata: Any) -> None:
@@ -176,7 +176,7 @@ class MqttLink:
 
 
 def _problem(payload: bytes | bytearray) -> str:
-    """Why this is not a hint, or an empty string. Its values are not used: the API is asked anyway."""
+    """Why a message is not a hint, or an empty string. Its values are not used: the API is polled anyway."""
     if len(payload) > HINT_MAX_BYTES:
         return f"more than {HINT_MAX_BYTES} bytes"
     try:

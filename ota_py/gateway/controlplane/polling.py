@@ -1,4 +1,4 @@
-"""When the control plane is asked: jitter, back-off, hints, and the pause that it asks for itself."""
+"""Polling of the control plane: jitter, back-off, hints, and the pause that the control plane requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("ota.agent")
 
 
 class Polling:
-    """Asks one control plane for the assignment.
+    """Polls one control plane for the assignment.
 
     Args:
         seconds: from one poll to the next, give or take a fifth.
@@ -41,23 +41,23 @@ class Polling:
         self.is_back = False
 
     def seconds_left(self) -> float:
-        """Until the next poll."""
+        """Seconds until the next poll."""
         return max(0.0, self._next - self._clock())
 
     def due(self) -> bool:
-        """Whether it is time: also at once when the token that was refused has been replaced."""
+        """Whether a poll is due: also at once when the token that was refused has been replaced."""
         return self._clock() >= self._next or self._api.has_new_token()
 
     def hinted(self) -> None:
-        """A hint came: look soon."""
+        """Bring the next poll forward, because a hint came."""
         soon = self._clock() + random.random() * HINT_SPREAD * self._seconds
         self._next = max(min(self._next, soon), self._last + GAP_SECONDS)
 
-    def ask(self) -> Assignment | None:
-        """What is assigned now, or None.
+    def poll(self) -> Assignment | None:
+        """Poll once: the assignment now, or None.
 
         Raises:
-            OtaError: it was not answered; the next poll waits longer.
+            OtaError: the poll failed; the next one waits longer.
         """
         self._last = self._clock()
         try:

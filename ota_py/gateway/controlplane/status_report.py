@@ -1,4 +1,4 @@
-"""The status report: what runs here, told when the agent starts, after a transaction, and when it changed."""
+"""The status report: what runs here, reported when the agent starts, after a transaction, and after changes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ota_py.gateway.system.backoff import jittered
 
 CHECK_SECONDS = 900.0
 FIELDS = tuple(StatusDetails.__annotations__)
-# Moves all the time: alone it is no news.
+# Changes all the time: a change of this field alone is not reported.
 _RESTLESS = "disk_free_bytes"
 
 log = logging.getLogger("ota.agent")
 
 
 class StatusReporter:
-    """Queues a status report when there is something new to tell.
+    """Queues a status report when the status has changed.
 
     Args:
         read: gives what `ota_client.py status --json` prints.
-        outbox: where the report waits.
+        outbox: where the report is queued.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class StatusReporter:
         self._read = read
         self._outbox = outbox
         self._clock = clock
-        self._told = ""
+        self._reported = ""
         self._next = 0.0
 
-    def soon(self) -> None:
-        """Look at the next step: something happened."""
+    def check_soon(self) -> None:
+        """Check the status at the next step, because it may have changed."""
         self._next = 0.0
 
     def step(self) -> None:
-        """Look if it is time, and queue a report if it would tell something new."""
+        """Check the status if that is due, and queue a report if it has changed."""
         if self._clock() < self._next:
             return
         self._next = self._clock() + jittered(CHECK_SECONDS)
@@ -56,6 +56,6 @@ class StatusReporter:
         if seen.get("engine_error"):  # Docker does not answer: what runs is unknown, not nothing
             del details["digests"]
         news = json.dumps({**details, _RESTLESS: None}, sort_keys=True)
-        if news != self._told:
+        if news != self._reported:
             self._outbox.add(ReportKind.STATUS, version=details.get("version"), details=details)
-            self._told = news
+            self._reported = news

@@ -1,7 +1,7 @@
-"""Brings the outbox to the control plane: everything arrives, nothing blocks the queue, once is enough.
+"""The uploader delivers the outbox to the control plane: every report arrives, and none blocks the queue.
 
-A report stays in the outbox until the control plane said that it has it (accepted or duplicate). One
-that it refuses for its content would be refused for ever: it is found by bisection, moved to the
+A report stays in the outbox until the control plane confirmed that it has it (accepted or duplicate). A report
+that is refused for its content would be refused for ever: it is found by bisection, moved to the
 file of parked reports, and an alarm takes its place.
 """
 
@@ -32,28 +32,28 @@ log = logging.getLogger("ota.uploader")
 
 
 class ReportQueue(Protocol):
-    """What the uploader needs of the durable outbox."""
+    """The part of the durable outbox that the uploader needs."""
 
     def pending(self, limit: int) -> list[Report]:
         """The oldest undelivered reports, in the order in which they were written."""
 
     def acknowledge(self, ids: list[str]) -> Any:
-        """Forget these reports: the control plane has them."""
+        """Forget reports that the control plane has."""
 
 
 class ReportSink(Protocol):
-    """What the uploader needs of the control plane's API."""
+    """The part of the control plane's API that the uploader needs."""
 
     def post_reports(self, reports: list[Report]) -> Receipt:
         """Deliver reports, or raise ControlPlaneError, RejectedError for their content."""
 
 
 class Uploader:
-    """Delivers what waits in the outbox, with back-off while the control plane does not take it.
+    """Delivers the reports of the outbox, with back-off while the control plane does not take them.
 
     Args:
         outbox: where reports wait.
-        api: where they go.
+        api: where reports go.
         alarm: writes an alarm report with this reason and these details into the outbox.
         state_dir: directory of the file of parked reports.
         clock: monotonic seconds.
@@ -76,7 +76,7 @@ class Uploader:
         self._not_before = 0.0
 
     def retry_now(self) -> None:
-        """Forget the failures so far: there is a sign that the control plane is back."""
+        """Deliver at the next step, without back-off: there is a sign that the control plane is back."""
         self._not_before = 0.0
         self._backoff.succeeded()
 
@@ -141,7 +141,7 @@ class Uploader:
 
 
 def _fitting(reports: list[Report]) -> list[Report]:
-    """As many of the first reports as one request may carry, but at least one."""
+    """The first reports, as many as one request may carry, but at least one."""
     total = 0
     for index, report in enumerate(reports):
         total += len(json.dumps(report))

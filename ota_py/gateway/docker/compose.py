@@ -1,4 +1,4 @@
-"""The Compose project at work: by the `docker compose` plug-in what it does best, by the Engine the rest."""
+"""The Compose project at work, by the `docker compose` plug-in where that is best, else by Docker's API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Compose:
     """The Compose project of one directory.
 
     Args:
-        project_dir: holds docker-compose.yml and what it names.
+        project_dir: holds docker-compose.yml and the files that it names.
     """
 
     def __init__(self, project_dir: Path) -> None:
@@ -45,7 +45,7 @@ class Compose:
 
     @functools.cached_property
     def api(self) -> Any:
-        """The Engine's API; connected on first use."""
+        """Docker's API; connected on first use."""
         return connect()
 
     @functools.cached_property
@@ -53,17 +53,17 @@ class Compose:
         """The project's name."""
         return self.present.name
 
-    def known_as(self, name: str) -> None:
-        """The project's name, where it is known without its files: they may be what is to be restored."""
+    def use_name(self, name: str) -> None:
+        """Set the project's name, where it is known without the project's files: those may have to be restored."""
         self.__dict__["name"] = name
 
     @functools.cached_property
     def present(self) -> Project:
-        """The project as its files are; resolved once, until `forget`."""
+        """The project as its files are now; resolved once, until `forget`."""
         return self.config()
 
     def forget(self) -> None:
-        """The project's files were changed: resolve them anew. Its name stays."""
+        """Forget the resolved project, because its files were changed. The name stays."""
         self.__dict__.pop("present", None)
 
     # -- Compose --------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Compose:
         """Validate and resolve the project, or the staged tree that is to take its place.
 
         Raises:
-            DockerError: Compose refuses the file; the message has its words.
+            DockerError: Compose refuses the file; the message quotes Compose.
         """
         directory = staged or self.project_dir
         argv = [*_arguments(directory), "config", "--format", "json"]
@@ -91,17 +91,17 @@ class Compose:
         return project
 
     def redacted(self, text: str) -> str:
-        """What somebody printed, without the project's secrets: it may be stored and reported."""
+        """A program's output without the project's secrets: it may be stored and reported."""
         return self._redactor.text(text)
 
     def up(self, services: Collection[str], timeout_seconds: float, *, recreate: bool) -> None:
-        """Bring services to what the Compose file says, in one step; nothing is pulled or built.
+        """Bring services to what the Compose file states, in one step; nothing is pulled or built.
 
         Args:
             recreate: replace their containers even where Compose sees no difference.
 
         Raises:
-            DockerError: naming Compose's own words.
+            DockerError: with what Compose printed.
             DeadlineError: it took longer than `timeout_seconds`.
         """
         if not services:
@@ -127,11 +127,11 @@ class Compose:
         if done.status:
             raise DockerError(f"`docker compose {verb[0]}` failed: {self.redacted(done.problem)}")
 
-    def wait_for_engine(self, timeout_seconds: float) -> None:
-        """Return once the Docker engine answers.
+    def wait_for_daemon(self, timeout_seconds: float) -> None:
+        """Wait until the Docker daemon answers.
 
         Raises:
-            DockerError: it does not, for that long.
+            DockerError: it does not answer for that long.
         """
         deadline = time.monotonic() + timeout_seconds
         while True:
@@ -144,7 +144,7 @@ class Compose:
                     raise
             time.sleep(0.5)
 
-    # -- the Engine -----------------------------------------------------------------------------------
+    # -- Docker's API ---------------------------------------------------------------------------------
 
     def containers(self) -> list[Container]:
         """All containers of the project, running or not, without those of `docker compose run`."""
@@ -166,11 +166,11 @@ class Compose:
         """Stop and remove the containers of services that the Compose file may not know any more."""
         self._remove([c for c in self.containers() if c.service in services], timeout_seconds)
 
-    def tidy(self, services: Collection[str]) -> None:
-        """Clean up after a Compose that was killed while it replaced a container.
+    def clean_up(self, services: Collection[str]) -> None:
+        """Clean up after a Compose process that was killed while it replaced a container.
 
-        It creates the new container under a temporary name, removes the old one, and renames. Killed
-        before that, the new one is one too many; killed after it, the new one has no name of its own yet.
+        Compose creates the new container under a temporary name, removes the old one, and renames. Killed
+        before the removal, the new one is one too many; killed after it, the new one still has the temporary name.
         """
         containers = [c for c in self.containers() if c.service in services]
         named = {c.service for c in containers if not c.is_temporary}
@@ -193,7 +193,7 @@ class Compose:
                     continue
 
     def start(self, containers: Sequence[Container]) -> None:
-        """Start containers that are stopped, as they are."""
+        """Start stopped containers as they are."""
         for found in containers:
             with translated(f"starting {found.name}"):
                 self.api.start(found.id)
@@ -222,7 +222,7 @@ class Compose:
     ) -> process.Followed:
         """Run a command in the running container of a service, and keep the end of its output.
 
-        When time is up it is killed in the container too: the engine would let it run on.
+        When time is up the command is killed in the container too: the Docker daemon would let it run on.
 
         Raises:
             HealthError: the service does not run.
@@ -258,11 +258,11 @@ class Compose:
         return self.redacted(raw.decode(errors="replace")).splitlines()[-lines:]
 
     def volume_path(self, key: str) -> Path:
-        """Where a volume of the project is on this machine.
+        """The directory of a volume of the project on this machine.
 
         Raises:
-            NotFoundError: the project or the engine has no such volume.
-            ConfigError: it is not on this machine's disk.
+            NotFoundError: the project or the Docker daemon has no such volume.
+            ConfigError: the volume is not on this machine's disk.
         """
         from docker.errors import NotFound
 
@@ -273,7 +273,7 @@ class Compose:
         if found is None:
             raise NotFoundError(f"the Compose project has no volume {key!r}")
         options = found.get("Options") or {}
-        # The engine mounts such a volume only while a container uses it: its own directory is empty then.
+        # Docker mounts such a volume only while a container uses it: else its own directory is empty.
         if "device" in options and "bind" in str(options.get("o", "")).split(","):
             return Path(str(options["device"]))
         if found["Driver"] != "local" or "device" in options:

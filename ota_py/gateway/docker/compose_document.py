@@ -1,4 +1,4 @@
-"""Compose files as text: for what is gone once Compose has resolved them."""
+"""Compose files as people wrote them: for settings that are gone once Compose has resolved the files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ota_py.errors import IncompatibleError
 
 
 def documents(file: Path) -> Iterator[dict[str, Any]]:
-    """The documents of a file, as people wrote them.
+    """The YAML documents of a Compose file, as people wrote them.
 
     Raises:
-        IncompatibleError: it is not YAML, or beyond the limits of `ota_py.compose_yaml`.
+        IncompatibleError: the file is not YAML, or beyond the limits of `ota_py.compose_yaml`.
     """
     from ota_py import compose_yaml
 
@@ -27,7 +27,7 @@ def documents(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def listed(value: Any) -> list[Any]:
-    """What may be written as one thing or as a list of them, as a list."""
+    """A setting that may be written as one value or as a list of values, as a list."""
     if value is None:
         return []
     return list(value) if isinstance(value, list) else [value]

@@ -19,10 +19,10 @@ _DIRECTORIES = (
 
 @functools.cache
 def command() -> list[str]:
-    """The plug-in itself where it is found: without the docker command around it, 0.1 s less.
+    """The command line of Docker Compose: the plug-in itself where it is found, which saves 0.1 s.
 
     Raises:
-        NotFoundError: it is not installed.
+        NotFoundError: Docker Compose v2 is not installed.
     """
     own = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser() / "cli-plugins"
     for directory in (own, *_DIRECTORIES):

@@ -1,4 +1,4 @@
-"""Containers of a Compose project, as the Engine sees them. Pure."""
+"""Containers of a Compose project, as Docker's API describes them. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
-# The engine's default.
+# Docker's default.
 _STOP_SECONDS = 10
 ONEOFF_LABEL = "com.docker.compose.oneoff"
 
 
 @dataclass(frozen=True)
 class Mount:
-    """Something mounted into a container: where it is on this machine, where inside, and whether to write."""
+    """A mount of a container: where it is on this machine, where inside, and whether it is writable."""
 
     source: Path
     destination: Path
@@ -25,10 +25,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of the project, as the Engine sees it.
+    """A container of the project, as Docker's API describes it.
 
     Attributes:
-        image_id: id of the image that it runs; reference: the name under which Compose asked for it.
+        image_id: id of the image that it runs; reference: the name by which Compose requested it.
         state: `created`, `running`, `restarting`, `exited`, ...
         health: `healthy`, `unhealthy`, `starting`, or an empty string without a healthcheck.
         started, finished: seconds since the epoch, 0.0 if it never did.
@@ -53,13 +53,13 @@ class Container:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether it has the name that Compose gives until the old one is gone: `<id>_<name>`."""
+        """Whether the container still has the temporary name of a replacement by Compose: `<id>_<name>`."""
         head, _, _ = self.name.partition("_")
         return len(head) == 12 and all(char in "0123456789abcdef" for char in head)
 
 
 def parse(data: dict[str, Any]) -> Container:
-    """From what the Engine's API says about one container."""
+    """The container that an answer of Docker's API describes."""
     state = data["State"]
     return Container(
         id=data["Id"],

@@ -1,4 +1,4 @@
-"""When the Docker engine of this machine was started. Light: the agent keeps it in memory."""
+"""When the Docker daemon of this machine was started. Light: the agent keeps this module in memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ PID_FILE = Path("/var/run/docker.pid")
 _DEFAULT_HOSTS = ("", "unix:///var/run/docker.sock", "unix:///run/docker.sock")
 
 
-def engine_started(pid_file: Path = PID_FILE) -> float | None:
-    """When the engine last started, in seconds since the epoch; None if that is unknown or it is away."""
+def daemon_started(pid_file: Path = PID_FILE) -> float | None:
+    """When the Docker daemon last started, in seconds since the epoch; None where it is unknown or not running."""
     if os.environ.get("DOCKER_HOST", "") not in _DEFAULT_HOSTS:
         return None
     try:
@@ -19,16 +19,16 @@ def engine_started(pid_file: Path = PID_FILE) -> float | None:
         return None
 
 
-class EngineWatch:
-    """Notices that the engine was started anew. Costs one stat."""
+class DaemonWatch:
+    """Notices that the Docker daemon was started anew. Costs one stat."""
 
     def __init__(self, pid_file: Path = PID_FILE) -> None:
         self._pid_file = pid_file
-        self._seen = engine_started(pid_file)
+        self._seen = daemon_started(pid_file)
 
     def restarted(self) -> bool:
-        """Whether it was, since the last time that somebody asked."""
-        now = engine_started(self._pid_file)
+        """Whether the Docker daemon was started anew since the last call."""
+        now = daemon_started(self._pid_file)
         if now is None or now == self._seen:
             return False
         self._seen = now

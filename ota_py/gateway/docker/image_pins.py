@@ -1,4 +1,4 @@
-"""Holders: containers that only wait, so that nobody's prune takes the images that they were made from.
+"""Image pins: containers that only wait, so that no prune takes the images that they were made from.
 
 `docker system prune -a` removes every container that does not run, then every image that no container
 uses. A tag of ours is no help against that, and it does harm: an image that is known in two
@@ -26,19 +26,19 @@ _NOBODY = "65534:65534"
 
 
 class ImagePins:
-    """The holders of one Compose project.
+    """The image pins of one Compose project.
 
     Args:
-        api: the Engine's API.
-        project: name of the Compose project; the value of the label on its holders.
+        api: Docker's API.
+        project: name of the Compose project; the value of the label on its pins.
     """
 
     def __init__(self, api: Any, project: str) -> None:
         self._api = api
         self._project = project
 
-    def hold(self, wanted: Mapping[str, str]) -> None:
-        """Hold exactly these images: one holder each, and none for others.
+    def pin(self, wanted: Mapping[str, str]) -> None:
+        """Pin exactly the wanted images: one pin each, and none for others.
 
         Args:
             wanted: image id to the reference under which it is needed.
@@ -46,24 +46,24 @@ class ImagePins:
         Raises:
             DockerError: an image is gone, or no container can be made from it: its layers are not whole.
         """
-        held: set[str] = set()
+        pinned: set[str] = set()
         for container in self._present():
             image = container["ImageID"]
-            if image in wanted and image not in held and container["State"] == "running":
-                held.add(image)
+            if image in wanted and image not in pinned and container["State"] == "running":
+                pinned.add(image)
             else:
                 self._remove(container["Id"])
         for image, reference in wanted.items():
-            if image not in held:
+            if image not in pinned:
                 self._create(image, reference)
 
     def _present(self) -> list[dict[str, Any]]:
-        with translated("listing holders of images"):
+        with translated("listing image pins"):
             found: list[dict[str, Any]] = self._api.containers(all=True, filters={"label": f"{LABEL}={self._project}"})
         return found
 
     def _create(self, image: str, reference: str) -> None:
-        with translated(f"holding the image {reference}"):
+        with translated(f"pinning the image {reference}"):
             program = pin_program.program(self._api.version()["Arch"])
             if program is None:
                 return  # an architecture that updates do not support either
@@ -81,11 +81,11 @@ class ImagePins:
                 host_config=_host_config(settings.get("Volumes") or {}),
             )
             if not self._api.put_archive(created["Id"], "/", _archive(program)):
-                raise DockerError(f"the holder of the image {reference} could not be filled")
+                raise DockerError(f"the pin of the image {reference} could not be filled")
             self._api.start(created["Id"])
 
     def _named(self, image: str, reference: str) -> str:
-        """The reference if it still leads to the image: engines differ in which of the two a prune spares."""
+        """The reference if it still names the image, else its id: versions of Docker differ in which a prune spares."""
         from docker.errors import ImageNotFound
 
         try:
@@ -94,14 +94,14 @@ class ImagePins:
             return image
 
     def _labels(self, of_image: Mapping[str, str]) -> dict[str, str]:
-        """Ours; and an image that Compose built must not make the holder one of the project's containers."""
+        """The labels of a pin; those of an image that Compose built must not make it a container of the project."""
         hidden = {name: "" for name in of_image if name.startswith("com.docker.compose.")}
         return {**hidden, LABEL: self._project}
 
     def _remove(self, container_id: str) -> None:
         from docker.errors import NotFound
 
-        with translated("removing the holder of an image"):
+        with translated("removing the pin of an image"):
             try:
                 self._api.remove_container(container_id, force=True, v=True)
             except NotFound:
@@ -109,14 +109,14 @@ class ImagePins:
 
 
 def _host_config(volumes: Mapping[str, Any]) -> dict[str, Any]:
-    """Cut off from everything, and up again after every restart of the engine."""
+    """The host settings of a pin: cut off from everything, and up again after every restart of the Docker daemon."""
     return {
         "NetworkMode": "none",
         "RestartPolicy": {"Name": "always"},
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "LogConfig": {"Type": "none", "Config": {}},
-        # Over the volumes that the image declares: else the engine would make some, with the image's data.
+        # Over the volumes that the image declares: else Docker would make some, with the image's data.
         "Mounts": [{"Type": "tmpfs", "Target": path} for path in volumes],
     }
 

@@ -1,4 +1,4 @@
-"""Images at the Docker engine: look first, pull by digest, remove what nobody needs.
+"""Images at the Docker daemon: inspected, pulled by digest, tagged and removed.
 
 With compose.py and image_pins.py the only modules that talk to Docker. The SDK is imported late: it takes 0.2 s.
 """
@@ -18,15 +18,15 @@ from ota_py.gateway.system import failpoints
 
 API_TIMEOUT_SECONDS = 60
 
-# Called at each event of a pull: bytes that are here, bytes that are known to come. What it raises ends it.
+# Called at each event of a pull: bytes that are here, bytes that are known to come. What it raises ends the pull.
 Progress = Callable[[int, int], None]
 
 
 def connect(timeout_seconds: float = API_TIMEOUT_SECONDS) -> Any:
-    """A client of the Docker engine's API, `docker.APIClient`, which has no types; see `Client`.
+    """A client of Docker's API, `docker.APIClient`, which has no types; see `Client`.
 
     Raises:
-        DockerError: the engine cannot be reached.
+        DockerError: the Docker daemon cannot be reached.
     """
     with translated("reaching the Docker engine"):
         import docker
@@ -36,7 +36,7 @@ def connect(timeout_seconds: float = API_TIMEOUT_SECONDS) -> Any:
 
 
 class Client:
-    """The Engine's API, each call of which is a point (failpoints.py), to the end of the stream that it gives."""
+    """Docker's API, each call of which is a failpoint (failpoints.py), to the end of the stream that it gives."""
 
     def __init__(self, api: Any) -> None:
         self._api = api
@@ -44,7 +44,7 @@ class Client:
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._api, name)
 
-        def pointed(*arguments: Any, **options: Any) -> Any:
+        def with_failpoints(*arguments: Any, **options: Any) -> Any:
             failpoints.reach(f"docker.{name}.before")
             answer = call(*arguments, **options)
             if isinstance(answer, GeneratorType):
@@ -52,7 +52,7 @@ class Client:
             failpoints.reach(f"docker.{name}.after")
             return answer
 
-        return pointed
+        return with_failpoints
 
 
 def _to_the_end(stream: Iterator[Any], name: str) -> Iterator[Any]:
@@ -84,7 +84,7 @@ def translated(doing: str) -> Iterator[None]:
 
 
 class Images:
-    """The images of one Docker engine."""
+    """The images of one Docker daemon."""
 
     def __init__(self, api: Any) -> None:
         self._api = api
@@ -113,12 +113,12 @@ class Images:
         return digests[0].partition("@")[2] if digests else None
 
     def pull(self, pinned: str, progress: Progress) -> None:
-        """Pull `registry/name@sha256:...`; the engine checks every byte against the digest.
+        """Pull `registry/name@sha256:...`; the Docker daemon checks every byte against the digest.
 
         Raises:
-            RegistryError: unreachable, refused, or cut off.
-            NotFoundError: the registry does not have it.
-            NoSpaceError: the engine's disk is full.
+            RegistryError: the registry is unreachable, refused, or was cut off.
+            NotFoundError: the registry does not have the image.
+            NoSpaceError: the Docker daemon's disk is full.
         """
         repository, _, digest = pinned.partition("@")
         layers = _Layers()
@@ -129,10 +129,10 @@ class Images:
                 layers.note(event)
                 progress(layers.here, layers.total)
         if self.id_of(pinned) is None:
-            raise RegistryError(f"{pinned} was pulled, but the engine does not have it")
+            raise RegistryError(f"{pinned} was pulled, but the Docker engine does not have it")
 
-    def unnamed(self) -> dict[str, list[str]]:
-        """The images to which nobody gave a tag: id to the references by digest that they are known by."""
+    def untagged(self) -> dict[str, list[str]]:
+        """The images without a tag: id to the references by digest that they are known by."""
         with translated("listing images"):
             listed: list[dict[str, Any]] = self._api.images()
         return {
@@ -157,12 +157,12 @@ class Images:
         return True
 
     def is_whole(self, reference: str) -> bool:
-        """Read every layer of an image, and let the engine compare each file with what was pulled.
+        """Whether every layer of an image is whole: the Docker daemon compares each file with what was pulled.
 
         Takes as long as reading the image does, and as much free space as it has.
 
         Raises:
-            NoSpaceError: the engine's disk is too full for that.
+            NoSpaceError: the Docker daemon's disk is too full for that.
         """
         from docker.errors import APIError
 
@@ -177,7 +177,7 @@ class Images:
         return True
 
     def restore(self, reference: str, image_id: str) -> None:
-        """Make a tag name the image again that it named when it was backed up.
+        """Make a tag name the image again that it named at the backup.
 
         Raises:
             DockerError: the image is gone.
@@ -185,17 +185,17 @@ class Images:
         if self.id_of(reference) == image_id:
             return
         if self.id_of(image_id) is None:
-            raise DockerError(f"the image {image_id} of {reference} is gone from this engine")
+            raise DockerError(f"the image {image_id} of {reference} is gone from the Docker engine")
         if "@" in reference:
-            return  # nobody can give an image a digest by hand: its service is started by the image's id
+            return  # no image can be given a digest by hand: its service is started by the image's id
         repository, _, tag = reference.rpartition(":")
         has_tag = bool(repository) and "/" not in tag
         with translated(f"tagging {image_id}"):
             self._api.tag(image_id, repository if has_tag else reference, tag if has_tag else "latest")
 
     def is_insecure(self, registry: str) -> bool:
-        """Whether the engine reaches a registry (`host` or `host:port`) without TLS."""
-        with translated("asking the engine for its registries"):
+        """Whether the Docker daemon reaches a registry (`host` or `host:port`) without TLS."""
+        with translated("asking Docker for its registries"):
             known = self._api.info().get("RegistryConfig") or {}
         if registry in (known.get("IndexConfigs") or {}):
             return not known["IndexConfigs"][registry].get("Secure", True)
@@ -207,8 +207,8 @@ class Images:
         return False
 
     def root_dir(self) -> Path:
-        """Where the engine keeps its images."""
-        with translated("asking the engine for its directory"):
+        """The directory in which the Docker daemon keeps its images."""
+        with translated("asking Docker for its directory"):
             return Path(str(self._api.info()["DockerRootDir"]))
 
 
@@ -219,13 +219,13 @@ class _Layer:
 
 
 class _Layers:
-    """The bytes of a pull, added up from the engine's events."""
+    """The bytes of a pull, added up from Docker's events."""
 
     def __init__(self) -> None:
         self._layers: dict[str, _Layer] = {}
 
     def note(self, event: dict[str, Any]) -> None:
-        """Take an event in."""
+        """Count an event of the pull."""
         detail = event.get("progressDetail") or {}
         layer = self._layers.setdefault(str(event.get("id", "")), _Layer())
         if event.get("status") == "Downloading" and detail.get("total"):

@@ -1,6 +1,6 @@
-"""A program that only waits, a few bytes for each architecture: what runs in a holder (image_pins.py). Pure.
+"""The program of an image pin (image_pins.py): it only waits, in a few bytes for each architecture. Pure.
 
-It needs nothing of the image that it is put into: no loader, no library, no shell.
+The program needs nothing of the image that it is put into: no loader, no library, no shell.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def program(architecture: str) -> bytes | None:
 
 
 def _identity(bits: int) -> bytes:
-    """The first 16 bytes: magic number, 1 or 2 for 32 or 64 bits, little endian, version 1."""
+    """The first 16 bytes of an ELF file: magic number, 1 or 2 for 32 or 64 bits, little endian, version 1."""
     return b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(9)
 
 

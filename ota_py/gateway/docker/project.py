@@ -28,11 +28,11 @@ class ServiceChanges:
 
 @dataclass(frozen=True)
 class MountSource:
-    """Where something in a container comes from.
+    """The mount behind a path in a container.
 
     Attributes:
         kind: `bind` or `volume`; source: the path on the gateway, or the volume's key, if it has one.
-        rest: the path below it.
+        rest: the path below the source.
     """
 
     kind: str
@@ -57,11 +57,11 @@ class Project:
         return sorted(self._document.get("services") or {})
 
     def service(self, service: str) -> dict[str, Any]:
-        """All that Compose says about a service."""
+        """The resolved settings of a service."""
         return dict(self._document["services"][service])
 
     def shared(self, part: str) -> dict[str, Any]:
-        """What services share, by key: `networks`, `volumes`, `configs` or `secrets`."""
+        """A shared section of the project, by key: `networks`, `volumes`, `configs` or `secrets`."""
         return dict(self._document.get(part) or {})
 
     def image(self, service: str) -> str:
@@ -86,12 +86,12 @@ class Project:
         return 1 if scale is None else int(scale)
 
     def volume_name(self, key: str) -> str | None:
-        """The engine's name of a volume of the project, or None where there is no such volume."""
+        """Docker's name of a volume of the project, or None where there is no such volume."""
         volumes = self.shared("volumes")
         return str((volumes[key] or {}).get("name") or f"{self.name}_{key}") if key in volumes else None
 
     def writers_of(self, volume: str) -> list[str]:
-        """The services that mount a volume of the project, not only to read it."""
+        """The services that mount a volume of the project writable."""
         return [
             name
             for name in self.services
@@ -99,7 +99,7 @@ class Project:
         ]
 
     def written_paths(self, service: str) -> set[str]:
-        """Paths on the gateway that a service mounts, not only to read them."""
+        """Paths on the gateway that a service mounts writable."""
         volumes = self.shared("volumes")
         paths = set()
         for mount in self._writable(service):
@@ -112,7 +112,7 @@ class Project:
         return paths
 
     def source_of(self, service: str, path: str) -> MountSource | None:
-        """Where a path in the container of a service comes from; None where nothing is mounted over it."""
+        """The mount behind a path in the container of a service; None where nothing is mounted over the path."""
         if service not in self.services:
             return None
         fit = [m for m in self._mounts(service) if PurePosixPath(path).is_relative_to(m.get("target") or "-")]
@@ -133,7 +133,7 @@ class Project:
         return paths
 
     def fingerprint(self, service: str) -> str:
-        """All that Compose says about a service and about what it shares, as comparable text."""
+        """The settings of a service and of the shared sections that it uses, as comparable text."""
         shared = {part: self.shared(part) for part in _SHARED_PARTS}
         used = {
             "networks": set(self.service(service).get("networks") or {}),
@@ -158,7 +158,7 @@ class Project:
 
 
 def compare(old: Project, new: Project, written: Collection[Path]) -> ServiceChanges:
-    """What must be replaced to get from one project to another.
+    """The changes of services that lead from one project to another.
 
     Args:
         written: files on the gateway whose bytes the update changes. Compose does not look into a

@@ -1,7 +1,7 @@
-"""Secrets of the Compose project, taken out of what services, hooks and tools say.
+"""Secrets of the Compose project, taken out of the output of services, hooks and tools.
 
-The end of a log and the complaints of a tool go into the journal and into reports, and so leave the gateway.
-What is secret is judged by the names of variables, since nothing else tells.
+The end of a log and the errors of a tool go into the journal and into reports, and so leave the gateway.
+Secrets are recognised by the names of variables, since nothing else marks them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MASK = "[secret]"
 MIN_CHARS = 4
 FILE_MAX_BYTES = 64 * 1024
 _NAME = re.compile(r"pass|pwd|secret|token|key|credential|auth|private|salt|dsn", re.IGNORECASE)
-# The name is that of a secret, the value only says where it is.
+# The name is that of a secret, the value only its location.
 _PLACE = re.compile(r"_(file|path|dir|url|host|user|name|id)$", re.IGNORECASE)
 _IN_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:([^@\s]+)@")
 # NAME=value or NAME: value, alone on a line or within braces.
@@ -34,11 +34,11 @@ _PLAIN = frozenset({"true", "false", "none", "null"})
 
 
 class Redactor:
-    """Knows the secrets of one project, as far as it has seen them.
+    """The secrets of one project, as far as they have been learned, and their removal from texts.
 
     Args:
         directory: of the project.
-        names: of the Compose files in it, there or not.
+        names: of the Compose files in the directory, whether they exist or not.
     """
 
     def __init__(self, directory: Path, names: Collection[str]) -> None:
@@ -47,7 +47,7 @@ class Redactor:
         self._known: set[str] = set()
 
     def learn(self, project: Project) -> None:
-        """A project that Compose resolved, with all that its environment files say."""
+        """Learn the secrets of a project that Compose resolved, those of its environment files included."""
         for service in project.services:
             self._known |= secrets_in(project.environment(service))
         for path in project.secret_files():
@@ -55,14 +55,14 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """A text without the secrets."""
-        # Where Compose was not asked yet, what is written in the files has to do.
+        # Where Compose has not resolved the project yet, the text of its files has to do.
         return redacted(text, self._known or self._written(self._directory))
 
     def refusal(self, text: str, directory: Path) -> str:
-        """What Compose says about files that it cannot read, which may quote any of their lines.
+        """An error of Compose about files, without the secrets: it may quote any line of the files.
 
         Args:
-            directory: of these files.
+            directory: of the files.
         """
         lines = (line for path in self._env_files(directory) for line in _read(path).splitlines())
         quoted = {part for line in lines for part in (line, line.partition("=")[2])}
@@ -82,7 +82,7 @@ class Redactor:
 
 
 def secrets_in(environment: Mapping[str, str | None]) -> set[str]:
-    """The secret values of variables."""
+    """The secret values among environment variables."""
     found: set[str] = set()
     for name, value in environment.items():
         found |= _worth(_IN_URL.findall(value or ""))
@@ -116,7 +116,7 @@ def _worth(values: Iterable[str]) -> set[str]:
 
 
 def _read(path: Path) -> str:
-    """A small file; empty where there is none."""
+    """The text of a small file; empty where there is none."""
     try:
         with path.open("rb") as file:
             return file.read(FILE_MAX_BYTES).decode(errors="replace")

@@ -1,7 +1,7 @@
-"""A bundle on a stick, opened: it carries the repository's files and supplies the relay with images.
+"""A bundle on a stick, opened: it carries the repository's files and supplies the registry relay with images.
 
 Nothing of it is unpacked. Metadata, manifest and files are checked by the trust client as those of any
-repository are, layers by their digests; what nobody signed for is refused before anything begins.
+repository are, layers by their digests; members that are not signed for are refused before anything begins.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class Bundle:
-    """Implements `ota_py.trust.fetch.carriers.Carrier` and `ota_py.gateway.fetch.relay.Supply`.
+    """An open bundle; implements `ota_py.trust.fetch.carriers.Carrier` and `ota_py.gateway.fetch.relay.Supply`.
 
     Raises:
         NotFoundError: there is no such file.
-        IntegrityError: it is not a bundle, or not a whole one.
+        IntegrityError: the file is not a bundle, or not a whole one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class Bundle:
             ) from None
 
     def close(self) -> None:
-        """Let the stick go."""
+        """Close the bundle's file, so that the stick can be removed."""
         self._file.close()
 
     # -- as a carrier ---------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class Bundle:
         return b"".join(self._read(name, 0))
 
     def blob(self, blob: oci.Descriptor, start: int) -> Generator[bytes]:
-        """See `Supply`. A layer that was altered is told before its last piece is given."""
+        """See `Supply`. For an altered layer an error is raised before its last piece is given."""
         name = _blob_name(blob.digest)
         if name not in self._members:
             raise NotFoundError(f"the bundle {self.path} lacks the layer {blob.digest}")
@@ -96,7 +96,7 @@ class Bundle:
             metadata: names of the metadata files that belong together, such as `timestamp.json`.
 
         Raises:
-            IntegrityError: something is there that nobody signed for, or not what was signed.
+            IntegrityError: the bundle has a member that is not signed for, or not as it was signed.
             NotFoundError: something is missing.
         """
         allowed = {bundle.HEADER_NAME} | {bundle.METADATA + name for name in metadata}
@@ -120,10 +120,10 @@ class Bundle:
             )
 
     def check_blobs(self) -> None:
-        """Read all of it once, and compare each blob with its name.
+        """Read the whole bundle once, and compare each blob with its name.
 
         Raises:
-            IntegrityError: one was altered.
+            IntegrityError: a blob was altered.
         """
         for name in self._members:
             if name.startswith(bundle.BLOBS) and bundle.BLOBS + sha256_of_pieces(self._read(name, 0)) != name:

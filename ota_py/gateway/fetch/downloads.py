@@ -1,7 +1,7 @@
-"""What was fetched for an update and is not in its place yet: whole files, and beginnings of files.
+"""Downloads of an update that are not in their place yet: whole files, and beginnings of files.
 
 A try that is cut off, killed or rebooted leaves here what it has, and the next one goes on from it. Nothing
-of it is believed: every byte is hashed when it is used.
+here is trusted: every byte is hashed when it is used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CHUNK_BYTES = 256 * 1024
 # After these the same update is tried again, and goes on from what is here.
 _PASSING = (CarrierError, DeadlineError, HeldError, InterruptedByOperatorError)
 
-# Gives the bytes of something from a position on.
+# Gives the bytes of one file or layer from a position on.
 Stream = Callable[[int], Iterator[bytes]]
 # Gives the bytes of a target from a position on: target path, its sha256, position.
 TargetStream = Callable[[str, str, int], Iterator[bytes]]
@@ -35,10 +35,10 @@ TargetStream = Callable[[str, str, int], Iterator[bytes]]
 
 @dataclass(frozen=True)
 class Download:
-    """What is to be fetched.
+    """A file or layer that is to be fetched.
 
     Attributes:
-        length: bytes.
+        length: in bytes.
         what: for messages, such as `file config/app.conf`.
     """
 
@@ -48,7 +48,7 @@ class Download:
 
 
 def worth_keeping(error: OtaError) -> bool:
-    """Whether a try that failed so is likely to be followed by one that can use what was fetched."""
+    """Whether a try that failed with this error is likely to be followed by one that can use its downloads."""
     return isinstance(error, _PASSING)
 
 
@@ -58,22 +58,22 @@ class DownloadCache:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def bring(self, wanted: Download, stream: Stream) -> Path:
+    def fetch(self, wanted: Download, stream: Stream) -> Path:
         """Fetch what is still missing of a file; returns its path.
 
         Raises:
-            IntegrityError: it is not what was signed; it is removed.
+            IntegrityError: the file is not what was signed; it is removed.
             NoSpaceError: the disk is full.
-            CarrierError: of `stream`; what came is kept.
+            CarrierError: of `stream`; the bytes that arrived are kept.
         """
         for _ in self.pieces(wanted, stream):
             pass
         return self._path(wanted)
 
     def pieces(self, wanted: Download, stream: Stream) -> Iterator[bytes]:
-        """All bytes of a file, first those that are here, then those that come; see `bring`.
+        """All bytes of a file, first those that are here, then those that arrive; see `fetch`.
 
-        The last ones are only given once the whole is what was signed: nobody gets a wrong file whole.
+        The last ones are only given once the whole is what was signed: no caller gets a wrong file whole.
         """
         held = b""
         for piece in self._unchecked(wanted, stream):
@@ -111,7 +111,7 @@ class DownloadCache:
             files.rename(part, path)
 
     def missing_bytes(self, wanted: Download) -> int:
-        """How many bytes of a file are still to come."""
+        """How many bytes of a file are still to be fetched."""
         path = self._path(wanted)
         for here in (path, path.with_name(path.name + PART_SUFFIX)):
             with suppress(OSError):
@@ -119,7 +119,7 @@ class DownloadCache:
         return wanted.length
 
     def discard(self) -> None:
-        """Remove everything."""
+        """Remove all downloads."""
         files.remove_tree(self.directory)
 
     def _path(self, wanted: Download) -> Path:

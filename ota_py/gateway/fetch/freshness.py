@@ -1,6 +1,6 @@
-"""Whether this gateway is kept from updates: the repository's metadata expired, went back, or is gone.
+"""The freshness problem of this gateway: the repository's metadata expired, went back, or is gone.
 
-Kept in the journal, so that `status` and the report to the control plane tell it, too; what runs is kept.
+Recorded in the journal, so that `status` and the status report show it; what runs is kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from ota_py.gateway.journal import facts
 from ota_py.gateway.journal.journal import Journal
 
 _PROBLEM = "freshness_problem"
-_LOOKED_AT = "freshness_looked_at"
+_CHECKED_AT = "freshness_looked_at"
 
 
 def problem(journal: Journal) -> str:
@@ -17,17 +17,17 @@ def problem(journal: Journal) -> str:
     return facts.read(journal, _PROBLEM)
 
 
-def note(journal: Journal, message: str) -> None:
-    """Remember why new updates are refused; empty: they are not."""
+def record_problem(journal: Journal, message: str) -> None:
+    """Record why new updates are refused; empty: they are not."""
     if message != problem(journal):
         facts.record(journal, _PROBLEM, message, name="freshness")
 
 
-def looked_at(journal: Journal) -> float:
-    """When the agent last looked at the repository, in seconds since the epoch; 0.0 for never."""
-    return float(facts.read(journal, _LOOKED_AT) or 0.0)
+def checked_at(journal: Journal) -> float:
+    """When the agent last checked the repository, in seconds since the epoch; 0.0 for never."""
+    return float(facts.read(journal, _CHECKED_AT) or 0.0)
 
 
-def note_look(journal: Journal, at: float) -> None:
-    """Remember that the agent looks at the repository now, at `at` seconds since the epoch."""
-    facts.record(journal, _LOOKED_AT, str(at), name="freshness")
+def record_check(journal: Journal, at: float) -> None:
+    """Record that the agent checks the repository at `at` seconds since the epoch."""
+    facts.record(journal, _CHECKED_AT, str(at), name="freshness")

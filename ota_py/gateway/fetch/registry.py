@@ -1,4 +1,4 @@
-"""The registry as the relay asks it: by digest, in parts, with the login that Docker has.
+"""The client of an image registry for the registry relay: by digest, in parts, with the login that Docker has.
 
 Specification: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md.
 """
@@ -34,7 +34,7 @@ class RegistryRepository:
     Args:
         repository: `registry/name`.
         login: see `FindLogin`.
-        is_insecure: it speaks plain HTTP.
+        is_insecure: whether the registry speaks plain HTTP.
     """
 
     def __init__(self, repository: str, link: HttpTransfer, login: FindLogin, *, is_insecure: bool) -> None:
@@ -50,7 +50,7 @@ class RegistryRepository:
 
         Raises:
             NotFoundError: the registry does not have it.
-            RegistryError: it cannot be had now.
+            RegistryError: it cannot be fetched now.
         """
         pieces = self._get(f"{self._base}/manifests/{digest}", 0, ", ".join(oci.TYPES))
         data = bytearray()

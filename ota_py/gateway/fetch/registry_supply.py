@@ -1,4 +1,4 @@
-"""Images from their registries, piece by piece: what came is kept, also when the process ends."""
+"""Images from their registries, piece by piece: the bytes that arrived are kept, also when the process ends."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ RESERVE_BYTES = 32 * 1024**2
 
 
 class RegistrySupply:
-    """Implements `ota_py.gateway.fetch.relay.Supply`.
+    """The supply of the registry relay from registries; implements `ota_py.gateway.fetch.relay.Supply`.
 
     Args:
-        images: what is to be had.
+        images: the images that can be fetched.
         registry: gives the registry of a repository.
         fetched: keeps layers, and beginnings of layers.
     """

@@ -1,7 +1,7 @@
-"""The relay: a registry on loopback, inside the transaction's process, from which the engine pulls.
+"""The registry relay: a registry on loopback, inside the transaction's process, from which Docker pulls.
 
-It has exactly the manifests and blobs of one update, by digest, and only reads. Where it has them from is a
-`Supply`'s matter. The engine checks every byte against the digests, so nobody has to trust the relay.
+It has exactly the manifests and blobs of one update, by digest, and is read-only. They come from a `Supply`.
+Docker checks every byte against the digests, so the relay needs no trust.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _POLL_SECONDS = 0.05
 
 
 class Supply(Protocol):
-    """Where the relay has images from. Called by several threads."""
+    """The source of the registry relay's images. Called by several threads."""
 
     def document(self, digest: str) -> bytes:
         """The bytes of an index or a manifest.
 
         Raises:
-            OtaError: it cannot be had.
+            OtaError: it cannot be fetched.
         """
 
     def blob(self, blob: oci.Descriptor, start: int) -> Generator[bytes]:
         """The bytes of a layer or configuration from `start` on; see `document`."""
 
 
-class Relay:
-    """Serves while its context is open.
+class RegistryRelay:
+    """A registry on loopback that serves while its context is open.
 
     Args:
         digests: of the images.
@@ -59,9 +59,9 @@ class Relay:
         self._blobs: dict[str, oci.Descriptor] = {}
         self.problem: OtaError | None = None
 
-    def __enter__(self) -> Relay:
+    def __enter__(self) -> RegistryRelay:
         for digest in self._digests:
-            # An engine that was interrupted has the manifests still, and asks for blobs at once.
+            # Docker still has the manifests of an interrupted pull, and then requests blobs at once.
             for manifest in self._learn(digest).for_architecture(self._architecture):
                 self._learn(manifest.digest)
         try:
@@ -90,7 +90,7 @@ class Relay:
         return document
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """Answer one request of the engine."""
+        """Answer one request of Docker."""
         found = _PATH.fullmatch(request.path)
         if request.path in ("/v2", "/v2/"):
             _send(request, "application/json", 2, [b"{}"])
@@ -116,7 +116,7 @@ class Relay:
         start = min(int(asked[1]), blob.size) if asked else 0
         with closing(self._supply.blob(blob, start)) as pieces:
             try:
-                first = next(pieces, b"")  # what fails at once gets an answer that the engine does not repeat
+                first = next(pieces, b"")  # what fails at once gets an answer after which Docker does not retry
             except OtaError as error:
                 self._fail(request, error)
                 return
@@ -139,14 +139,14 @@ class Relay:
             timeout = _IDLE_SECONDS
 
             def do_GET(self) -> None:
-                with suppress(OSError):  # the engine went away
+                with suppress(OSError):  # Docker hung up
                     relay.answer(self)
                 self.close_connection = True
 
             do_HEAD = do_GET  # noqa: N815 - the standard library's name
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the transaction tells what matters."""
+                """Log nothing: the transaction reports what matters."""
 
         return Handler
 

@@ -1,4 +1,4 @@
-"""Where an update comes from: the repository, or files on a stick. What it is, only signatures tell."""
+"""The sources of an update: the repository, a bundle, or files on a stick. Only signatures tell what it is."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PIECE_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class UpdateSource:
-    """A verified manifest, and what fetches the files that it names.
+    """The source of an update: its verified manifest, and the functions that fetch the files that it names.
 
     Attributes:
         fetch: gives the checked bytes of a file.
-        stream: gives the bytes of a large target piece by piece; whoever takes them checks their hash.
-        bundle: has the images, too; whoever got the source closes it.
+        stream: gives the bytes of a large target piece by piece; the caller checks their hash.
+        bundle: has the images, too; the caller closes it.
     """
 
     verified: VerifiedManifest
@@ -43,14 +43,14 @@ class UpdateSource:
 
 
 def trust_client(config: GatewayConfig, journal: Journal) -> TrustClient:
-    """This gateway's view of the repository."""
+    """This gateway's client of the repository."""
     url = config.repository_url.rstrip("/") + "/"
     carrier = carrier_of(url, throttle(config))
     return WatchedTrust(config.root, config.trust_dir, url, journal, carrier)
 
 
 def throttle(config: GatewayConfig) -> Throttle:
-    """The limit of all that this process fetches; the same one for all who ask."""
+    """The bandwidth limit of all that this process fetches; one object for all callers."""
     return _throttle(config.fetch.bandwidth_kib)
 
 
@@ -60,7 +60,7 @@ def _throttle(kib_per_second: int | None) -> Throttle:
 
 
 def from_repository(trust: TrustClient, version: str) -> UpdateSource:
-    """The update of that version in the repository."""
+    """The update of a version in the repository."""
     names.parse_version(version)
     trust.refresh()
     return UpdateSource(trust.fetch_manifest(version), trust.fetch_file, trust.stream)
@@ -69,7 +69,7 @@ def from_repository(trust: TrustClient, version: str) -> UpdateSource:
 def from_file(trust: TrustClient, path: Path) -> UpdateSource:
     """An update whose manifest lies at `path`, its signature at `path` + `.sig`.
 
-    Its files are taken from `files/` beside it where they are there, and gateway software from `agent/`, else
+    Its files are taken from `files/` beside it where they exist, and gateway software from `agent/`, else
     from the repository.
     """
     raw = _read(path, MANIFEST_MAX_BYTES)
@@ -95,14 +95,14 @@ def from_bundle(config: GatewayConfig, journal: Journal, path: Path) -> UpdateSo
 
     Raises:
         FreshnessError: its metadata has expired, or is older than what this gateway has seen.
-        IntegrityError, SignatureError, TrustError: it is not what was signed, or more than that.
-        NotFoundError: something is missing in it.
+        IntegrityError, SignatureError, TrustError: it is not what was signed, or has more than that.
+        NotFoundError: a file is missing in it.
     """
     opened = Bundle(path)
     try:
         trust = TrustClient(config.root, config.trust_dir, f"bundle:{path}", JournalFloor(journal), opened)
         trust.refresh()
-        freshness.note(journal, "")  # what it brought is fresh
+        freshness.record_problem(journal, "")  # what it brought is fresh
         verified = trust.fetch_manifest(opened.version)
         opened.check(
             verified.manifest,

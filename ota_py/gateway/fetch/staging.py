@@ -1,4 +1,4 @@
-"""The new version, laid out aside and judged by Compose itself before anything is touched."""
+"""Staging: the new version is laid out aside, and judged by Compose itself, before anything is touched."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Staging:
 
     @property
     def manifest(self) -> Path:
-        """Where the manifest is kept; its signature lies beside it."""
+        """The file of the kept manifest; its signature lies beside it."""
         return self.directory / "manifest.json"
 
     def store_manifest(self, raw: bytes, signature: bytes) -> None:
-        """Keep the very bytes that were verified."""
+        """Keep the very bytes of the manifest and the signature that were verified."""
         self._write(self.manifest, raw)
         self._write(self.manifest.with_name("manifest.json.sig"), signature)
 
@@ -59,12 +59,12 @@ class Staging:
             references: by digest, for each service whose image the update names.
 
         Returns:
-            The files that differ from what is there, and the project as it will be.
+            The files that differ from the present ones, and the project as it will be.
 
         Raises:
             IncompatibleError: a template, a service or the Compose file does not fit this gateway.
             DockerError: Compose refuses the new file.
-            PolicyError: it asks for what this gateway's policy forbids.
+            PolicyError: the update requests what this gateway's policy forbids.
         """
         files.remove_tree(self.directory / _NEW)
         contents = {file.dest: self._content(manifest, file, fetch) for file in manifest.all_files}
@@ -84,11 +84,11 @@ class Staging:
         return new, self._resolve(new, manifest)
 
     def check(self, new: list[NewFile]) -> None:
-        """Check once more that what waits is what was staged, for the files that it was staged for.
+        """Check once more that the staged files are unchanged, and that the files which they replace are, too.
 
         Raises:
             IntegrityError: with what was expected and what was got.
-            ConflictError: somebody changed a file of the project meanwhile.
+            ConflictError: a file of the project was changed meanwhile.
         """
         for file in new:
             path = self._new(file)
@@ -102,7 +102,7 @@ class Staging:
                 )
 
     def apply(self, new: list[NewFile]) -> None:
-        """Put the files in place, each at once; a file that is replaced keeps its owner."""
+        """Put the staged files in place, each at once; a file that is replaced keeps its owner."""
         self.check(new)
         for file in new:
             target = files.inside(self._config.project_dir, file.dest)
@@ -113,7 +113,7 @@ class Staging:
         """Remove the working copies; the manifest and its signature stay as a record.
 
         Args:
-            keep_fetched: another try is likely, and can go on from what was fetched.
+            keep_fetched: another try is likely, and can go on from the downloads.
         """
         if not keep_fetched:
             self.fetched.discard()
@@ -175,7 +175,7 @@ def render(name: str, source: bytes, variables: Mapping[str, object]) -> bytes:
     """Render a template in Jinja2's sandbox.
 
     Raises:
-        IncompatibleError: it is not a template, uses an undefined variable, or does what is forbidden.
+        IncompatibleError: the source is not a template, uses an undefined variable, or does what is forbidden.
     """
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -191,10 +191,10 @@ def render(name: str, source: bytes, variables: Mapping[str, object]) -> bytes:
 
 
 def pin_images(text: bytes, references: Mapping[str, str]) -> bytes:
-    """Set the image of each service to its digest, and leave the rest of the file as people wrote it.
+    """Set the image of each service in a Compose file, and leave the rest of the file as people wrote it.
 
     Raises:
-        IncompatibleError: not a Compose file, or a service is not in it.
+        IncompatibleError: the text is no Compose file, or a service is not in it.
     """
     from ruamel.yaml.util import load_yaml_guess_indent
 

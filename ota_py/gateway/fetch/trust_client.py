@@ -1,4 +1,4 @@
-"""The repository's client of this gateway; what keeps it from updates is written down. See freshness.py."""
+"""The gateway's client of the repository, which records a freshness problem in the journal. See freshness.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ota_py.trust.fetch.client import TrustClient
 
 
 class WatchedTrust(TrustClient):
-    """Notes that the metadata is stale, until a refresh succeeds."""
+    """A trust client that records that the metadata is stale, until a refresh succeeds."""
 
     def __init__(self, root: Path, cache: Path, url: str, journal: Journal, carrier: Carrier) -> None:
         super().__init__(root, cache, url, JournalFloor(journal), carrier)
@@ -24,14 +24,14 @@ class WatchedTrust(TrustClient):
         try:
             super().refresh()
         except FreshnessError as error:
-            freshness.note(self._journal, error.message)
+            freshness.record_problem(self._journal, error.message)
             raise
         except OtaError as error:
             if ended := self.expired():
-                freshness.note(
+                freshness.record_problem(
                     self._journal,
                     f"the repository's metadata has expired: it held until {ended:%Y-%m-%d %H:%M} UTC, and "
                     f"newer cannot be had: {error.message}",
                 )
             raise
-        freshness.note(self._journal, "")
+        freshness.record_problem(self._journal, "")

@@ -1,4 +1,4 @@
-"""The health gate: what must hold before an update is committed, and again before a way back has ended.
+"""The health gate: what must hold before an update is committed, and again before a rollback has ended.
 
 Only what was well before can count against an update: a broker that was already down must not roll
 back a fleet.
@@ -29,7 +29,7 @@ _PATIENT_POLL_SECONDS = 0.5
 
 
 class Mark(Enum):
-    """How a service stands."""
+    """The health of a service."""
 
     WELL = "well"
     WAITING = "waiting"
@@ -38,7 +38,7 @@ class Mark(Enum):
 
 @dataclass(frozen=True)
 class HealthVerdict:
-    """How a service stands, and why in a few words."""
+    """The health of a service, and the cause in short."""
 
     mark: Mark
     why: str = ""
@@ -46,10 +46,10 @@ class HealthVerdict:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the gate asks for.
+    """The conditions of the health gate.
 
     Attributes:
-        project: the services that there are to be.
+        project: the services that must exist.
         watched: services that were replaced: they fail at once, and must settle.
         images: image id that each of these services must run.
         settle_seconds: how long watched services must run without a restart.
@@ -83,20 +83,20 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class HealthProblem:
-    """What is not well yet, and the service that it is about, if one."""
+    """A condition that does not hold yet, and the service that it is about, if any."""
 
     text: str
     service: str = ""
 
 
-class Watch:
+class UptimeWatch:
     """For how long each container has run without a restart, by a clock that nobody can set."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, float, int], float] = {}
 
-    def look(self, containers: Sequence[Container]) -> dict[str, float]:
-        """Seconds since each container, by id, was first seen as it runs now."""
+    def observe(self, containers: Sequence[Container]) -> dict[str, float]:
+        """Seconds since each container, by id, was first seen in its present run."""
         now = time.monotonic()
         keys = {c.id: (c.id, c.started, c.restarts) for c in containers}
         self._since = {key: self._since.get(key, now) for key in keys.values()}
@@ -104,7 +104,7 @@ class Watch:
 
 
 def observe(compose: Compose, project: Project, asked: Sequence[AnyProbe]) -> Snapshot:
-    """How everything stands now, judged without settle time."""
+    """The health of all services and probes now, judged without settle time."""
     containers = compose.containers()
     verdicts = {name: _judge_service(name, containers, Expectation(project)) for name in project.services}
     results = probes.run_all(asked, compose)
@@ -113,10 +113,10 @@ def observe(compose: Compose, project: Project, asked: Sequence[AnyProbe]) -> Sn
 
 
 def before(compose: Compose, project: Project, asked: Sequence[AnyProbe], added: Collection[str] = ()) -> Before:
-    """What is well now, to be remembered as what an update may be blamed for.
+    """The health before an update: what is well now may count against the update later.
 
     Args:
-        added: services that the update brings: commands in them could not pass before, and count too.
+        added: services that the update brings: command probes in them could not pass before, and count too.
     """
     snapshot = observe(compose, project, asked)
     running = {c.service for c in compose.containers() if c.state == "running"}
@@ -137,7 +137,7 @@ def wait(compose: Compose, expected: Expectation, clock: Clock, tick: Callable[[
 
     Args:
         clock: the limit of the phase.
-        tick: called at each look with what is being waited for.
+        tick: called after each check with the condition that is waited for.
 
     Raises:
         HealthError: something failed for good; `failing_service` and `log_tail` are in its details.
@@ -145,7 +145,7 @@ def wait(compose: Compose, expected: Expectation, clock: Clock, tick: Callable[[
     """
     begun = time.monotonic()
     settled_at: float | None = None
-    watch = Watch()
+    watch = UptimeWatch()
     while True:
         problem = _watched_problem(compose, expected, watch)
         if problem is None:
@@ -166,14 +166,14 @@ def wait(compose: Compose, expected: Expectation, clock: Clock, tick: Callable[[
         time.sleep(_EAGER_POLL_SECONDS if eager else _PATIENT_POLL_SECONDS)
 
 
-def _watched_problem(compose: Compose, expected: Expectation, watch: Watch) -> HealthProblem | None:
-    """What the replaced services still lack.
+def _watched_problem(compose: Compose, expected: Expectation, watch: UptimeWatch) -> HealthProblem | None:
+    """The first problem of the replaced services, or None.
 
     Raises:
         HealthError: one of them failed for good.
     """
     containers = compose.containers()
-    steady = watch.look(containers)
+    steady = watch.observe(containers)
     waiting: HealthProblem | None = None
     for name in expected.watched:
         verdict = _judge_service(name, containers, expected, steady)
@@ -185,7 +185,7 @@ def _watched_problem(compose: Compose, expected: Expectation, watch: Watch) -> H
 
 
 def _other_problem(compose: Compose, expected: Expectation, clock: Clock) -> HealthProblem | None:
-    """What else was well before, or has to be now, and is not."""
+    """The first problem of other services and of probes that count, or None."""
     containers = compose.containers()
     for name in expected.project.services:
         if name in expected.watched or name not in expected.before.well:
@@ -224,7 +224,7 @@ def _judge_service(
 
 
 def judge(container: Container, expected: Expectation, steady_seconds: float) -> HealthVerdict:
-    """How one container stands. Pure.
+    """The health of one container. Pure.
 
     Args:
         steady_seconds: for how long it was seen to run without a restart.
@@ -234,7 +234,7 @@ def judge(container: Container, expected: Expectation, steady_seconds: float) ->
         return HealthVerdict(Mark.FAILED, f"runs the image {container.image_id}, expected {image}")
     watched = container.service in expected.watched
     if watched and container.restarts > RESTARTS_MAX:
-        # The engine forgets the exit status of one that it has started anew.
+        # Docker forgets the exit status of a container that it has started anew.
         last = "" if container.state == "running" else f", last exit status {container.exit_code}"
         return HealthVerdict(Mark.FAILED, f"restarted {container.restarts} times{last}")
     if container.state == "running":
@@ -257,7 +257,7 @@ def _judge_running(container: Container, settle_seconds: float, steady_seconds: 
 
 
 def _finished(container: Container, earlier: Before) -> bool:
-    """Whether it is a one-shot that did its work, not a server that gave up."""
+    """Whether a container is a one-shot that did its work, not a server that gave up."""
     return (
         container.state == "exited"
         and container.exit_code == 0
@@ -267,7 +267,7 @@ def _finished(container: Container, earlier: Before) -> bool:
 
 
 def blame(compose: Compose, project: Project, services: Collection[str]) -> dict[str, object]:
-    """Which of the services most likely failed, with the end of its log: for a report, so it never raises."""
+    """The service that most likely failed, with the end of its log: for a report, so this never raises."""
     try:
         containers = compose.containers()
         present = [name for name in sorted(services) if name in project.services]

@@ -1,4 +1,4 @@
-"""Whether messages pass through an MQTT broker."""
+"""The MQTT probe: whether messages pass through a broker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def round_trip(probe: MqttProbe, seconds: float) -> str:
-    """Publish a message and receive it again; an empty string when it came back, else what is wrong.
+    """Publish a message and receive it again; returns an empty string when it came back, else the problem.
 
     The message is random, so that no other can pass for it. It is not retained.
 

@@ -1,6 +1,6 @@
-"""Probes: what a user of the gateway's services would notice.
+"""Probes: checks of what a user of the gateway's services would notice.
 
-None of them waits longer than its time, whatever it talks to: an answer that drips in for ever, or never
+No probe waits longer than its time, whatever it talks to: an answer that drips in for ever, or never
 ends, is a failure like no answer.
 """
 
@@ -26,7 +26,7 @@ _GRACE_SECONDS = 1.0
 
 
 def label(probe: AnyProbe) -> str:
-    """What people call a probe: `mqtt 127.0.0.1:1883`."""
+    """The name of a probe for people: `mqtt 127.0.0.1:1883`."""
     if isinstance(probe, HttpProbe):
         return f"http {probe.url}"
     if isinstance(probe, CommandProbe):
@@ -36,14 +36,14 @@ def label(probe: AnyProbe) -> str:
 
 
 def run_all(probes: Sequence[AnyProbe], compose: Compose, limit_seconds: float = math.inf) -> list[str]:
-    """Run probes at the same time; for each an empty string, or what is wrong.
+    """Run probes at the same time; returns for each an empty string, or the problem.
 
     Args:
-        limit_seconds: none of them may take longer, whatever its own limit is.
+        limit_seconds: no probe may take longer, whatever its own limit is.
     """
     found: dict[int, str] = {}
     begun = time.monotonic()
-    # Threads that nobody has to wait for: a name server or a TLS handshake can hold one for longer.
+    # Daemon threads, which need not be joined: a name server or a TLS handshake can hold one for longer.
     threads = [
         threading.Thread(target=_note, args=(found, n, probe, compose, limit_seconds), daemon=True)
         for n, probe in enumerate(probes)
@@ -57,7 +57,7 @@ def run_all(probes: Sequence[AnyProbe], compose: Compose, limit_seconds: float =
 
 
 def run(probe: AnyProbe, compose: Compose, limit_seconds: float = math.inf) -> str:
-    """Run one probe; an empty string when it passes, else what is wrong."""
+    """Run one probe; returns an empty string when it passes, else the problem."""
     seconds = max(min(_timeout(probe), limit_seconds), 0.01)
     try:
         if isinstance(probe, HttpProbe):

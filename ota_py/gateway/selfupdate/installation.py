@@ -1,9 +1,9 @@
-"""This software on the gateway: `venvs/NAME` for each build, and the link `venv` to the one in use.
+"""The gateway software as installed: `venvs/NAME` for each build, and the link `venv` to the one in use.
 
 venvs/NAME/            a virtual environment, whole once it has `.complete`
 venvs/NAME/commands/   ota_client.py and ota-helper.sh of that build; the ones above are links through `venv`
 venv                   link to the build in use
-trial                  while a new build proves itself: "NEW OLD SECONDS", for the launchers
+trial                  while a new build is on trial: "NEW OLD SECONDS", for the launchers
 trial.starts           how often the launcher has started it
 ota-agent, ota-recover the launchers: installed by provisioning, never replaced by an upgrade
 """
@@ -27,7 +27,7 @@ COMPLETE = ".complete"
 COMMANDS = "commands"
 BUILD_SECONDS = 1800.0
 CHECK_SECONDS = 300.0
-# How programs written in Python say that the disk or a quota is full, whatever the language.
+# How programs written in Python report that the disk or a quota is full, whatever the language.
 _NO_SPACE = (f"[Errno {errno.ENOSPC}]".encode(), f"[Errno {errno.EDQUOT}]".encode())
 
 
@@ -38,18 +38,18 @@ def own_build() -> str | None:
 
 
 def own_version() -> str:
-    """What people call the version of this software: its build, else its plain version."""
+    """The version of this software for people: its build, else its plain version."""
     return own_build() or __version__
 
 
 def supervisor_argv(python: Path, config_file: Path | None) -> list[str]:
-    """The command line of what carries out an upgrade, see `ota_py.gateway.supervisor`."""
+    """The command line of the supervisor of an upgrade, see `ota_py.gateway.supervisor`."""
     named = [] if config_file is None else ["--config", str(config_file)]
     return [str(python), "-I", "-m", "ota_py.gateway.supervisor", *named]
 
 
 class Installation:
-    """The builds below one directory."""
+    """The builds of the gateway software below one directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -64,7 +64,7 @@ class Installation:
 
     @property
     def starts(self) -> str:
-        """How often the launcher has started the build on trial, as it wrote it down."""
+        """How often the launcher has started the build on trial, as the launcher recorded it."""
         return self._starts.read_text().strip() if self._starts.is_file() else "0"
 
     @property
@@ -78,11 +78,11 @@ class Installation:
         return self.directory / VENVS / name
 
     def python(self, name: str) -> Path:
-        """Its interpreter."""
+        """The Python interpreter of a build."""
         return self.venv(name) / "bin" / "python"
 
     def is_complete(self, name: str) -> bool:
-        """Whether its virtual environment is there and whole."""
+        """Whether the virtual environment of a build is there and whole."""
         return (self.venv(name) / COMPLETE).is_file() and self.python(name).exists()
 
     def build(self, name: str, archive: Path, wheels: Path) -> None:
@@ -93,8 +93,8 @@ class Installation:
             wheels: private directory to unpack it in; removed again.
 
         Raises:
-            NoSpaceError: there is no room for it.
-            OtaError: it cannot be made; what was begun is made anew by the next try.
+            NoSpaceError: there is no space for it.
+            OtaError: it cannot be made; the next try begins anew.
         """
         if self.is_complete(name):
             return
@@ -114,24 +114,24 @@ class Installation:
         files.write(venv / COMPLETE, f"{name}\n".encode(), Attributes(0o644, owner.uid, owner.gid))
 
     def check(self, name: str, config_file: Path | None, directory: Path) -> None:
-        """Let a build judge itself: see `ota_py.gateway.self_check`.
+        """Run the self-check of a build: see `ota_py.gateway.self_check`.
 
         Args:
             directory: holds a copy of the journal.
 
         Raises:
-            NoSpaceError: it found no space to judge itself.
-            OtaError: with what it said.
+            NoSpaceError: the self-check found no space.
+            OtaError: the self-check failed; with what it printed.
         """
         named = [] if config_file is None else ["--config", str(config_file)]
         argv = [str(self.python(name)), "-I", "-m", "ota_py.gateway.self_check", *named, str(directory)]
         _run(argv, CHECK_SECONDS)
 
     def switch(self, name: str) -> None:
-        """Lead the link to a build.
+        """Switch the link to a build.
 
         Raises:
-            NotFoundError: it is not there.
+            NotFoundError: the build is not installed.
         """
         if self.current == name:
             return
@@ -140,26 +140,26 @@ class Installation:
         files.ensure_link(self._link, f"{VENVS}/{name}")
 
     def begin_trial(self, name: str, old: str, seconds: float) -> None:
-        """Tell the launchers that a build is to prove itself, and which one to go back to."""
+        """Begin a trial: let the launchers know which build is on trial, and which one to go back to."""
         files.remove(self._starts)
         owner = Attributes.of(self.directory)
         text = f"{name} {old} {math.ceil(seconds)}\n"
         files.write(self._trial, text.encode(), Attributes(0o644, owner.uid, owner.gid))
 
     def end_trial(self) -> None:
-        """The launchers start what the link says again."""
+        """End the trial: the launchers start the build that the link leads to again."""
         files.remove_draft(self._trial)
         files.remove(self._trial)
         files.remove(self._starts)
 
     def remove(self, name: str) -> None:
-        """Remove a build that is not in use; first the mark, so that half a build never counts as whole."""
+        """Remove a build that is not in use; its mark goes first, so that half a build never counts as whole."""
         if self.current != name:
             files.remove(self.venv(name) / COMPLETE)
             files.remove_tree(self.venv(name))
 
     def prune(self, keep: int, protected: set[str]) -> None:
-        """Keep the newest builds, and those protected."""
+        """Remove all builds but the newest `keep` and the protected ones."""
         found = [path for path in (self.directory / VENVS).iterdir() if path.is_dir()]
         newest = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
         kept = protected | {path.name for path in newest[:keep]}

@@ -1,8 +1,8 @@
-"""Carries out an upgrade of this software: a process of its own, run by the build that is to be replaced.
+"""The supervisor of an upgrade of this software: a process of its own, run by the build that is to be replaced.
 
-It needs nothing of the new build to go back, and it may be killed at any moment: each step is "make it so",
-and whoever finds the upgrade open in the journal starts it again (the agent, or recovery at boot). Should
-nobody be there to do that, the launcher goes back by itself.
+The supervisor needs nothing of the new build to go back, and it may be killed at any moment: each step is "make
+it so", and the agent, or recovery at boot, finds the upgrade open in the journal and starts the supervisor again.
+If neither does, the launcher goes back by itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ota_py.gateway.system import failpoints, files, free_space, lock, process
 from ota_py.gateway.system.log import log_to_stderr
 
 ATTEMPTS_LIMIT = 5
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 # A new agent may take so many times as long to come up as the check of its build took on this very machine.
 PATIENCE = 4.0
 RESTART_SECONDS = 180.0
@@ -35,7 +35,7 @@ _WHEELS = "wheels"
 _CHECK = "check"
 SUPERSEDED = "another version was installed meanwhile"
 NOT_COMMITTED = "its update was not committed"
-# These say nothing about the build; what nobody was led to yet is tried again later.
+# Errors that are no fault of the build: a build that the link does not lead to yet is tried again later.
 _PASSING = (NoSpaceError, DeadlineError)
 _SPACE_HINT = "free some space on this gateway; the upgrade is tried again by itself"
 
@@ -43,7 +43,7 @@ log = logging.getLogger("ota.upgrade")
 
 
 class Supervisor:
-    """Works on the upgrade that the journal says is under way; the caller holds the upgrade's lock."""
+    """The supervisor of the upgrade that is open in the journal; the caller holds the upgrade's lock."""
 
     def __init__(self, settings: GatewayConfig, journal: Journal, config_file: Path | None) -> None:
         self._config = settings
@@ -83,7 +83,7 @@ class Supervisor:
             self._fail(now, error.message)
 
     def _postpone(self, upgrade: Upgrade, error: OtaError) -> None:
-        """Leave the space to others, then say what it waits for; the agent starts us again."""
+        """Free the upgrade's space, then record what it waits for; the agent starts the supervisor again."""
         if upgrade.state is Stage.FETCHED:
             self._installation.remove(upgrade.name)
         for name in (_WHEELS, _CHECK):
@@ -91,12 +91,12 @@ class Supervisor:
         self._upgrades.postpone(upgrade, error.message, counts=not isinstance(error, NoSpaceError))
 
     def _fail(self, upgrade: Upgrade, reason: str) -> None:
-        """Give the build up; whoever was killed before the journal's word may have led the link to it."""
-        is_led = upgrade.state is Stage.BUILT and self._installation.current == upgrade.name
-        self._end(upgrade, Stage.RETURNING if is_led else Stage.FAILED, reason)
+        """Give the build up; a supervisor killed before it recorded the switch may have led the link to it."""
+        is_switched = upgrade.state is Stage.BUILT and self._installation.current == upgrade.name
+        self._end(upgrade, Stage.RETURNING if is_switched else Stage.FAILED, reason)
 
     def _build(self, upgrade: Upgrade) -> None:
-        """The new virtual environment, aside."""
+        """Build the new virtual environment, aside."""
         if not self._upgrades.is_committed(upgrade):
             return self._end(upgrade, Stage.CANCELLED, NOT_COMMITTED)
         self._check_attempts(upgrade)
@@ -107,7 +107,7 @@ class Supervisor:
         self._upgrades.advance(upgrade, Stage.BUILT)
 
     def _switch(self, upgrade: Upgrade) -> None:
-        """It judges itself; then the launchers are told first, so that no start of it goes uncounted."""
+        """Self-check the new build, begin its trial, then switch the link: so no start of it goes uncounted."""
         if self._installation.current not in (upgrade.name, upgrade.from_name):
             return self._end(upgrade, Stage.CANCELLED, SUPERSEDED)
         self._check_attempts(upgrade)
@@ -118,7 +118,7 @@ class Supervisor:
         self._upgrades.advance(upgrade, Stage.SWITCHED)
 
     def _try_out(self, upgrade: Upgrade) -> None:
-        """Restart the agent, and wait for the new one's own word."""
+        """Restart the agent, and wait until the new one has recorded that it came up."""
         current, starts = self._installation.current, self._installation.starts
         if current == upgrade.from_name and starts == "0":
             self._upgrades.advance(upgrade, Stage.BUILT)
@@ -129,11 +129,11 @@ class Supervisor:
             return self._end(upgrade, Stage.CANCELLED, SUPERSEDED)
         if upgrade.proved_at or not self._config.agent.restart_command:
             return self._end(upgrade, Stage.PROVED)
-        if problem := self._too_many(upgrade) or self._restarted_into(starts) or self._waited_for(upgrade):
+        if problem := self._too_many_attempts(upgrade) or self._restart_agent(starts) or self._await_proof(upgrade):
             self._end(upgrade, Stage.RETURNING, problem)
 
-    def _restarted_into(self, starts: str) -> str:
-        """Restart the agent; returns why that failed. A new one that was started already needs none."""
+    def _restart_agent(self, starts: str) -> str:
+        """Restart the agent, unless the new one was started already; returns why the restart failed."""
         try:
             if starts == "0":
                 self._restart_once()
@@ -141,46 +141,46 @@ class Supervisor:
             return error.message
         return ""
 
-    def _waited_for(self, upgrade: Upgrade) -> str:
-        """Wait for the new agent's word, or for whoever changes the link; returns why it is given up."""
+    def _await_proof(self, upgrade: Upgrade) -> str:
+        """Wait until the new agent proved itself, or the link was changed; returns why the build is given up."""
         seconds = self._installation.trial_seconds or self._config.agent.trial_seconds
         deadline = time.monotonic() + seconds
         while True:
             is_over = time.monotonic() >= deadline
-            # After the look at the clock: a word that came just in time counts.
+            # Read after the clock: a proof that was recorded just in time counts.
             now = self._upgrades.open()
             if now is None or now.proved_at or self._installation.current != upgrade.name:
                 return ""
             if is_over:
                 break
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         starts = self._installation.starts
         return f"the new agent completed no turn within {seconds:.0f} s; it was started {starts} times"
 
     def _return(self, upgrade: Upgrade) -> None:
-        """The trial goes on until the old agent is started: the launcher kills a new one that hangs."""
+        """Go back to the old build; the trial lasts until its agent runs: the launcher kills a new one that hangs."""
         if self._installation.current == upgrade.name:
             self._installation.switch(upgrade.from_name)
         self._restarted = False
         try:
             self._restart_once()
         except OtaError as error:
-            if not self._too_many(upgrade):
+            if not self._too_many_attempts(upgrade):
                 raise
-            # The old version is in place all the same: the next start, by whomever, is of it.
+            # The old version is in place all the same: the next start of the agent is of it.
             log.error("restart failed reason=%s", error.message)
         self._end(upgrade, Stage.RETURNED)
 
     def _end(self, upgrade: Upgrade, stage: Stage, reason: str = "") -> None:
-        """Write down an end, or the way back; then tidy up."""
+        """Record an end, or that the upgrade goes back; after an end clean up."""
         log.info("upgrade name=%s stage=%s reason=%s", upgrade.name, stage, reason)
         if stage is Stage.RETURNING:
             self._upgrades.advance(upgrade, stage, reason)
             return
-        # Before the journal's word: an end that left the trial open would be taken back by the launcher.
+        # Before the end is recorded: an end that left the trial open would be taken back by the launcher.
         self._installation.end_trial()
         ended = self._upgrades.advance(upgrade, stage, reason)
-        # What cannot be tidied now is tidied by the next upgrade; it changes no outcome.
+        # What cannot be removed now is removed by the next upgrade; it changes no outcome.
         with contextlib.suppress(OtaError, OSError):
             files.remove_tree(self._config.upgrade_dir)
             if stage is Stage.PROVED:
@@ -189,22 +189,22 @@ class Supervisor:
                 self._installation.remove(ended.name)
 
     def _check_attempts(self, upgrade: Upgrade) -> None:
-        if problem := self._too_many(upgrade):
+        if problem := self._too_many_attempts(upgrade):
             raise OtaError(problem)
 
-    def _too_many(self, upgrade: Upgrade) -> str:
+    def _too_many_attempts(self, upgrade: Upgrade) -> str:
         if upgrade.attempts <= ATTEMPTS_LIMIT:
             return ""
         return f"{upgrade.attempts - 1} attempts were interrupted in the stage {upgrade.state}"
 
     def _require_space(self, name: str, archive: Path) -> None:
-        """Whoever was here first shall not run out of space because of us."""
+        """Refuse to build where that would leave other programs without space."""
         if archive.is_file():
             needed = archive.stat().st_size * BUILT_FACTOR
             free_space.require_space(self._installation.directory, needed, f"the gateway software {name}")
 
     def _judge(self, name: str) -> float:
-        """Let the new build judge itself on a copy of the journal; returns how many seconds that took."""
+        """Run the new build's self-check on a copy of the journal; returns how many seconds it took."""
         copy = self._config.upgrade_dir / _CHECK
         files.remove_tree(copy)
         files.make_directory(copy, 0o700)
@@ -221,11 +221,11 @@ class Supervisor:
             return
         self._restarted = True
         with failpoints.around("upgrade.restart"):
-            # It must come to its end even if we do not: an agent that was only stopped would never come back.
+            # The restart must end even if the supervisor dies: an agent that was only stopped would stay down.
             child = process.launch(argv)
             deadline = time.monotonic() + RESTART_SECONDS
             while (status := child.poll()) is None and time.monotonic() < deadline:
-                time.sleep(LOOK_SECONDS / 5)
+                time.sleep(POLL_SECONDS / 5)
         if status != 0:
             raise OtaError(f"`{' '.join(argv)}` {f'exited {status}' if status else 'did not end'}")
 

@@ -1,4 +1,4 @@
-"""Archives that were checked, laid out as files."""
+"""Unpacking of wheelhouse archives that were checked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ota_py.gateway.system import failpoints, files
 
 
 def unpack(archive: Path, directory: Path) -> None:
-    """Unpack a plain tar archive that was checked into a new directory; nothing in it may lead elsewhere.
+    """Unpack a checked plain tar archive into a new directory; nothing in it may lead elsewhere.
 
     Raises:
         NoSpaceError: the disk is full.
-        OtaError: it is not such an archive.
+        OtaError: the file is not such an archive.
     """
     import tarfile
 

@@ -1,6 +1,6 @@
-"""The part of an update that is this software itself: fetched with it, carried out after its commit.
+"""The gateway software in an update: fetched with the update, installed after its commit.
 
-What carries it out is a process of its own, see `ota_py.gateway.selfupdate.supervisor`.
+It is installed by a process of its own, see `ota_py.gateway.selfupdate.supervisor`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BUILT_FACTOR = 6
 def choose(
     manifest: Manifest, config: GatewayConfig, journal: Journal, progress: Progress, *, force: bool
 ) -> Wheelhouse | None:
-    """The wheelhouse that this gateway takes from an update; None where there is nothing to be done.
+    """The wheelhouse that this gateway takes from an update; None where there is no upgrade.
 
     Args:
         force: also a build that did not come up here before.
@@ -61,7 +61,7 @@ def choose(
 
 
 def needs(wheelhouse: Wheelhouse | None, config: GatewayConfig) -> list[Need]:
-    """The space that it takes to fetch and to install it."""
+    """The space that a wheelhouse takes to be fetched and installed."""
     if wheelhouse is None:
         return []
     built = Need(config.agent.directory, wheelhouse.length * BUILT_FACTOR, wheelhouse.what)
@@ -76,12 +76,12 @@ def fetch(
     transaction_id: str,
     stream: TargetStream | None,
 ) -> None:
-    """Fetch what is missing of a wheelhouse, and write down that its upgrade waits for the commit.
+    """Fetch what is missing of a wheelhouse, and record that its upgrade waits for the commit.
 
     Raises:
-        IncompatibleError: whoever asks for the update gives no such thing.
-        IntegrityError: it is not what was signed.
-        CarrierError: it cannot be fetched; what came is kept.
+        IncompatibleError: the update's source has no gateway software.
+        IntegrityError: the wheelhouse is not what was signed.
+        CarrierError: it cannot be fetched; the bytes that arrived are kept.
         BusyError: another upgrade is being carried out.
     """
     if stream is None or manifest.agent is None:
@@ -91,7 +91,7 @@ def fetch(
         check_file(archive, wheelhouse.sha256, wheelhouse.length, wheelhouse.what)
     except (IntegrityError, OSError):
         wanted = Download(wheelhouse.sha256, wheelhouse.length, wheelhouse.what)
-        here = DownloadCache(archive.parent).bring(
+        here = DownloadCache(archive.parent).fetch(
             wanted, lambda start: stream(wheelhouse.target, wheelhouse.sha256, start)
         )
         files.rename(here, archive)
@@ -107,14 +107,14 @@ def is_wanted(manifest: Manifest, config: GatewayConfig) -> bool:
 
 
 def archive_path(config: GatewayConfig, name: str) -> Path:
-    """Where a fetched wheelhouse waits."""
+    """The file of a fetched wheelhouse."""
     return config.upgrade_dir / f"{name}.tar"
 
 
-def supervise(config_file: Path | None, journal: Journal, config: GatewayConfig) -> None:
-    """Start what carries out the upgrade under way, if there is one and nobody is at it.
+def start_supervisor(config_file: Path | None, journal: Journal, config: GatewayConfig) -> None:
+    """Start the supervisor of the upgrade under way, if there is one and none runs.
 
-    It runs from the build before, which must do without the new one; and it outlives us.
+    The supervisor runs from the build before, which must do without the new one; and it outlives this process.
     """
     upgrades = Upgrades(journal)
     upgrade = upgrades.open()

@@ -33,7 +33,7 @@ class Backoff:
         """Note a failure; returns how many seconds to wait before the next try.
 
         Args:
-            at_least: what the other side asked for; a fleet that was asked the same comes back spread.
+            at_least: seconds that the other side requested; the jitter spreads a fleet that got the same request.
         """
         delay, self._next = self._next, min(self._next * 2, self._limit)
         return max(jittered(delay, rand=self._rand), at_least * (1 + JITTER * self._rand()))

@@ -14,12 +14,12 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def stamp() -> str:
-    """Now, as RFC 3339 in UTC with milliseconds and Z."""
+    """The time now, as RFC 3339 in UTC with milliseconds and Z."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def boot_id() -> str:
-    """Identifies this boot of the machine."""
+    """The kernel's id of this boot of the machine."""
     return _BOOT_ID.read_text().strip()
 
 
@@ -55,19 +55,22 @@ class Clock:
         return self.spent + (now - self.at if boot_id() == self.boot else now)
 
     def age(self) -> float:
-        """Seconds since it was stored; infinite if that was in another boot."""
+        """Seconds since the clock was stored; infinite if that was in another boot."""
         return boot_seconds() - self.at if boot_id() == self.boot else math.inf
 
     def left(self) -> float:
-        """Seconds until the limit; negative when it has passed."""
+        """Seconds until the limit; negative once the limit has passed."""
         return self.limit - self.elapsed()
 
     def stored(self) -> Clock:
-        """The same clock, as it is to be stored now."""
+        """This clock with the time spent until now, to be stored."""
         return Clock(self.limit, self.elapsed(), boot_id(), boot_seconds())
 
     def check(self, doing: str) -> float:
-        """Seconds left.
+        """Seconds left until the limit.
+
+        Args:
+            doing: what is under way, for the message.
 
         Raises:
             DeadlineError: the limit has passed.

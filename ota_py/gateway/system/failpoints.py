@@ -1,10 +1,10 @@
-"""Named points around every effect, so that a test can break the process at each of them.
+"""Failpoints: named points around every effect, so that a test can break the process at each of them.
 
-Nobody places them by hand: files.py, process.py, the journal's writes and the client of the Engine's
+No failpoint is placed by hand: files.py, process.py, the journal's writes and the client of Docker's
 API reach them for all that they do, and a wall test keeps effects out of the other modules.
 
 Costs two dictionary look-ups in production. With `OTA_CRASH_AT=N` the process kills itself with
-SIGKILL at the N-th point that it reaches, with `OTA_CRASH_AT=NAME` at the first point of that name;
+SIGKILL at the N-th failpoint that it reaches, with `OTA_CRASH_AT=NAME` at the first one of that name;
 with `OTA_CRASH_TRACE=FILE` it appends each name to FILE, so that a sweep can count them.
 """
 
@@ -16,7 +16,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-# Called with a point's name; it may note it, raise what the effect could have raised, or end the process.
+# Called with a failpoint's name; it may record it, raise what the effect could have raised, or end the process.
 Handler = Callable[[str], None]
 
 _counter = itertools.count(1)
@@ -24,13 +24,13 @@ _handler: Handler | None = None
 
 
 def install(handler: Handler | None) -> None:
-    """Let a test decide what happens at each point; None ends that."""
+    """Install a test's handler, called at each failpoint; None removes it."""
     global _handler
     _handler = handler
 
 
 def reach(name: str) -> None:
-    """Note that the process is at the point `name`; die there when the environment asks for it."""
+    """Pass the failpoint `name`: call the handler, and die where the environment requests it."""
     if _handler is not None:
         _handler(name)
     wanted = os.environ.get("OTA_CRASH_AT")
@@ -47,7 +47,7 @@ def reach(name: str) -> None:
 
 @contextlib.contextmanager
 def around(name: str) -> Iterator[None]:
-    """Reach `NAME.before`, run the block, and reach `NAME.after` if it did not raise."""
+    """Pass the failpoint `NAME.before`, run the block, and pass `NAME.after` if the block did not raise."""
     reach(f"{name}.before")
     yield
     reach(f"{name}.after")

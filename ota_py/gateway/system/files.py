@@ -1,7 +1,7 @@
 """Files that survive a power cut: written aside, synced, renamed, and their directory synced.
 
 All that the gateway's software changes on the disk goes through here (the journal's own file aside), so
-that each change is a point (failpoints.py) and each of the system's errors one of ours.
+that each change is a failpoint (failpoints.py) and each of the system's errors one of ours.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def copy(source: Path, path: Path, attributes: Attributes) -> None:
 
 @contextlib.contextmanager
 def produced(path: Path) -> Iterator[None]:
-    """Around the block in which something else (SQLite, tar) makes the file `path`; durable at the end.
+    """Sync the file `path` after the block, in which another program (SQLite, tar) makes it.
 
-    The name is not: that is up to whoever relies on it.
+    Its name is not made durable: a caller that relies on the name syncs the directory.
 
     Raises:
         NoSpaceError: the disk is full.
@@ -105,7 +105,7 @@ def allocate(path: Path, size: int) -> None:
     """Make a file that takes up `size` bytes on the disk, whatever is in it.
 
     Raises:
-        NoSpaceError: they are not free; nothing is left of it.
+        NoSpaceError: the bytes are not free; nothing is left of the file.
     """
     try:
         with create(path) as file:
@@ -116,21 +116,21 @@ def allocate(path: Path, size: int) -> None:
 
 
 def remove_draft(path: Path) -> None:
-    """Remove what a `write` or `copy` of `path` left aside when it was killed."""
+    """Remove the draft that a killed `write` or `copy` of `path` left behind."""
     draft = path.with_name(path.name + DRAFT_SUFFIX)
     if os.path.lexists(draft):
         remove(draft)
 
 
 def rename(source: Path, target: Path) -> None:
-    """Rename, and make the new name durable."""
+    """Rename a file, and make the new name durable."""
     with translated(target), failpoints.around("file.rename"):
         os.replace(source, target)
     sync(target.parent)
 
 
 def remove(path: Path) -> None:
-    """Remove a file where it exists, and make that durable."""
+    """Remove a file where it exists, and make the removal durable."""
     with translated(path), failpoints.around("file.remove"):
         path.unlink(missing_ok=True)
     if path.parent.is_dir():
@@ -138,7 +138,7 @@ def remove(path: Path) -> None:
 
 
 def remove_empty(path: Path) -> None:
-    """Remove a directory if it is there and empty, and make that durable."""
+    """Remove a directory if it is there and empty, and make the removal durable."""
     with translated(path), failpoints.around("file.rmdir"):
         try:
             path.rmdir()
@@ -168,7 +168,7 @@ def link(path: Path, target: Path) -> None:
 
 
 def ensure_link(path: Path, target: str) -> None:
-    """Make `path` the symbolic link to `target`, durably; what is there now is replaced."""
+    """Make `path` the symbolic link to `target`, durably; an existing file or link is replaced."""
     if path.is_symlink() and os.readlink(path) == target:
         return
     make_directory(path.parent)
@@ -180,7 +180,7 @@ def ensure_link(path: Path, target: str) -> None:
 
 
 def ensure_directory(path: Path, attributes: Attributes) -> None:
-    """Make a directory where there is none, and give it this owner and mode."""
+    """Make a directory where there is none, and give it the owner and mode of `attributes`."""
     make_directory(path)
     if Attributes.of(path) != attributes:
         with translated(path), failpoints.around("file.chmod"):
@@ -188,7 +188,7 @@ def ensure_directory(path: Path, attributes: Attributes) -> None:
 
 
 def sync_all() -> None:
-    """Bring all that was written, by whatever program, to the disk."""
+    """Bring all that any program has written to the disk."""
     with failpoints.around("file.sync_all"):
         os.sync()
 
@@ -222,7 +222,7 @@ def sync(path: Path) -> None:
 
 
 def sync_file_system(path: Path) -> None:
-    """Bring all of a file system to the disk; of every one where `path` cannot be seen from here."""
+    """Bring all of the file system of `path` to the disk; all file systems where `path` is not visible here."""
     with translated(path), failpoints.around("file.sync_file_system"):
         if not path.is_dir():
             os.sync()

@@ -1,4 +1,4 @@
-"""Free space: how much there is, and an early refusal of what would not fit."""
+"""Free space on a file system: how much there is, and an early refusal where more is needed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Need:
 
 
 def free_bytes(path: Path) -> int:
-    """Bytes free for us on the file system of `path`, or of its nearest existing parent."""
+    """Bytes free for this process on the file system of `path`, or of its nearest existing parent."""
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
 
 
 def require_space(path: Path, needed: int, what: str) -> None:
-    """Refuse early what would not fit.
+    """Check that `needed` bytes are free at `path`.
 
     Raises:
         NoSpaceError: naming the place, what is needed and what is free.

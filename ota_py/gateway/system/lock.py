@@ -12,7 +12,7 @@ from pathlib import Path
 from ota_py.errors import BusyError
 from ota_py.gateway.system import files
 
-# `is_held` holds the lock for a moment itself.
+# The default wait: `is_held` itself holds the lock for a moment.
 GLANCE_SECONDS = 0.5
 _RETRY_SECONDS = 0.02
 
@@ -22,7 +22,7 @@ def exclusive(path: Path, wait_seconds: float = GLANCE_SECONDS) -> Iterator[None
     """Hold the gateway's lock.
 
     Args:
-        wait_seconds: how long to try; the default outlasts somebody who only looks.
+        wait_seconds: how long to try; the default outlasts a process that only calls `is_held`.
 
     Raises:
         BusyError: another process holds it; the message names its process id.
@@ -39,7 +39,7 @@ def exclusive(path: Path, wait_seconds: float = GLANCE_SECONDS) -> Iterator[None
 
 
 def is_held(path: Path) -> bool:
-    """Whether a live process holds the lock: an open transaction without it has lost its owner."""
+    """Whether a live process holds the lock: an open transaction whose lock is free has lost its owner."""
     try:
         with exclusive(path, wait_seconds=0):
             return False

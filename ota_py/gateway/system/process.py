@@ -20,7 +20,7 @@ from ota_py.gateway.system import failpoints
 _PR_SET_PDEATHSIG = 1
 _KILL_WAIT_SECONDS = 5
 _CHUNK_BYTES = 65536
-# What is kept of the output of a program that is followed.
+# How much is kept of the output of a program that `follow` runs.
 KEPT_BYTES = 2000
 
 
@@ -34,12 +34,12 @@ class Completed:
 
     @property
     def problem(self) -> str:
-        """The end of what it said on standard error, on one line."""
+        """The end of the standard error, on one line; the exit status where that is empty."""
         lines = [line.strip() for line in self.stderr.decode(errors="replace").splitlines() if line.strip()]
         return "; ".join(lines[-5:])[-1000:] or f"exit status {self.status}"
 
     def replaced(self, change: Callable[[str], str]) -> Completed:
-        """The same with another text on standard error."""
+        """This process with its standard error passed through `change`."""
         return replace(self, stderr=change(self.stderr.decode(errors="replace")).encode())
 
 
@@ -51,7 +51,7 @@ def run(
     stdout: IO[bytes] | None = None,
     cwd: Path | None = None,
 ) -> Completed:
-    """Run a program to its end. It dies with us, and with all that it started when time is up.
+    """Run a program to its end. It dies with this process, and with all that it started when time is up.
 
     Args:
         argv: program and arguments; never a shell line.
@@ -78,7 +78,7 @@ def run(
 
 @dataclass(frozen=True)
 class Followed:
-    """A process that ended: its exit status, None where it was killed as time was up, and its last words."""
+    """A process that ended: its exit status, None where it was killed as time was up, and its last output."""
 
     status: int | None
     output: bytes
@@ -90,7 +90,7 @@ class Followed:
         return [line.rstrip() for line in lines if line.strip()]
 
     def replaced(self, change: Callable[[str], str]) -> Followed:
-        """The same with another output."""
+        """This process with its output passed through `change`."""
         return replace(self, output=change(self.output.decode(errors="replace")).encode())
 
 
@@ -101,7 +101,7 @@ def follow(
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Followed:
-    """Run a program that may print without end or leave others behind: only the end of its output is kept.
+    """Run a program that may print without end or leave others running: only the end of its output is kept.
 
     When time is up it is killed with all that it started. What it started and left running when it ended
     by itself is left alone.
@@ -137,10 +137,10 @@ def follow(
 
 
 def launch(argv: Sequence[str], log: Path | None = None) -> subprocess.Popen[bytes]:
-    """Start a program that owns itself: it outlives us, and no Ctrl-C meant for us reaches it.
+    """Start a program that outlives this process, in a session of its own: no Ctrl-C meant for us reaches it.
 
     All that it prints goes to the file `log`, begun anew, else to our standard error: a program that outlives
-    a command must not hold the connection of who called that.
+    a command must not keep the connection of that command's caller open.
 
     Raises:
         NotFoundError: the program does not exist.
@@ -188,20 +188,20 @@ def _spawned(
 
 
 def _die_with_parent() -> Callable[[], None]:
-    """What a child does first, so that a killed engine leaves nothing at work behind recovery's back."""
+    """The function that a child runs first, so that a killed engine leaves no child at work beside recovery."""
     libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
 
     def prepare() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we could ask to be told
+        if os.getppid() != parent:  # the parent died before this child could request the signal
             os.kill(os.getpid(), signal.SIGKILL)
 
     return prepare
 
 
 def kill_group(leader: int, command: Sequence[str]) -> None:
-    """Kill a process of somebody else, with its group, if it is still the one that runs `command`."""
+    """Kill a process that is not our child, with its group, if it still runs `command`."""
     with contextlib.suppress(OSError):
         if Path(f"/proc/{leader}/cmdline").read_bytes().split(b"\0")[:-1] == [w.encode() for w in command]:
             os.killpg(os.getpgid(leader), signal.SIGKILL)

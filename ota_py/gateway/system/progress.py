@@ -1,4 +1,4 @@
-"""What the engine tells while it works; whoever shows it implements this."""
+"""Progress: the interface by which the engine reports while it works; a terminal, for one, implements it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives what happens. None of these may raise, or a lost terminal would end an update."""
+    """Receiver of the engine's progress. No method may raise, or a lost terminal would end an update."""
 
     def step(self, name: str) -> None:
         """A step begins."""
@@ -15,14 +15,14 @@ class Progress(Protocol):
         """A step has ended well."""
 
     def pulling(self, image: str, here: int, total: int) -> None:
-        """So many bytes of an image are here, of so many that are known to come."""
+        """Bytes of an image that are here, of those that are known to come."""
 
     def note(self, text: str) -> None:
-        """Anything else worth a line."""
+        """A line of text for people."""
 
 
 class Silence:
-    """Shows nothing."""
+    """A progress receiver that shows nothing."""
 
     def step(self, name: str) -> None:
         """See `Progress`."""

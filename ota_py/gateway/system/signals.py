@@ -1,4 +1,4 @@
-"""Signals: one asks an update to end safely; on the way back none is heard any more."""
+"""Signals: INT and TERM end an update safely; during a rollback they are ignored."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-_ASKING = (signal.SIGINT, signal.SIGTERM)
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def listen() -> None:
-    """Let TERM ask like Ctrl-C does, and let a lost terminal or connection change nothing."""
+    """Handle TERM as Ctrl-C is handled, and ignore a lost terminal or connection."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -20,11 +20,11 @@ def listen() -> None:
 
 @contextlib.contextmanager
 def shielded() -> Iterator[None]:
-    """Ignore what asks to end, while ending in the middle would be worse."""
+    """Ignore INT and TERM during the block: ending in the middle of it would be worse."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _ASKING}
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _END_SIGNALS}
     try:
         yield
     finally:

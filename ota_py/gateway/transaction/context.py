@@ -1,4 +1,4 @@
-"""What the engine, its way back and its recovery work with."""
+"""The context of a transaction: the objects that the engine, the rollback and recovery work with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ota_py.gateway.transaction.hooks import Hooks
 
 
 class TransactionContext:
-    """One gateway's configuration, journal, project, images and backups; Docker is reached on first use."""
+    """The context: one gateway's configuration, journal, project, images, backups; Docker is reached on first use."""
 
     def __init__(self, config: GatewayConfig, journal: Journal, progress: Progress) -> None:
         self.config = config
@@ -32,7 +32,7 @@ class TransactionContext:
 
     @functools.cached_property
     def images(self) -> Images:
-        """The engine's images."""
+        """The images at the Docker daemon."""
         return Images(self.compose.api)
 
     @functools.cached_property
@@ -42,7 +42,7 @@ class TransactionContext:
 
     @functools.cached_property
     def retention(self) -> Retention:
-        """Which of them are kept."""
+        """The retention of the gateway's backups."""
         return Retention(self.config, self.journal, self.backups)
 
     @functools.cached_property
@@ -52,7 +52,7 @@ class TransactionContext:
 
     @functools.cached_property
     def image_retention(self) -> ImageRetention:
-        """Which images stay."""
+        """The retention of the gateway's images."""
         return ImageRetention(self.config, self.journal, self.compose, self.images, self.backups)
 
     def staging(self, version: str) -> Staging:
@@ -60,7 +60,7 @@ class TransactionContext:
         return Staging(self.config, self.compose, self.config.updates_dir / version)
 
     def forget_fetched(self, but: str) -> None:
-        """Remove what was fetched for other updates than `but`: nobody goes on from it any more."""
+        """Remove the downloads of other updates than `but`, which nothing goes on from any more."""
         for directory in self.config.updates_dir.glob("*"):
             staging = self.staging(directory.name)
             if directory.name != but and staging.fetched.directory.exists():
@@ -81,16 +81,16 @@ class TransactionContext:
             return {}
 
     def final_details(
-        self, transaction: Transaction, downtime_seconds: float | None, *, asks: bool = True
+        self, transaction: Transaction, downtime_seconds: float | None, *, with_digests: bool = True
     ) -> EndDetails:
         """The details of a transaction's last report.
 
         Args:
-            asks: whether to ask the engine for digests; not where that may be what crashed each time.
+            with_digests: whether to ask Docker for digests; not where that may have crashed each time.
         """
         failure: EndDetails | None = transaction.plan.get("failure")
         details: EndDetails = {
-            "digests": self.digests() if asks else {},
+            "digests": self.digests() if with_digests else {},
             "agent_version": installation.own_version(),
             "seconds": results.seconds_since(transaction.created_at),
             "downtime_seconds": downtime_seconds,

@@ -1,4 +1,4 @@
-"""What an update finds out about itself: which service failed, and how long services were down."""
+"""The diagnosis of a transaction for its report: which service failed, and how long services were down."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NONSENSE_SECONDS = 90 * 86400.0
 
 
 def blame(context: TransactionContext, transaction: Transaction) -> dict[str, Any]:
-    """Which service failed, where one can have: only what was started can."""
+    """The service that failed, with the end of its log; empty before services were started."""
     if transaction.intent is not State.STARTED and transaction.state is not State.STARTED:
         return {}
     try:
@@ -39,8 +39,8 @@ def downtime(context: TransactionContext, transaction: Transaction, since: float
     """Seconds for which changed services were down, once they were started again; None: not known.
 
     Args:
-        since: when they began to be started, seconds since the epoch.
-        took: seconds that starting them took, by a clock that nobody can set.
+        since: when their start began, seconds since the epoch.
+        took: seconds that the start took, by a clock that cannot be set.
     """
     plan = TransactionPlan.of(transaction.plan)
     if plan.stopped:
@@ -51,7 +51,7 @@ def downtime(context: TransactionContext, transaction: Transaction, since: float
     except OtaError as error:  # a measure that is missing must not fail an update
         context.progress.note(f"the down time is not known: {error.message}")
         return None
-    # The engine tells the time by the clock on the wall, which somebody may have set meanwhile.
+    # Docker's times are of the clock on the wall, which may have been set meanwhile.
     if not gaps or min(gaps) < 0 or max(gaps) > took + _SLACK_SECONDS:
         return None
     return round(max(gaps), 3)
@@ -65,16 +65,16 @@ def down_since(begun_at: str, clock: Clock | None) -> float | None:
         clock: of the transaction, as it was stored in the boot of that moment; None: by older software.
 
     Within one boot no clock that is set moves it. Across a power cut only the clock on the wall can tell: it
-    is believed if it says no less than the time that the gateway was up, and no nonsense.
+    is believed if it shows no less than the time that the gateway was up, and no nonsense.
     """
     if clock is not None and clock.boot == boot_id():
         return round(clock.elapsed(), 3)
-    told = max(seconds_since(begun_at), clock.elapsed() if clock else 0.0)
-    return round(told, 3) if told < _NONSENSE_SECONDS else None
+    down = max(seconds_since(begun_at), clock.elapsed() if clock else 0.0)
+    return round(down, 3) if down < _NONSENSE_SECONDS else None
 
 
 def defect(error: Exception) -> OtaError:
-    """An exception that nobody expected, as one of ours."""
+    """An unexpected exception, as an error of ours."""
     return OtaError(
         f"internal error: {type(error).__name__}: {error}",
         hint="this is a defect of the software; please report it with the details",
@@ -83,13 +83,13 @@ def defect(error: Exception) -> OtaError:
 
 
 def _gaps(compose: Compose, services: Collection[str], since: float) -> list[float]:
-    """The times that services were down since then, from the Engine's own events."""
+    """The times that services were down since a moment, from Docker's events."""
     filters = {
         "type": "container",
         "event": ["die", "start"],
         "label": f"{container.PROJECT_LABEL}={compose.name}",
     }
-    # Not beyond the last start: the engine would wait for a moment that is to come by its own clock.
+    # Not beyond the last start: Docker would wait for a moment that is still to come by its own clock.
     until = max((c.started for c in compose.containers() if c.service in services), default=0.0) + 1
     died: dict[str, float] = {}
     gaps: list[float] = []

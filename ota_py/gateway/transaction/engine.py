@@ -1,4 +1,4 @@
-"""The engine: every way of changing what this gateway runs goes through here, under one lock and journal."""
+"""The engine: every change of what this gateway runs goes through here, under one lock and journal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.system.progress import Progress, Silence
 from ota_py.gateway.system.signals import shielded
 from ota_py.gateway.transaction import diagnosis, preconditions, recovery, restore, results, space
-from ota_py.gateway.transaction.cleanup import tidy
+from ota_py.gateway.transaction.cleanup import clean_up
 from ota_py.gateway.transaction.context import TransactionContext
 from ota_py.gateway.transaction.results import Result
 from ota_py.gateway.transaction.rollback import RollbackSteps
@@ -44,7 +44,7 @@ class Engine:
 
     Args:
         journal: open for as long as the engine is used.
-        progress: is told what happens.
+        progress: receives the progress of the work.
     """
 
     def __init__(self, config: GatewayConfig, journal: Journal, progress: Progress | None = None) -> None:
@@ -68,22 +68,23 @@ class Engine:
         bundle: Supply | None = None,
         held: bool = False,
     ) -> Result:
-        """Bring the gateway to the manifest's version, or leave it on the one that it runs.
+        """Update the gateway to the manifest's version, or leave it on the version that it runs.
 
-        Outside the maintenance windows, and against a veto, nothing is touched: it stays open, outcome HELD.
+        Outside the maintenance windows, and against a veto, nothing is touched: the transaction stays open,
+        outcome HELD.
 
         Args:
             stream: gives the gateway software that the update brings, where it brings some.
-            rollout: the rollout that asks for it, for the reports.
+            rollout: the rollout that requests the update, for the reports.
             until: stop, and stay open, once this state is reached.
             force: also a version that was rolled back before, and also after a broken rollback.
-            now: whatever windows and vetoes say.
+            now: ignore windows and vetoes.
             bundle: has the images, which then need no registry.
-            held: it is the gateway that looks once more: what it told before is not reported again.
+            held: the agent goes on with a held update: a reason that was reported is not reported again.
 
         Raises:
             BusyError: another transaction is under way.
-            BrokenError: the last rollback failed and nobody has looked yet.
+            BrokenError: the last rollback failed, and no person has repaired the gateway yet.
         """
         with lock.exclusive(self._config.lock_path):
             update = UpdateSteps(self.context, verified, fetch, stream, force=force, bundle=bundle)
@@ -96,7 +97,7 @@ class Engine:
             return self._drive(transaction, update, until, now)
 
     def refuse(self, version: str, error: OtaError, rollout: int | None) -> Result:
-        """Record an update that was asked for and could not begin, so that the control plane learns of it."""
+        """Record a requested update that could not begin as FAILED, so that the control plane learns of it."""
         with lock.exclusive(self._config.lock_path):
             if self._journal.open_transaction():
                 recovery.recover(self.context)
@@ -105,16 +106,16 @@ class Engine:
             return results.result_of(ended, self._journal)
 
     def rollback(self, *, keep_databases: bool = False) -> Result:
-        """Return to the backup of the update that is installed.
+        """Roll back to the backup of the update that is installed.
 
         Raises:
             NotFoundError: no update of ours is installed.
-            BackupError: its backup is not what was written; nothing was touched.
+            BackupError: its backup is missing or altered; nothing was touched.
         """
         with lock.exclusive(self._config.lock_path):
             with shielded():
                 ended = recovery.recover(self.context)
-                # What was half-way is rolled back by that: going back once more was not asked for.
+                # Recovery rolls a half-way update back: one more rollback was not requested.
                 if ended is None or not ended.touched:
                     transaction = restore.prepare_rollback(
                         self.context, keep_databases=keep_databases, clock=self._fetch_clock()
@@ -124,11 +125,11 @@ class Engine:
             return results.result_of(ended, self._journal)
 
     def restore(self, backup_id: str | None = None, *, keep_databases: bool = False) -> Result:
-        """Return to a backup, the newest where none is named.
+        """Restore a backup, the newest where none is named.
 
         Raises:
             NotFoundError: there is no such backup.
-            BackupError: it is not what was written, or an image is gone; nothing was touched.
+            BackupError: the backup is altered, or an image is gone; nothing was touched.
         """
         with lock.exclusive(self._config.lock_path), shielded():
             recovery.recover(self.context)
@@ -140,10 +141,10 @@ class Engine:
             return results.result_of(RollbackSteps(self.context).run(transaction, reason), self._journal)
 
     def recover(self, *, held: bool = False) -> Result:
-        """End what was interrupted; on an idle gateway nothing happens.
+        """End an interrupted transaction; on an idle gateway nothing happens.
 
         Args:
-            held: end also an update that is held back; it was not interrupted, and otherwise goes on waiting.
+            held: end also an update that is held; it was not interrupted, and otherwise goes on waiting.
         """
         with lock.exclusive(self._config.lock_path), shielded():
             waiting = self._journal.open_transaction()
@@ -172,7 +173,7 @@ class Engine:
                 )
             space.require_for_backup(self.context)
             backup = self.context.backups.create(self.context.compose.present, [], self._fetch_clock())
-            tidy(self.context)
+            clean_up(self.context)
             if not any(entry["id"] == backup.id for entry in self.context.backups.entries()):
                 raise NoSpaceError(
                     f"the backup does not fit into keep_backups_mib, {self._config.keep_backups_mib} MiB",
@@ -181,7 +182,7 @@ class Engine:
             return backup
 
     def health(self) -> gate.Snapshot:
-        """How services and probes stand now."""
+        """The health of services and probes now."""
         compose = self.context.compose
         return gate.observe(compose, compose.present, self._config.probes)
 
@@ -192,7 +193,7 @@ class Engine:
         try:
             if transaction.state is State.PULLED and steps:
                 self._check_hold(update, now)
-                update.look_again(transaction)
+                update.recheck(transaction)
                 transaction = self._journal.transaction(transaction.id)
             for step in steps:
                 if step is State.STOPPED:
@@ -249,10 +250,10 @@ class Engine:
             transaction = self._journal.note(transaction, failure=failure or diagnosis.blame(self.context, transaction))
             return RollbackSteps(self.context).run(transaction, error.message, error)
 
-    # -- what to do with what was asked -----------------------------------------------------------------
+    # -- how a request begins -------------------------------------------------------------------------
 
     def _continued(self, update: UpdateSteps, rollout: int | None, held: bool) -> Transaction | None:
-        """The open transaction of this very manifest and rollout; any other one is ended first."""
+        """The open transaction, if it is of this very manifest and rollout; any other one is ended."""
         transaction = self._journal.open_transaction()
         if transaction is None:
             return None
@@ -261,12 +262,12 @@ class Engine:
             update.sha256,
         )
         same = same and rollout in (None, transaction.rollout)
-        # What waited for days may have been prepared for files that a person has changed since.
+        # An update that waited for days may have been prepared for files that a person has changed since.
         fits = not hold.is_held(transaction) or update.is_prepared(transaction)
         fits = fits and update.can_bring_images(transaction)
         if same and fits and not transaction.touched:
             self._progress.note(f"going on from {transaction.state}")
-            if hold.is_held(transaction) and not held:  # who asks is told why, once more
+            if hold.is_held(transaction) and not held:  # a new request gets the reason reported once more
                 transaction = hold.forget_reason(self._journal, transaction)
             return self._journal.note(transaction, clock=self._fetch_clock())
         with shielded():

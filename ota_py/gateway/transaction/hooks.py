@@ -1,7 +1,7 @@
 """Hooks: programs of the gateway's owner, and commands of the update, at fixed points of an update.
 
-The owner's are the executables in DIRECTORY/POINT/, in the order of their names; then come the update's.
-A hook may run twice: what was interrupted is done again.
+The owner's hooks are the executables in DIRECTORY/POINT/, in the order of their names; then come the update's.
+A hook may run twice: an interrupted step is done again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESULTS_KEPT = 32
 
 @dataclass(frozen=True)
 class Result:
-    """How one hook went; part of the last report.
+    """The result of one hook; part of the last report.
 
     Attributes:
         status: exit status, negative for a signal; None where it took too long or could not be started.
@@ -98,11 +98,11 @@ class Hooks:
             self._files(point)
 
     def run(self, point: HookPoint, transaction: Transaction) -> Transaction:
-        """Run the hooks of a point; returns the transaction, with what they said in its plan.
+        """Run the hooks of a point; returns the transaction, with their results in its plan.
 
         Raises:
-            HeldError: one says "not now", and nothing was touched yet.
-            HookError: one failed or took too long; `log_tail` is in its details.
+            HeldError: a hook exits with NOT_NOW, and nothing was touched yet.
+            HookError: a hook failed or took too long; `log_tail` is in its details.
             DeadlineError: the transaction's time is up.
         """
         for hook in self._ready(point, transaction):
@@ -112,8 +112,8 @@ class Hooks:
                 raise _failure(result, hook, limit, touched=transaction.touched)
         return transaction
 
-    def tell(self, point: HookPoint, transaction: Transaction) -> Transaction:
-        """Run the hooks of a point where nothing that they say may stop us; their failures are reported."""
+    def run_best_effort(self, point: HookPoint, transaction: Transaction) -> Transaction:
+        """Run the hooks of a point at which no failure may stop the transaction; failures are reported."""
         try:
             ready = self._ready(point, transaction)
         except OtaError as error:
@@ -149,7 +149,7 @@ class Hooks:
         """The hooks of a point, in their order.
 
         Raises:
-            HookError: one of the owner's may not be run.
+            HookError: a hook of the owner's may not be run.
         """
         hooks = [Hook.model_validate(data) for data in transaction.plan.get("hooks") or []]
         of_owner = [self._of_owner(path) for path in self._files(point)]
@@ -194,7 +194,7 @@ class Hooks:
         """The owner's executables of a point, by name; hidden files do not count.
 
         Raises:
-            HookError: somebody else could have put them there, or one cannot be run.
+            HookError: another user could have put a hook there, or one cannot be run.
         """
         directory = self._config.hooks.directory / point
         if not directory.is_dir():
@@ -221,7 +221,7 @@ class Hooks:
 
 
 def _require_own(path: Path) -> None:
-    """What runs as root must be what root put there."""
+    """Check that only root, or this user, can have written a file that is run as root."""
     status = path.lstat()
     if status.st_uid not in (0, os.geteuid()):
         raise HookError(

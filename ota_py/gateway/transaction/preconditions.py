@@ -1,4 +1,4 @@
-"""What is answered to who asks for an update, before there is a transaction."""
+"""The preconditions of an update, checked before there is a transaction."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ota_py.manifest import Manifest
 
 
 def refuse_when_broken(journal: Journal, force: bool) -> None:
-    """Let nothing begin after a rollback that failed.
+    """Refuse every update after a rollback that failed, unless it is forced.
 
     Raises:
-        BrokenError: the last rollback failed, and nobody has looked yet.
+        BrokenError: the last rollback failed, and no person has repaired the gateway yet.
     """
     if journal.is_broken() and not force:
         raise BrokenError(
@@ -28,7 +28,7 @@ def refuse_when_broken(journal: Journal, force: bool) -> None:
 
 
 def runs_already(context: TransactionContext, manifest: Manifest, force: bool) -> bool:
-    """Whether the manifest's version is installed, and its images are what runs.
+    """Whether the manifest's version is installed, and its services run its images.
 
     Args:
         force: gateway software that did not come up is to be tried once more.
@@ -48,7 +48,7 @@ def runs_already(context: TransactionContext, manifest: Manifest, force: bool) -
 
 
 def skip(journal: Journal, version: str, rollout: int | None) -> Result:
-    """Report that the version runs already; the result of `update`."""
+    """Report that a version runs already; returns the result of the update."""
     result = results.nothing_done(version, f"version {version} runs already")
     outbox = Outbox(journal)
     outbox.add(ReportKind.SKIPPED, version=version, reason=str(result["reason"]), rollout=rollout)

@@ -1,7 +1,7 @@
-"""How images come to the engine: by its own pull where that is good enough, else through the relay.
+"""The pull of images: by Docker's own pull where that is good enough, else through the registry relay.
 
-The engine resumes a layer that is cut off within one pull, some times; what it has is lost when the pull
-fails, and nobody can limit its bandwidth. What was measured, and why this rule: docs/adr/0015.
+Within one pull Docker resumes a layer that is cut off a few times; what it has is lost when the pull
+fails, and its bandwidth cannot be limited. What was measured, and why this rule: docs/adr/0015.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ota_py.gateway.fetch import sources
 from ota_py.gateway.fetch.downloads import DownloadCache
 from ota_py.gateway.fetch.registry import RegistryRepository, ca_file
 from ota_py.gateway.fetch.registry_supply import RegistrySupply
-from ota_py.gateway.fetch.relay import Relay, Supply
+from ota_py.gateway.fetch.relay import RegistryRelay, Supply
 from ota_py.gateway.system import free_space
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction.context import TransactionContext
@@ -28,20 +28,20 @@ from ota_py.registry_login import login
 from ota_py.trust.fetch.transfer import HttpTransfer
 
 PARALLEL_PULLS = 3
-# Without an event from the engine for so long, a pull hangs.
+# Without an event from Docker for so long, a pull hangs.
 PULL_STALL_SECONDS = 600.0
 # So many answers in a row may bring nothing: some minutes of a dead link.
 LINK_TRIES = 8
 NAME_PAUSES_SECONDS = (1.0, 4.0, 15.0)
 
 
-class Pulling:
-    """Brings the images of one update to the engine.
+class ImagePull:
+    """The pull of the images of one update.
 
     Args:
         clock: the limit of all fetching.
-        fetched: keeps what came through the relay, until all is at the engine.
-        bundle: where images come from without any network.
+        fetched: keeps the layers that came through the registry relay, until Docker has all.
+        bundle: the source of the images, without any network.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Pulling:
         self._given_up = threading.Event()
 
     def pull(self, wanted: Mapping[str, Image]) -> None:
-        """Bring images to the engine.
+        """Pull images that Docker does not have.
 
         Args:
-            wanted: images by the references by which services will name them; none of them is there.
+            wanted: images by the references by which services will name them.
 
         Raises:
-            CarrierError: they cannot be had now; what came is kept.
+            CarrierError: they cannot be fetched now; the bytes that arrived are kept.
             IntegrityError: other bytes than the digests'.
             NoSpaceError, NotFoundError, DeadlineError: as they say.
         """
@@ -69,7 +69,7 @@ class Pulling:
             self._through_relay(wanted)
             return
         try:
-            self._by_engine(wanted)
+            self._by_docker(wanted)
         except RegistryError as error:
             self._context.progress.note(f"{error.message}; going on piece by piece")
             missing = {name: wanted[name] for name in wanted if self._context.images.id_of(name) is None}
@@ -82,9 +82,9 @@ class Pulling:
         new = {relay for relay in names.values() if self._context.images.id_of(relay) is None}
         supply = self._bundle or RegistrySupply(wanted.values(), self._registry, self._fetched)
         digests = {image.digest for image in wanted.values()}
-        with Relay(port, supply, digests, self._config.architecture) as relay:
+        with RegistryRelay(port, supply, digests, self._config.architecture) as relay:
             try:
-                self._by_engine(new, relay)
+                self._by_docker(new, relay)
             except OtaError as error:
                 raise relay.problem or error from None
         for name, relay_name in names.items():
@@ -95,10 +95,10 @@ class Pulling:
                 self._context.images.remove(relay_name)
 
     def _name(self, reference: str) -> None:
-        """Give an image its own name: all its layers are here, so that the registry is asked for little."""
+        """Give an image its own name by a pull: all its layers are here, so that little comes from the registry."""
         for pause in (*NAME_PAUSES_SECONDS, None):
             try:
-                self._by_engine([reference])
+                self._by_docker([reference])
                 return
             except RegistryError as error:
                 if pause is None:
@@ -106,7 +106,7 @@ class Pulling:
                 self._context.progress.note(f"{error.message}; again in {pause:g} s")
             time.sleep(min(pause, self._clock.check("fetching images")))
 
-    def _by_engine(self, references: Collection[str], relay: Relay | None = None) -> None:
+    def _by_docker(self, references: Collection[str], relay: RegistryRelay | None = None) -> None:
         if not references:
             return
         self._given_up.clear()
@@ -119,11 +119,11 @@ class Pulling:
                 self._context.progress.pulling(reference, here, total)
 
             # A client of its own: one connection serves one thread.
-            engine = images.Images(images.connect(PULL_STALL_SECONDS))
+            docker = images.Images(images.connect(PULL_STALL_SECONDS))
             try:
-                engine.pull(reference, progress)
+                docker.pull(reference, progress)
             except NoSpaceError:
-                raise _engine_is_full(reference, engine.root_dir()) from None
+                raise _docker_is_full(reference, docker.root_dir()) from None
 
         with ThreadPoolExecutor(min(len(references), PARALLEL_PULLS)) as pool:
             try:
@@ -144,8 +144,8 @@ class Pulling:
         return RegistryRepository(repository, link, login, is_insecure=self._context.images.is_insecure(host))
 
 
-def _engine_is_full(reference: str, root: Path) -> NoSpaceError:
-    """Nobody knows before what an image takes unpacked. The engine has taken back what it had begun."""
+def _docker_is_full(reference: str, root: Path) -> NoSpaceError:
+    """The error that Docker's disk is full: what an image takes unpacked is not known before it is pulled."""
     free = free_space.free_bytes(root) if root.exists() else None
     has = f", which has {free // 1024**2:,} MiB free" if free is not None else ""
     return NoSpaceError(

@@ -1,9 +1,9 @@
-"""Pulled images that are whole, also after a power cut.
+"""The integrity of pulled images, also after a power cut.
 
-The engine does not wait for the disk when it unpacks a layer: a power cut during a pull, or soon after
-it, can leave a layer with empty files that the engine takes for whole, and uses again in every later
-pull. So a pull is marked in the journal until its bytes are synced; where a mark is found, nobody knows
-what reached the disk, and the images are read once, file by file, before they are relied on.
+Docker does not wait for the disk when it unpacks a layer: a power cut during a pull, or soon after
+it, can leave a layer with empty files that Docker takes for whole, and uses again in every later
+pull. So a pull is marked in the journal until its bytes are synced; where a mark is found, it is unknown
+what reached the disk, and the images are read once, file by file, before they are used.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ READ_SECONDS = 600.0
 
 
 def pull(context: TransactionContext, references: Sequence[str], pull_missing: Callable[[], None]) -> None:
-    """Pull what is missing, and leave images that are whole and on the disk.
+    """Pull the missing images, so that all images of the update are whole and on the disk.
 
     Args:
         references: all images of the update.
-        pull_missing: pulls those that are not here.
+        pull_missing: pulls those that Docker does not have.
 
     Raises:
         DockerError: an image is damaged and could not be replaced.
@@ -44,7 +44,7 @@ def pull(context: TransactionContext, references: Sequence[str], pull_missing: C
 
 @contextlib.contextmanager
 def doubted(journal: Journal) -> Iterator[None]:
-    """Around what makes containers of the images: if the engine cannot, the next pull reads them first."""
+    """Mark the images as doubted if the block, which makes containers of them, fails: the next pull reads them."""
     try:
         yield
     except DockerError:
@@ -77,8 +77,8 @@ def _marked(journal: Journal, images: Images) -> Iterator[None]:
     try:
         yield
     except OtaError:
-        # What came in before the link broke is what the next pull builds on. If the engine is gone,
-        # nobody knows what it left: the mark stays.
+        # The next pull builds on what came in before the link broke. If Docker is gone, it is unknown
+        # what it left: the mark stays.
         with contextlib.suppress(OtaError):
             _unmark(journal, images)
         raise

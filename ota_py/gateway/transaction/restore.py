@@ -1,4 +1,4 @@
-"""What an operator's return to a backup needs; all of it is checked before anything is touched."""
+"""The preparation of an operator's rollback or restore; all is checked before anything is touched."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _TREE = "tree"
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """What a restore would do, for the person who is asked.
+class RestorePreview:
+    """The effects of a restore, for the person who confirms it.
 
     Attributes:
         runs: the version that runs now.
-        age_seconds: what was written to the databases for so long is lost.
-        removes: files of the project that are there now and go away.
+        age_seconds: of the backup: data written to the databases since then is lost.
+        removes: present files of the project that are removed.
     """
 
     backup: Backup
@@ -41,12 +41,12 @@ class Outlook:
 
     @property
     def databases(self) -> list[str]:
-        """What is restored besides files and images."""
+        """Labels of the databases that are restored."""
         return [saved.label for saved in self.backup.databases]
 
 
-def outlook(context: TransactionContext, backup_id: str | None) -> Outlook:
-    """What restoring this backup, or the newest, would do.
+def preview(context: TransactionContext, backup_id: str | None) -> RestorePreview:
+    """The effects that a restore of a backup would have; of the newest where none is named.
 
     Raises:
         NotFoundError: there is no such backup, or none at all.
@@ -55,15 +55,15 @@ def outlook(context: TransactionContext, backup_id: str | None) -> Outlook:
     backup = context.backups.index_of(backup_id or _newest(context))
     removes = [path for path in _obsolete(context, backup) if (context.config.project_dir / path).exists()]
     age = results.seconds_since(backup.created_at)
-    return Outlook(backup, context.journal.installed_version, max(age, 0.0), removes)
+    return RestorePreview(backup, context.journal.installed_version, max(age, 0.0), removes)
 
 
 def prepare_rollback(context: TransactionContext, *, keep_databases: bool, clock: Clock) -> Transaction:
-    """The transaction that returns to the backup of the update that is installed.
+    """Begin the transaction that rolls back to the backup of the update that is installed.
 
     Raises:
         NotFoundError: no update of ours is installed.
-        BackupError: its backup is not what was written.
+        BackupError: its backup is missing or altered.
         NoSpaceError: its data does not fit.
     """
     installed = context.journal.installed_version
@@ -75,7 +75,7 @@ def prepare_rollback(context: TransactionContext, *, keep_databases: bool, clock
         )
     old = TransactionPlan.of(update.plan)
     backup = context.backups.load(old.backup)
-    # What ran well before the update is to run well again; of the probes, those that pass now.
+    # Services that were well before the update must be well again; of the probes, those that pass now.
     before = replace(old.before, probes=_passing_probes(context))
     plan = TransactionPlan(
         change=old.change,
@@ -90,11 +90,11 @@ def prepare_rollback(context: TransactionContext, *, keep_databases: bool, clock
 def prepare_restore(
     context: TransactionContext, backup_id: str | None, *, keep_databases: bool, clock: Clock
 ) -> Transaction:
-    """The transaction that returns to any backup; to the newest where none is named.
+    """Begin the transaction that restores a backup; the newest where none is named.
 
     Raises:
         NotFoundError: there is no such backup, or none at all.
-        BackupError: it is not what was written, or an image that it needs is gone.
+        BackupError: it is altered, or an image that it needs is gone.
         NoSpaceError: its data does not fit.
     """
     backup = context.backups.load(backup_id or _newest(context))
@@ -131,7 +131,7 @@ def _newest(context: TransactionContext) -> str:
 
 
 def _obsolete(context: TransactionContext, backup: Backup) -> list[str]:
-    """Files that later updates added, and what Compose reads by itself: the backup knows nothing of them."""
+    """Files that are not in the backup and must go: those that later updates added or that Compose reads by itself."""
     saved = {file.path for file in backup.files} | {link.path for link in backup.links}
     found = {ENVIRONMENT_FILE, *OVERRIDE_FILE_NAMES}
     ended = backup.ended
@@ -143,7 +143,7 @@ def _obsolete(context: TransactionContext, backup: Backup) -> list[str]:
 
 
 def _change(context: TransactionContext, backup: Backup, obsolete: list[str]) -> ServiceChanges:
-    """What led from the backup to what is here now, as if an update had done it."""
+    """The changes of services from the backup to the present, as if an update had made them."""
     old = _project_of(context, backup, obsolete)
     root = context.config.project_dir
     written = [root / path for path in obsolete if (root / path).exists()]
@@ -152,7 +152,7 @@ def _change(context: TransactionContext, backup: Backup, obsolete: list[str]) ->
     try:
         change = compare(old, context.compose.present, written)
     except OtaError as error:
-        # The Compose file itself may be what a person wants back.
+        # The present Compose file itself may be broken.
         context.progress.note(error.message)
         added = sorted({c.service for c in containers} - set(old.services) - {""})
         change = ServiceChanges(changed=sorted({*old.services, *added}), added=added)
@@ -165,7 +165,7 @@ def _change(context: TransactionContext, backup: Backup, obsolete: list[str]) ->
 def _project_of(context: TransactionContext, backup: Backup, obsolete: list[str]) -> Project:
     """The project of a backup, as Compose resolves it."""
     if backup.project:
-        context.compose.known_as(backup.project)
+        context.compose.use_name(backup.project)
     directory = context.backups.directory(backup.id)
     tree = directory / _TREE
     files.remove_tree(tree)
@@ -185,7 +185,7 @@ def _differs(path: Path, sha256: str) -> bool:
 
 
 def _before(context: TransactionContext, backup: Backup) -> Before:
-    """What is to be well again: what was when the backup was made, as far as anybody looked then."""
+    """The health that a restore must reach: that at the time of the backup, as far as it was checked then."""
     entry = next(entry for entry in context.backups.entries() if entry["id"] == backup.id)
     if made_by := entry["transaction"]:
         seen = TransactionPlan.of(context.journal.transaction(made_by).plan).before
@@ -199,4 +199,4 @@ def _passing_probes(context: TransactionContext) -> list[int]:
         compose = context.compose
         return gate.before(compose, compose.present, context.config.probes).probes
     except OtaError:
-        return []  # what cannot be asked now is not asked for afterwards
+        return []  # probes that cannot be run now are not required afterwards

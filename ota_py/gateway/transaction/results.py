@@ -1,4 +1,4 @@
-"""What a command answers about a transaction."""
+"""The results of transactions, as commands print them."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def result_of(transaction: Transaction, journal: Journal) -> Result:
 
 def held(transaction: Transaction, error: HeldError, journal: Journal) -> Result:
     """The result of an update that waits for its maintenance window, a veto or a hook."""
-    told = {"outcome": Outcome.HELD, "reason": error.message, "error": error.as_dict()}
-    return {**result_of(transaction, journal), **told}
+    hold = {"outcome": Outcome.HELD, "reason": error.message, "error": error.as_dict()}
+    return {**result_of(transaction, journal), **hold}
 
 
 def nothing_done(version: str, reason: str) -> Result:

@@ -1,6 +1,6 @@
-"""The way back: entirely the old version, and healthy, or a person is called.
+"""The rollback: the gateway ends entirely on the old version, and healthy, or an alarm calls a person.
 
-Needs no network and no new disk space. Its parts are noted in the journal, so that a restart goes on
+It needs no network and no new disk space. Its parts are recorded in the journal, so that a restart goes on
 where it was; the tries are counted there, so that no crash makes it endless.
 """
 
@@ -30,7 +30,7 @@ from ota_py.gateway.journal.plan import TransactionPlan
 from ota_py.gateway.journal.transaction import ATTEMPTS_MAX, ROLLBACK, Transaction
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction import diagnosis
-from ota_py.gateway.transaction.cleanup import tidy
+from ota_py.gateway.transaction.cleanup import clean_up
 from ota_py.gateway.transaction.context import TransactionContext
 from ota_py.gateway.transaction.results import seconds_between
 from ota_py.names import parse_version
@@ -41,7 +41,7 @@ INTERRUPTED = InterruptedByOperatorError.code
 
 
 class RollbackSteps:
-    """Restores what a transaction's backup holds."""
+    """The steps of a rollback: they restore the transaction's backup."""
 
     def __init__(self, context: TransactionContext) -> None:
         self._context = context
@@ -54,10 +54,10 @@ class RollbackSteps:
         return self._context.backups
 
     def run(self, transaction: Transaction, reason: str, error: OtaError | None = None) -> Transaction:
-        """Bring the gateway back; returns the transaction as ROLLED_BACK or BROKEN. Raises no OtaError.
+        """Roll the gateway back; returns the transaction as ROLLED_BACK or BROKEN. Raises no OtaError.
 
         Args:
-            reason: why, for people; error: the failure behind it, if it was one.
+            reason: why, for people; error: the failure behind it, if any.
         """
         limit = self._config.timeout_minutes * 60
         if transaction.state is not State.ROLLING_BACK:
@@ -71,42 +71,42 @@ class RollbackSteps:
         last: OtaError = UpdateFailedError(f"{ATTEMPTS_MAX} tries were interrupted")
         while transaction.attempts < ATTEMPTS_MAX:
             try:
-                # A try without an engine would be none: it may be away for long, and come back.
-                self._compose.wait_for_engine(transaction.clock.left())
+                # A try without Docker would be none: the daemon may be away for long, and come back.
+                self._compose.wait_for_daemon(transaction.clock.left())
             except OtaError as problem:
                 last = problem
                 break
             transaction = self._journal.count_attempt(transaction, Clock.started(limit))
             try:
-                transaction = self._context.hooks.tell("before-rollback", transaction)
+                transaction = self._context.hooks.run_best_effort("before-rollback", transaction)
                 self._restore(transaction)
-                transaction = self._context.hooks.tell("after-rollback", transaction)
+                transaction = self._context.hooks.run_best_effort("after-rollback", transaction)
                 self._context.progress.done(State.ROLLING_BACK, time.monotonic() - begun)
                 return self._succeeded(transaction)
             except OtaError as problem:
                 last = problem
                 if not self._has_backup(transaction):
-                    break  # a backup does not get better by trying again
+                    break  # a damaged backup stays damaged at the next try
                 self._context.progress.note(f"rollback, try {transaction.attempts}: {problem.message}")
                 time.sleep(PAUSE_SECONDS)
         return self._broken(transaction, last)
 
     def _has_backup(self, transaction: Transaction) -> bool:
-        """Whether the backup is whole; what was tried with it may fail for another reason."""
+        """Whether the backup is whole; True also where that cannot be checked now."""
         try:
             self._backups.load(TransactionPlan.of(transaction.plan).backup)
         except (BackupError, NotFoundError):
             return False
         except OtaError:
-            pass  # it cannot be told now
+            pass  # it cannot be checked now
         return True
 
     def _restore(self, transaction: Transaction) -> None:
         plan = TransactionPlan.of(transaction.plan)
         backup = self._backups.load(plan.backup)
         if backup.project:
-            self._compose.known_as(backup.project)
-        self._compose.tidy([*plan.change.changed, *plan.change.removed])
+            self._compose.use_name(backup.project)
+        self._compose.clean_up([*plan.change.changed, *plan.change.removed])
         with self._journal.part(transaction, "rollback.files") as needed:
             if needed:
                 self._compose.remove(plan.change.added)
@@ -138,7 +138,7 @@ class RollbackSteps:
     def _nameless(self, backup: Backup, project: Project) -> dict[str, str]:
         """Services whose image is here, but not under the digest by which the Compose file names it.
 
-        Somebody's prune takes such a name where the image has another one; no one can give it back by hand.
+        A prune takes such a name where the image has another one; it cannot be given back by hand.
         """
         return {
             service: image.image_id
@@ -147,12 +147,12 @@ class RollbackSteps:
         }
 
     def _new_version_ran(self, transaction: Transaction) -> bool:
-        """Whether anything of it was started: if not, containers and databases are as they were."""
+        """Whether a service of the new version was started: if not, containers and databases are as they were."""
         begun = {step.name for step in self._journal.steps(transaction.id)}
         return transaction.kind == ROLLBACK or State.STARTED in begun
 
     def _restore_databases(self, backup: Backup, project: Project, swapped: Collection[str], clock: Clock) -> None:
-        """With every service stopped that could write there, or is still the new version."""
+        """Restore the databases, with every service stopped that may write there or is still the new version."""
         if not backup.databases:
             return
         databases = [(saved, self._backups.database_of(saved)) for saved in backup.databases]
@@ -182,7 +182,7 @@ class RollbackSteps:
         self._compose.up(others | (done & set(swapped)), clock.check("starting services"), recreate=False)
 
     def _start_again(self, backup: Backup, project: Project, swapped: Collection[str], clock: Clock) -> None:
-        """An earlier try had started them; the engine, or the machine, may have stopped some since then."""
+        """Start services again that an earlier try had started: Docker or the machine may have stopped some since."""
         done = {c.service for c in self._compose.containers() if c.state == "exited" and c.exit_code == 0}
         ran = set(backup.running) & set(project.services)
         self._compose.up(ran | (set(swapped) - done), clock.check("starting services"), recreate=False)
@@ -190,7 +190,7 @@ class RollbackSteps:
     def _wait_for_health(
         self, backup: Backup, project: Project, plan: TransactionPlan, swapped: Collection[str], clock: Clock
     ) -> None:
-        # A service that was ill before the update is as ill after it: that is no reason to call a person.
+        # A service that was ill before the update may be ill after the rollback: that is no reason for BROKEN.
         well = [name for name in swapped if name in plan.before.well]
         expected = gate.Expectation(
             project=project,
@@ -212,11 +212,11 @@ class RollbackSteps:
             details={**self._context.final_details(transaction, downtime), **self._data(transaction)},
             is_bad=self._speaks_against(transaction),
         )
-        tidy(self._context)
+        clean_up(self._context)
         return ended
 
     def _data(self, transaction: Transaction) -> EndDetails:
-        """What became of the databases, for the report: `untouched`, `kept` or `restored`, and the loss."""
+        """The fate of the databases, for the report: `untouched`, `kept` or `restored`, and the seconds lost."""
         plan = TransactionPlan.of(transaction.plan)
         backup = self._backups.index_of(plan.backup)
         if not backup.databases:
@@ -227,12 +227,12 @@ class RollbackSteps:
             return {"databases": "kept"}
         begun = [s.begun_at for s in self._journal.steps(transaction.id) if s.name == "rollback.databases"]
         saved = min(dump.saved_at or backup.created_at for dump in backup.databases)
-        # By the wall clock, across reboots; one that was set back tells nothing.
+        # By the wall clock, across reboots; one that was set back proves nothing.
         lost = seconds_between(saved, begun[0])
         return {"databases": "restored", "lost_seconds": lost if lost >= 0 else None}
 
     def _speaks_against(self, transaction: Transaction) -> bool:
-        """A power cut in the middle says nothing about the version, the first time."""
+        """Whether the rollback makes the version known to be bad; not after an interruption, the first time."""
         if transaction.kind == ROLLBACK:
             left, back = transaction.version, transaction.from_version
             return parse_version(left) > parse_version(back)
@@ -240,7 +240,7 @@ class RollbackSteps:
         return not was_interrupted or self._journal.rolled_back_count(transaction.version) > 0
 
     def _downtime(self, transaction: Transaction) -> float | None:
-        """From the moment when services may first have been down until they are well again."""
+        """Seconds from the moment when services may first have been down until now; None: not known."""
         touched = (State.STOPPED, State.STARTED, State.ROLLING_BACK)
         begun = [s.begun_at for s in self._journal.steps(transaction.id) if s.name in touched]
         return diagnosis.down_since(begun[0], TransactionPlan.of(transaction.plan).down_clock) if begun else None
@@ -252,10 +252,10 @@ class RollbackSteps:
             self._context.progress.note(f"services could not all be started: {error.message}")
 
     def _broken(self, transaction: Transaction, problem: OtaError) -> Transaction:
-        """Start what can be started, call for help, and try no further."""
+        """End the transaction as BROKEN: start the services that can be started, and raise an alarm."""
         crashed_here = transaction.attempts > ATTEMPTS_MAX
         if not crashed_here:
-            # Counted, too: if even this crashes, the next one only writes the last word.
+            # Counted, too: if even this crashes, the next attempt only records BROKEN.
             transaction = self._journal.count_attempt(transaction, transaction.clock.stored())
             self._start_what_starts()
         broken = BrokenError(
@@ -268,5 +268,5 @@ class RollbackSteps:
             State.BROKEN,
             reason=broken.message,
             error=broken.as_dict(),
-            details=self._context.final_details(transaction, None, asks=not crashed_here),
+            details=self._context.final_details(transaction, None, with_digests=not crashed_here),
         )

@@ -1,4 +1,4 @@
-"""Space: what an update or a backup will need, added up by file system before anything is fetched."""
+"""The space that an update or a backup will need, added up by file system before anything is fetched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ota_py.manifest import Image, Manifest
 
 # Compressed bytes arrive, then they are unpacked beside them.
 UNPACKED_FACTOR = 3
-# For the journal, and for whatever else writes meanwhile.
+# For the journal, and for other programs that write meanwhile.
 RESERVE_BYTES = 32 * 1024**2
 # A dump of the same data is never quite as large as the last one.
 _GROWTH = 1.25
@@ -35,9 +35,9 @@ def require_for_update(
     """Refuse an update that would not fit.
 
     Args:
-        missing: its images that are not here yet.
-        layers_are_kept: their layers come by the relay, and stay beside the engine's own until all are there.
-        more: what else it will take.
+        missing: its images that Docker does not have yet.
+        layers_are_kept: their layers come by the registry relay, and stay beside Docker's own until all are there.
+        more: further needs of the update.
 
     Raises:
         NoSpaceError: naming what is needed for what, and what is free.
@@ -64,7 +64,7 @@ def require_for_backup(context: TransactionContext) -> None:
 
 
 def require_for_archives(context: TransactionContext) -> None:
-    """The last look before anything stops: what is archived then must fit.
+    """Refuse to go on where the archives made while services are stopped would not fit; the last check before that.
 
     Raises:
         NoSpaceError: as above.
@@ -75,7 +75,7 @@ def require_for_archives(context: TransactionContext) -> None:
 
 
 def require_for_restore(context: TransactionContext, backup: Backup) -> None:
-    """Refuse to return to data that is larger than what is there now, where that would not fit.
+    """Refuse to restore databases that are larger than the present ones, where that would not fit.
 
     Raises:
         NoSpaceError: as above.
@@ -86,14 +86,14 @@ def require_for_restore(context: TransactionContext, backup: Backup) -> None:
 
 
 def of_backup(context: TransactionContext) -> list[Need]:
-    """What a backup will take, as far as that can be told without making it."""
+    """The space that a backup will need, as far as it can be estimated."""
     size = context.backups.files_size(context.compose.present)
     needs = [Need(context.config.backups_dir, size, "copies of files")]
     return [*needs, *_of_databases(context, context.backups.databases())]
 
 
 def require(needs: Iterable[Need], reserve: int = RESERVE_BYTES) -> None:
-    """Refuse what does not fit; what lies on one file system is added up.
+    """Refuse needs that do not fit; those on one file system are added up.
 
     Raises:
         NoSpaceError: naming what is needed for what, and what is free.
@@ -127,7 +127,7 @@ def _of_databases(context: TransactionContext, databases: Iterable[tuple[Databas
 
 
 def _expected(database: Database, last: Sequence[SavedDatabase]) -> int:
-    """What the database says, or better: how much its last dump took, grown as the database has."""
+    """The expected size of a dump: that of the last dump, grown as the database has, else the database's own."""
     now = database.size()
     if not last or not last[0].expected:
         return now
@@ -135,13 +135,13 @@ def _expected(database: Database, last: Sequence[SavedDatabase]) -> int:
 
 
 def _growth(context: TransactionContext, saved: SavedDatabase) -> Need:
-    """What a database takes beyond what it has: that goes before its dump is restored."""
+    """The space that a restored database needs beyond its present size, which is freed first."""
     database = context.backups.database_of(saved)
     then = saved.expected or saved.bytes
     try:
         now = database.size()
     except OtaError:
-        now = then if database.needs else 0  # a server that is down cannot be asked; files are gone
+        now = then if database.needs else 0  # the size of a server that is down is unknown; files are gone
     try:
         place = database.place() or context.images.root_dir()
     except OtaError:

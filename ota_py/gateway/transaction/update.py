@@ -1,6 +1,6 @@
 """The steps of an update, one method each, in the order of the table in states.py.
 
-A step is "make it so": taken twice it does no harm. Up to and including PULLED nothing is touched.
+A step is "make it so": done twice it does no harm. Up to and including PULLED nothing is touched.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from ota_py.gateway.system import ballast
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction import pull_integrity, space
 from ota_py.gateway.transaction.context import TransactionContext
-from ota_py.gateway.transaction.pull import Pulling
+from ota_py.gateway.transaction.pull import ImagePull
 from ota_py.hashes import sha256_of
 from ota_py.manifest import Image, Manifest
 from ota_py.manifest_health import AnyProbe
 from ota_py.trust.verify import VerifiedManifest
 
-# A dump made longer ago is made again before anything stops: what is written after it is lost by a rollback.
+# A dump made longer ago is made again before anything stops: a rollback loses the data that is written after it.
 BACKUP_FRESH_SECONDS = 120.0
 
 
 class UpdateSteps:
-    """One update under way.
+    """The steps of one update.
 
     Args:
         verified: the manifest, its signature checked.
@@ -69,12 +69,12 @@ class UpdateSteps:
 
     @property
     def manifest(self) -> Manifest:
-        """What the release key signed."""
+        """The update's manifest, as it was signed."""
         return self._verified.manifest
 
     @property
     def sha256(self) -> str:
-        """Identifies the manifest."""
+        """The SHA-256 of the manifest's bytes, in hex."""
         return sha256_of(self._verified.raw)
 
     def action(self, state: State) -> Callable[[Transaction], None]:
@@ -90,12 +90,12 @@ class UpdateSteps:
         }[state]
 
     def store(self) -> None:
-        """Keep the manifest and its signature: what was verified is what is used."""
+        """Keep the verified manifest and its signature, and remove the downloads of other updates."""
         self._context.forget_fetched(but=self.manifest.version)
         self._staging.store_manifest(self._verified.raw, self._verified.signature)
 
     def is_prepared(self, transaction: Transaction) -> bool:
-        """Whether what was staged for it is still there, and still for the files that are here."""
+        """Whether the staged files of a transaction are unchanged, and so are the files that they replace."""
         try:
             self._staging.check(TransactionPlan.of(transaction.plan).files)
         except (ConflictError, IntegrityError):
@@ -103,7 +103,7 @@ class UpdateSteps:
         return True
 
     def can_bring_images(self, transaction: Transaction) -> bool:
-        """Whether the images that it was prepared for can come from where the update comes from now."""
+        """Whether the present source of the update can bring the images that a transaction was prepared for."""
         if self._bundle is None or transaction.state is State.RECEIVED:
             return True
         missing = self._missing(self._references(TransactionPlan.of(transaction.plan)))
@@ -139,7 +139,7 @@ class UpdateSteps:
         self._journal.note(transaction, **plan.as_dict())
 
     def _choose_references(self) -> dict[str, str]:
-        """The name that each service's image will go by: the one that is here, else where it comes from."""
+        """The reference of each service's image: the one that Docker has, else that of its source."""
         present, port = self._compose.present, self._config.fetch.relay_port
         chosen = {}
         for service, image in self.manifest.images.items():
@@ -150,11 +150,11 @@ class UpdateSteps:
         return chosen
 
     def _references(self, plan: TransactionPlan) -> dict[str, str]:
-        """What was chosen when the update was verified."""
+        """The reference of each service's image, as it was chosen when the update was verified."""
         return {service: plan.references.get(service, image.pinned) for service, image in self.manifest.images.items()}
 
     def _missing(self, chosen: Mapping[str, str]) -> dict[str, Image]:
-        """Images that the engine does not have, by the names that they will go by."""
+        """The images that Docker does not have, by the references that were chosen for them."""
         wanted = {name: self.manifest.images[service] for service, name in chosen.items()}
         return {name: image for name, image in wanted.items() if self._context.images.id_of(name) is None}
 
@@ -163,8 +163,8 @@ class UpdateSteps:
             transaction = self._context.hooks.run("before-backup", transaction)
             transaction = self._make_backup(transaction)
         except (Exception, KeyboardInterrupt):
-            # What was prepared for the backup must not stay as it is.
-            self._context.hooks.tell("after-backup", transaction)
+            # What the before-backup hooks changed must not stay so.
+            self._context.hooks.run_best_effort("after-backup", transaction)
             raise
         self._context.hooks.run("after-backup", transaction)
 
@@ -194,16 +194,16 @@ class UpdateSteps:
         plan = TransactionPlan.of(transaction.plan)
         backup = self._context.backups.load(plan.backup)
         with pull_integrity.doubted(self._journal):
-            self._context.image_retention.hold(backup)
-        ballast.take(self._config.ballast_path, self._context.backups.bytes_of_files(backup))
+            self._context.image_retention.pin(backup)
+        ballast.reserve(self._config.ballast_path, self._context.backups.bytes_of_files(backup))
         self._staging.check(plan.files)
         space.require_for_archives(self._context)
 
-    def look_again(self, transaction: Transaction) -> None:
-        """Look once more at what waited since it was ready; what is gone of it is fetched again.
+    def recheck(self, transaction: Transaction) -> None:
+        """Check a held update once more before it goes on; images that are gone are fetched again.
 
         Raises:
-            HeldError: an image is gone and cannot be had now: that says nothing about the update.
+            HeldError: an image is gone and cannot be fetched now: that is no fault of the update.
         """
         try:
             self._pull(transaction)
@@ -217,16 +217,16 @@ class UpdateSteps:
     def _pull_images(self, chosen: Mapping[str, str], clock: Clock) -> None:
         missing = self._missing(chosen)
         if missing:
-            Pulling(self._context, clock, self._staging.fetched, self._bundle).pull(missing)
+            ImagePull(self._context, clock, self._staging.fetched, self._bundle).pull(missing)
 
     def before_touch(self, transaction: Transaction) -> Transaction:
-        """The last moment at which a hook can still say "not now"."""
+        """Run the last hooks that can still hold the update, before services are touched."""
         return self._context.hooks.run("before-stop", transaction)
 
     # -- services are touched -------------------------------------------------------------------------
 
     def _stop(self, transaction: Transaction) -> None:
-        """Stop what cannot be copied or kept while it runs; all else stops only at the swap itself."""
+        """Stop services whose data can only be copied then, and remove those that the update drops."""
         plan = TransactionPlan.of(transaction.plan)
         backups = self._context.backups
         writers = backups.writers()

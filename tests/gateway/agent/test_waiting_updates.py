@@ -9,7 +9,7 @@ import pytest
 
 from ota_py.contract.transactions import State
 from ota_py.errors import HeldError
-from ota_py.gateway.agent.held import COMMAND_SECONDS, ENGINE_SECONDS, Waiting
+from ota_py.gateway.agent.held import COMMAND_SECONDS, ENGINE_SECONDS, HeldUpdateWatch
 from ota_py.gateway.config.model import MaintenanceConfig
 from ota_py.gateway.controlplane.api import Assignment
 from ota_py.gateway.policy import hold
@@ -161,8 +161,8 @@ def waiting_for(gateway, kind, **settings):
         maintenance = MaintenanceConfig(**settings)
         now = hold.keep(journal, now, HeldError("as it was told", kind=kind), maintenance, critical=False)
     clock = Clock0()
-    watch = Waiting(maintenance, clock)
-    watch.look(now)
+    watch = HeldUpdateWatch(maintenance, clock)
+    watch.observe(now)
     return watch, clock, now
 
 
@@ -171,7 +171,7 @@ def test_the_command_is_asked_once_a_minute(gateway, tmp_path):
     command = [sys.executable, "-c", script]
     watch, clock, now = waiting_for(gateway, "veto", veto_command=command, veto_seconds=60)
     for _ in range(int(COMMAND_SECONDS) + 5):
-        watch.look(now)
+        watch.observe(now)
         assert not watch.may_go_on()
         clock.now += 1
     assert (tmp_path / "asked").read_text() == "xx"
@@ -205,16 +205,16 @@ def test_a_window_that_opens_is_noticed_at_the_next_turn(gateway):
 
 def test_what_a_person_began_is_not_the_control_planes_to_withdraw(gateway):
     watch, _, now = waiting_for(gateway, "window")
-    watch.answered(Assignment("1.2.0", 7, False))
+    watch.record_answer(Assignment("1.2.0", 7, False))
     assert not watch.withdrawn
-    watch.answered(None)
+    watch.record_answer(None)
     assert watch.withdrawn
-    watch.look(None)
-    watch.answered(None)
+    watch.observe(None)
+    watch.record_answer(None)
     assert not watch.withdrawn
     with gateway.journal() as journal:
         journal.advance(now, State.FAILED)
         by_hand = journal.begin("update", "1.2.0", None, {"held": now.plan["held"]}, Clock.started(600))
-    watch.look(by_hand)
-    watch.answered(None)
+    watch.observe(by_hand)
+    watch.record_answer(None)
     assert not watch.withdrawn

@@ -95,5 +95,5 @@ def test_an_image_that_is_gone_is_found_before_anything_stops(site: Site) -> Non
     result = site.update("1.1.0")
 
     assert result["outcome"] == "FAILED"
-    assert "that store runs is gone from the engine" in result["reason"]
+    assert "that store runs is gone from the Docker engine" in result["reason"]
     assert site.ids() == before

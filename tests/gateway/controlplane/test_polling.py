@@ -40,14 +40,14 @@ def polling(control_plane, token_file):
 
 def fails(polling):
     with pytest.raises(ControlPlaneError):
-        polling.ask()
+        polling.poll()
     return polling.seconds_left()
 
 
 def test_a_fleet_drifts_apart(polling):
     waits = set()
     for _ in range(20):
-        polling.ask()
+        polling.poll()
         waits.add(polling.seconds_left())
         assert 0.8 * SECONDS <= polling.seconds_left() <= 1.2 * SECONDS
         assert not polling.due()
@@ -62,10 +62,10 @@ def test_a_control_plane_that_is_away_is_asked_less_and_less(polling, control_pl
     assert waits[3] > 4 * SECONDS
     assert max(waits) <= 1.2 * LIMIT_SECONDS
     control_plane.answer = None
-    polling.ask()
+    polling.poll()
     assert polling.is_back
     assert polling.seconds_left() <= 1.2 * SECONDS
-    polling.ask()
+    polling.poll()
     assert not polling.is_back
 
 
@@ -90,14 +90,14 @@ def test_a_revoked_token_is_tried_again_as_soon_as_it_was_replaced(polling, cont
     assert not polling.due()
     token_file.write_text("gateway-token-2\n")
     assert polling.due()
-    assert polling.ask() is None
+    assert polling.poll() is None
     assert polling.is_back
     assert not polling.due()
 
 
 @pytest.mark.case("F23")
 def test_hints_bring_the_poll_forward_but_never_more_than_one_a_second(polling, control_plane):
-    polling.ask()
+    polling.poll()
     for _ in range(1000):
         polling.hinted()
     assert GAP_SECONDS <= polling.seconds_left() <= max(GAP_SECONDS, SECONDS / 30)

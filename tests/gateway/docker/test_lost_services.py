@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ota_py.gateway.docker.daemon_restarts import EngineWatch, engine_started
+from ota_py.gateway.docker.daemon_restarts import DaemonWatch, daemon_started
 from ota_py.gateway.docker.lost_services import lost
 from tests.gateway.health.test_container_health import RUNNING
 
@@ -43,7 +43,7 @@ def test_a_new_engine_is_noticed_once(tmp_path: Path, monkeypatch: pytest.Monkey
     pid_file = tmp_path / "docker.pid"
     pid_file.write_text("7")
     os.utime(pid_file, (START, START))
-    watch = EngineWatch(pid_file)
+    watch = DaemonWatch(pid_file)
     assert not watch.restarted()
     pid_file.unlink()
     assert not watch.restarted(), "it is away"
@@ -52,4 +52,4 @@ def test_a_new_engine_is_noticed_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert watch.restarted()
     assert not watch.restarted()
     monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere:2375")
-    assert engine_started(pid_file) is None
+    assert daemon_started(pid_file) is None

@@ -41,16 +41,16 @@ def fetched(tmp_path: Path) -> DownloadCache:
 @pytest.mark.case("F20", "F24")
 def test_the_next_try_goes_on_where_the_last_was_cut_off(fetched: DownloadCache):
     with pytest.raises(CarrierError):
-        fetched.bring(WANTED, Server(until=3000))
+        fetched.fetch(WANTED, Server(until=3000))
     assert fetched.missing_bytes(WANTED) == len(DATA) - 3000
     server = Server()
-    path = DownloadCache(fetched.directory).bring(WANTED, server)
+    path = DownloadCache(fetched.directory).fetch(WANTED, server)
     assert (path.read_bytes(), server.asked) == (DATA, [3000])
     assert fetched.missing_bytes(WANTED) == 0
 
 
 def test_what_is_there_is_not_asked_for(fetched: DownloadCache):
-    fetched.bring(WANTED, Server())
+    fetched.fetch(WANTED, Server())
     server = Server()
     assert b"".join(fetched.pieces(WANTED, server)) == DATA
     assert server.asked == []
@@ -60,16 +60,16 @@ def test_what_is_there_is_not_asked_for(fetched: DownloadCache):
 @pytest.mark.parametrize("is_whole", [False, True])
 def test_a_damaged_leftover_is_removed_and_fetched_anew(fetched: DownloadCache, is_whole: bool):
     if is_whole:
-        path = fetched.bring(WANTED, Server())
+        path = fetched.fetch(WANTED, Server())
     else:
         with pytest.raises(CarrierError):
-            fetched.bring(WANTED, Server(until=3000))
+            fetched.fetch(WANTED, Server(until=3000))
         (path,) = fetched.directory.iterdir()
     data = path.read_bytes()
     path.write_bytes(b"\0" * 100 + data[100:])
     with pytest.raises(CarrierError, match="what an earlier try left of layer is damaged; it was removed"):
-        fetched.bring(WANTED, Server())
-    assert fetched.bring(WANTED, Server()).read_bytes() == DATA
+        fetched.fetch(WANTED, Server())
+    assert fetched.fetch(WANTED, Server()).read_bytes() == DATA
 
 
 @pytest.mark.case("A05", "A06")
@@ -83,7 +83,7 @@ def test_a_damaged_leftover_is_removed_and_fetched_anew(fetched: DownloadCache, 
 )
 def test_what_is_not_as_signed_leaves_nothing(fetched: DownloadCache, data: bytes, message: str):
     with pytest.raises(IntegrityError, match=message):
-        fetched.bring(WANTED, Server(data))
+        fetched.fetch(WANTED, Server(data))
     assert list(fetched.directory.iterdir()) == []
 
 
@@ -137,7 +137,7 @@ def test_a_disk_that_fills_up_meanwhile_is_named_and_gets_its_space_back(tmp_pat
         fetched = DownloadCache(tmp_path / "fetched")
         data = DATA * 20
         with pytest.raises(NoSpaceError, match="no space left to write"):
-            fetched.bring(Download(hashlib.sha256(data).hexdigest(), len(data), "layer"), Server(data))
+            fetched.fetch(Download(hashlib.sha256(data).hexdigest(), len(data), "layer"), Server(data))
         assert not worth_keeping(NoSpaceError("no space left"))
         fetched.discard()
         (tmp_path / "filler").write_bytes(b"x" * 50_000)

@@ -11,7 +11,7 @@ import requests
 
 from ota_py import oci
 from ota_py.errors import ConflictError, IntegrityError, NotFoundError, RegistryError
-from ota_py.gateway.fetch.relay import Relay
+from ota_py.gateway.fetch.relay import RegistryRelay
 from tests.support.ports import free_port
 
 LAYER = bytes(range(256)) * 100
@@ -61,16 +61,16 @@ def supply() -> Memory:
 
 
 @pytest.fixture
-def relay(supply: Memory) -> Iterator[Relay]:
-    with Relay(free_port(), supply, [digest(INDEX)], "arm") as relay:
+def relay(supply: Memory) -> Iterator[RegistryRelay]:
+    with RegistryRelay(free_port(), supply, [digest(INDEX)], "arm") as relay:
         yield relay
 
 
-def get(relay: Relay, path: str, method: str = "GET", **headers: str) -> requests.Response:
+def get(relay: RegistryRelay, path: str, method: str = "GET", **headers: str) -> requests.Response:
     return requests.request(method, f"http://127.0.0.1:{relay._port}{path}", headers=headers, timeout=60)
 
 
-def test_it_gives_manifests_and_blobs_of_the_images_by_digest(relay: Relay, supply: Memory):
+def test_it_gives_manifests_and_blobs_of_the_images_by_digest(relay: RegistryRelay, supply: Memory):
     assert get(relay, "/v2/").ok
     found = get(relay, f"/v2/a/b/manifests/{digest(INDEX)}")
     assert (found.content, found.headers["Content-Type"]) == (INDEX, oci.INDEX_TYPE)
@@ -84,7 +84,9 @@ def test_it_gives_manifests_and_blobs_of_the_images_by_digest(relay: Relay, supp
     assert (part.status_code, part.content) == (206, LAYER[100:])
 
 
-def test_what_this_architecture_needs_is_known_at_once_the_rest_when_it_is_asked_for(relay: Relay, supply: Memory):
+def test_what_this_architecture_needs_is_known_at_once_the_rest_when_it_is_asked_for(
+    relay: RegistryRelay, supply: Memory
+):
     assert supply.asked == [digest(INDEX), digest(MANIFEST)]
     assert get(relay, f"/v2/a/manifests/{digest(OTHER)}").content == OTHER
 
@@ -103,17 +105,17 @@ def test_what_this_architecture_needs_is_known_at_once_the_rest_when_it_is_asked
         "/",
     ],
 )
-def test_it_gives_nothing_else(relay: Relay, path: str):
+def test_it_gives_nothing_else(relay: RegistryRelay, path: str):
     assert get(relay, path).status_code == 404
     assert relay.problem is None
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
-def test_it_only_reads(relay: Relay, method: str):
+def test_it_only_reads(relay: RegistryRelay, method: str):
     assert get(relay, "/v2/a/blobs/uploads/", method).status_code == 501
 
 
-def test_it_tells_why_its_supply_failed(relay: Relay, supply: Memory):
+def test_it_tells_why_its_supply_failed(relay: RegistryRelay, supply: Memory):
     del supply.contents[digest(LAYER)]
     assert get(relay, f"/v2/a/blobs/{digest(LAYER)}").status_code == 404
     assert relay.problem is not None
@@ -124,7 +126,7 @@ def test_it_tells_why_its_supply_failed(relay: Relay, supply: Memory):
 def test_a_document_that_is_not_its_digest_is_refused(supply: Memory):
     supply.contents[digest(INDEX)] = OTHER
     with pytest.raises(IntegrityError, match=f"the image document {digest(INDEX)} has the digest"):
-        Relay(free_port(), supply, [digest(INDEX)], "arm").__enter__()
+        RegistryRelay(free_port(), supply, [digest(INDEX)], "arm").__enter__()
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"manifests": [{}]}', b'{"manifests": 3}', b"[" * 100_000])
@@ -133,9 +135,9 @@ def test_a_document_that_makes_no_sense_is_refused(raw: bytes):
         oci.parse(raw, digest(raw))
 
 
-def test_a_port_that_is_taken_is_named(relay: Relay, supply: Memory):
+def test_a_port_that_is_taken_is_named(relay: RegistryRelay, supply: Memory):
     with pytest.raises(ConflictError, match=f"the relay cannot listen on 127.0.0.1:{relay._port}") as caught:
-        Relay(relay._port, supply, [digest(INDEX)], "arm").__enter__()
+        RegistryRelay(relay._port, supply, [digest(INDEX)], "arm").__enter__()
     assert "fetch.relay_port" in caught.value.hint
 
 
@@ -145,4 +147,4 @@ def test_not_found_is_a_word_of_the_supply(supply: Memory):
             raise NotFoundError("the bundle has no such image")
 
     with pytest.raises(NotFoundError, match="the bundle has no such image"):
-        Relay(free_port(), Empty(), [digest(INDEX)], "arm").__enter__()
+        RegistryRelay(free_port(), Empty(), [digest(INDEX)], "arm").__enter__()

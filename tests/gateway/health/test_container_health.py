@@ -9,7 +9,7 @@ import pytest
 
 from ota_py.gateway.docker.container import Container
 from ota_py.gateway.docker.project import Project
-from ota_py.gateway.health.gate import Expectation, Mark, Watch, judge
+from ota_py.gateway.health.gate import Expectation, Mark, UptimeWatch, judge
 from ota_py.gateway.journal.plan import Before
 
 STEADY = 100.0
@@ -98,14 +98,14 @@ def test_no_clock_that_can_be_set_counts_for_settling(wall: float, monkeypatch: 
     now = 50.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     monkeypatch.setattr("time.time", lambda: wall)
-    watch = Watch()
-    assert watch.look([RUNNING]) == {"c1": 0.0}
+    watch = UptimeWatch()
+    assert watch.observe([RUNNING]) == {"c1": 0.0}
     now += 3
-    assert watch.look([RUNNING]) == {"c1": 3.0}
+    assert watch.observe([RUNNING]) == {"c1": 3.0}
     again = replace(RUNNING, started=RUNNING.started - 7_000_000, restarts=1)
-    assert watch.look([again]) == {"c1": 0.0}, "a restart starts it anew, whatever the engine's clock says"
+    assert watch.observe([again]) == {"c1": 0.0}, "a restart starts it anew, whatever the engine's clock says"
     now += 1
     other = replace(again, id="c2")
-    assert watch.look([again, other]) == {"c1": 1.0, "c2": 0.0}
-    assert watch.look([other]) == {"c2": 0.0}, "what is gone is forgotten"
-    assert watch.look([again]) == {"c1": 0.0}
+    assert watch.observe([again, other]) == {"c1": 1.0, "c2": 0.0}
+    assert watch.observe([other]) == {"c2": 0.0}, "what is gone is forgotten"
+    assert watch.observe([again]) == {"c1": 0.0}

@@ -165,7 +165,7 @@ def test_around_a_rollback_nothing_stops_it_but_all_is_told(place: Place) -> Non
     (place.directory / "before-rollback" / "30-not-a-program").write_text("text")
     (place.directory / "before-rollback" / "30-not-a-program").chmod(0o755)
     hooks = place.hooks(Hook(at="before-rollback", command=["/nowhere"]), allow_host_commands=True)
-    hooks.tell("before-rollback", place.transaction)
+    hooks.run_best_effort("before-rollback", place.transaction)
     assert place.results() == [
         ("10-bad", 1),
         ("20-good", 0),
@@ -194,7 +194,7 @@ def test_a_program_that_others_could_change_is_not_run(place: Place, mode: int, 
         with pytest.raises(HookError) as refused:
             attempt()
         assert message in refused.value.message
-    place.hooks().tell("before-stop", place.transaction)
+    place.hooks().run_best_effort("before-stop", place.transaction)
     assert place.results() == [("hooks", None)]
 
 
@@ -230,7 +230,7 @@ def test_commands_of_the_update_are_checked_before_anything_happens(place: Place
 def test_what_the_owner_no_longer_allows_is_not_run(place: Place, tmp_path: Path) -> None:
     place.write("before-rollback/10-own", "exit 0")
     hooks = place.hooks(Hook(at="before-rollback", command=["touch", str(tmp_path / "touched")]))
-    hooks.tell("before-rollback", place.transaction)
+    hooks.run_best_effort("before-rollback", place.transaction)
     assert [status for _, status in place.results()] == [0, None]
     assert not (tmp_path / "touched").exists()
 

@@ -18,11 +18,11 @@ from ota_py.errors import (
     RegistryError,
 )
 from ota_py.gateway.config.model import FetchConfig, GatewayConfig
-from ota_py.gateway.fetch.relay import Relay
+from ota_py.gateway.fetch.relay import RegistryRelay
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.system.progress import Silence
 from ota_py.gateway.transaction import pull
-from ota_py.gateway.transaction.pull import LINK_TRIES, Pulling
+from ota_py.gateway.transaction.pull import LINK_TRIES, ImagePull
 from ota_py.manifest import Image
 from ota_py.trust.fetch import transfer
 from ota_py.trust.fetch.transfer import HttpTransfer, Throttle
@@ -49,7 +49,7 @@ class SimulatedTime:
         self.now += seconds
 
 
-class Ways(Pulling):
+class Ways(ImagePull):
     """Notes which way is taken; the engine fails with `problem` after it has brought what is in `brought`."""
 
     def __init__(self, context: Any, problem: OtaError | None, bundle: Any = None) -> None:
@@ -57,7 +57,7 @@ class Ways(Pulling):
         self.problem = problem
         self.taken: list[str] = []
 
-    def _by_engine(self, references: Collection[str], relay: Relay | None = None) -> None:
+    def _by_docker(self, references: Collection[str], relay: RegistryRelay | None = None) -> None:
         self.taken.append(f"engine {' '.join(sorted(references))}")
         if self.problem:
             raise self.problem

@@ -185,7 +185,7 @@ def test_the_release_key_was_stolen(world: World, awake: Gateway, asleep: Gatewa
     shutil.copy(thief.directory / "root.json", offline.directory)
     assert offline.client().verify_local(stolen.raw, stolen.signature)
     office("export-bundle", "--version", "1.0.0", "--output", "stick")
-    freshness.note(offline.journal, "expired, and newer cannot be had")
+    freshness.record_problem(offline.journal, "expired, and newer cannot be had")
     source = from_bundle(gateways.read(offline.directory), offline.journal, office.directory / "stick")
     assert source.verified.key_ids == (new,)
     assert source.bundle

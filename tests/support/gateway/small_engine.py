@@ -49,7 +49,7 @@ def program() -> None:
 @config_option
 def check(config_file: Path | None) -> int:
     with Journal(model.load(config_file)) as journal:
-        freshness.note(journal, wanted().get("stale", ""))
+        freshness.record_problem(journal, wanted().get("stale", ""))
     return 20 if wanted().get("stale") else 0
 
 

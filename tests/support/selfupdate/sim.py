@@ -159,7 +159,7 @@ class SimBox:
             with unnoticed():  # that is swept elsewhere
                 for state in STEPS:
                     transaction = journal.advance(transaction, state)
-            upgrade.supervise(None, journal, self.config)
+            upgrade.start_supervisor(None, journal, self.config)
 
     def _stream(self, target: str, sha256: str, start: int) -> Iterator[bytes]:
         data = self._archive.read_bytes()[start:]
@@ -175,7 +175,7 @@ class SimBox:
                 ends = (State.FAILED,) if State.FAILED in TABLE[transaction.state].successors else WAY_BACK
                 for state in ends:
                     transaction = journal.advance(transaction, state)
-            upgrade.supervise(None, journal, self.config)
+            upgrade.start_supervisor(None, journal, self.config)
 
     def reboot(self) -> None:
         self.clock.reboot()

@@ -15,7 +15,7 @@ class ViolationError(Exception):
 
 
 @dataclass(frozen=True)
-class Look:
+class GatewaySnapshot:
     """How the gateway looks.
 
     Attributes:
@@ -33,7 +33,7 @@ class Look:
     containers: dict[str, str] = field(compare=False, default_factory=dict)
 
 
-def wait_for_engine(seconds: float = 180) -> None:
+def wait_for_daemon(seconds: float = 180) -> None:
     """Return once Docker answers."""
     deadline = time.monotonic() + seconds
     while True:
@@ -45,6 +45,6 @@ def wait_for_engine(seconds: float = 180) -> None:
         time.sleep(0.2)
 
 
-def look_of(data: dict[str, Any]) -> Look:
+def snapshot_of(data: dict[str, Any]) -> GatewaySnapshot:
     files = {path: tuple(found) for path, found in data.pop("files").items()}
-    return Look(**data, files=files)
+    return GatewaySnapshot(**data, files=files)
