@@ -81,7 +81,7 @@ def test_a_downgrade_with_leave_is_one_that_the_release_key_signed(box: Box) -> 
     """The flag stands inside the manifest: nobody who only carries it can set it."""
     publish(box, "1.0.0", allow_downgrade=True)
     verified = box.look(lambda client: client.fetch_manifest("1.0.0"))
-    sources.compat.check(verified.manifest, box.config, "1.1.0", {})
+    sources.compatibility.check(verified.manifest, box.config, "1.1.0", {})
     raw = box.publisher.manifest("1.0.0").to_bytes()
     forged = raw.replace(b'"allow_downgrade": false', b'"allow_downgrade": true')
     assert forged != raw

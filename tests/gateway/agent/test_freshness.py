@@ -17,7 +17,7 @@ from ota_py.gateway.agent.launcher import Child, Commands
 from ota_py.gateway.agent.loop import Agent
 from ota_py.gateway.cli import command
 from ota_py.gateway.config import agent_settings
-from ota_py.gateway.fetch.freshness import note, problem
+from ota_py.gateway.fetch.freshness import problem, record_problem
 from ota_py.gateway.journal.floor import JournalFloor
 from ota_py.gateway.journal.journal import Journal
 from ota_py.trust.documents.metadata import OnlineSigners
@@ -116,7 +116,7 @@ def test_it_looks_once_a_day_and_each_hour_while_it_is_stale(watch):
     watch.clock.now += 1
     assert watch.is_due(spread=False)
     watch.begin()
-    note(watch.journal, "expired")
+    record_problem(watch.journal, "expired")
     watch.clock.now += hour - 1
     assert not watch.is_due(spread=False)
     watch.clock.now += 1
