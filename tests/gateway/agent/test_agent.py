@@ -324,12 +324,13 @@ time.sleep(600)
 """
 AGENT = f"""
 import sys
-from ota_py.gateway import agent_cli, api
+from ota_py.gateway.commands import run
+from ota_py.gateway.controlplane import api
 sys.argv[0] = {small_engine.__file__!r}
 from tests.support.gateway.small_engine import main, program
 """
 # The agent, but the main thread gives the loop all the time that a busy machine may take to end it.
-PATIENT = f"{AGENT}agent_cli.STOP_SECONDS = 60.0\nmain(program)()\n"
+PATIENT = f"{AGENT}run.STOP_SECONDS = 60.0\nmain(program)()\n"
 # The agent, but no request gives up by itself while the test runs.
 STUBBORN = f"{AGENT}api.Api.__init__.__defaults__ = (None, 300.0, 300.0)\nmain(program)()\n"
 

@@ -116,8 +116,8 @@ def test_hints_twice_late_in_another_order_or_lost_change_nothing(gateway, contr
 
 # The real program, but it does not wait a minute before it tries again.
 IMPATIENT = """
-from ota_py.gateway import attempts
-attempts.RETRY_FIRST_SECONDS = attempts.RETRY_LIMIT_SECONDS = 0.5
+from ota_py.gateway.agent import assignments
+assignments.RETRY_FIRST_SECONDS = assignments.RETRY_LIMIT_SECONDS = 0.5
 from ota_py.gateway.cli import main
 main()
 """

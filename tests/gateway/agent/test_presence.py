@@ -17,7 +17,7 @@ from tests.support.waiting import wait_for
 # The agent, but the broker gives up a silent one after a second and a half, not after a minute and a half.
 IMPATIENT = f"""
 import sys
-from ota_py.gateway import mqtt
+from ota_py.gateway.controlplane import mqtt
 mqtt.KEEPALIVE_SECONDS = 1
 sys.argv[0] = {small_engine.__file__!r}
 from tests.support.gateway.small_engine import main, program

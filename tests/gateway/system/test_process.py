@@ -61,7 +61,7 @@ def test_a_child_whose_parent_died_before_it_could_ask_to_be_told_ends_as_well(t
     code = f"""
 import ctypes, os, time
 from pathlib import Path
-from ota_py.gateway import process
+from ota_py.gateway.system import process
 real = ctypes.CDLL(None)
 class Slow:
     def __init__(self, *_, **__): ...
