@@ -1,4 +1,4 @@
-"""Layers of programs taken from the services image, each with just the libraries it needs."""
+"""Image layers of programs taken from the services image, each with just the libraries that it needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, addresses and paths of one lab; everything else asks here.
+"""Names, addresses and paths of one lab, in one place.
 
 Two labs run side by side when they differ in name and subnet.
 """
@@ -78,7 +78,7 @@ class LabConfig:
 
     @property
     def s3_endpoint(self) -> str:
-        """URL of the S3 server, for whoever holds the keys."""
+        """URL of the S3 server, for clients that have the keys."""
         return f"http://{self.host(11)}:{S3_PORT}"
 
     @property
@@ -115,7 +115,7 @@ class LabConfig:
 
     @property
     def engine_dir(self) -> Path:
-        """What belongs to the Docker engine, which all labs share."""
+        """Directory of the Docker daemon's files, which all labs share."""
         return PROJECT_ROOT / ".lab" / ".engine"
 
 

@@ -151,9 +151,9 @@ def remove(client: DockerClient, container: Container, volumes: Sequence[str] = 
 
 
 def _insist(remove: Callable[[], object]) -> None:
-    """Remove something, though the engine may refuse it for a while.
+    """Remove a container, network or volume, though the Docker daemon may refuse it for a while.
 
-    On a busy machine a killed container takes longer to end than the engine waits for it, and what it used is
+    On a busy machine a killed container takes longer to end than the daemon waits for it, and what it used is
     in use until then.
 
     Raises:

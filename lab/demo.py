@@ -176,11 +176,11 @@ def fingerprint(operator: Operator, gateway: str) -> str:
     user = ["exec", "-T", "database", "psql", "-U", DATABASE_USER, "-d", DATABASE_USER, "-Atc", FINGERPRINT]
     line = ["docker", "compose", "--project-directory", operator.env["project_dir"], *user]
     argv = ["docker", "exec", operator.container(gateway), *line]
-    return said(lambda: subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    return output_of(lambda: subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
 
 
-def said(ask: Callable[[], str]) -> str:
-    """What a command says, if not at once: an engine under load loses the output of an exec now and then."""
+def output_of(ask: Callable[[], str]) -> str:
+    """The output of a command, tried again: a Docker daemon under load loses the output of an exec now and then."""
     return next(filter(None, (ask().strip() for _ in range(5))), "")
 
 

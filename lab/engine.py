@@ -1,4 +1,4 @@
-"""The Docker engine of this machine: found, or started in the background and later stopped."""
+"""The Docker daemon of this machine: found, or started in the background and later stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PID_FILES = {
 
 
 def connect() -> DockerClient | None:
-    """Return a client of the running engine, or None where none answers."""
+    """Return a client of the running Docker daemon, or None where none answers."""
     import docker
     from docker.errors import DockerException
 
@@ -37,10 +37,10 @@ def connect() -> DockerClient | None:
 
 
 def require() -> DockerClient:
-    """Return a client of the running engine.
+    """Return a client of the running Docker daemon.
 
     Raises:
-        LabError: no engine answers.
+        LabError: no daemon answers.
     """
     client = connect()
     if client is None:
@@ -49,7 +49,7 @@ def require() -> DockerClient:
 
 
 def ensure(config: LabConfig) -> DockerClient:
-    """Return a client; start ``dockerd`` where no engine answers.
+    """Return a client of the Docker daemon; start ``dockerd`` where none answers.
 
     Raises:
         LabError: ``dockerd`` is missing or does not come up.
@@ -79,9 +79,9 @@ def ensure(config: LabConfig) -> DockerClient:
 
 
 def _forget_the_dead() -> None:
-    """Remove pid files that a killed engine left behind.
+    """Remove pid files that a killed Docker daemon left behind.
 
-    dockerd only asks whether a process of that number exists; after a while it does, and is another one.
+    dockerd only checks whether a process of that number exists; after a while one does, and is another.
     """
     for name, file in PID_FILES.items():
         try:
@@ -94,13 +94,13 @@ def _forget_the_dead() -> None:
 
 
 def started_by_lab(config: LabConfig) -> bool:
-    """Say whether the engine that runs is one that a lab started."""
+    """Return whether a lab started the Docker daemon that runs."""
     return process_id(config.engine_dir, "dockerd") is not None
 
 
 def stop_if_ours(config: LabConfig, client: DockerClient) -> bool:
-    """Stop the engine if a lab started it and nothing runs in it any more."""
-    # Not inspected: one of somebody else's may go between being listed and being looked at.
+    """Stop the Docker daemon if a lab started it and no container is left in it."""
+    # Not inspected: a container that is not the lab's may go between list and inspection.
     if not started_by_lab(config) or client.api.containers():
         return False
     return stop_process(config.engine_dir, "dockerd", seconds=60.0)

@@ -1,5 +1,5 @@
-"""What the lab raises when it cannot go on."""
+"""The error that the lab raises when it cannot go on."""
 
 
 class LabError(Exception):
-    """Says what happened, to what, and what to do next."""
+    """An error of the lab, which states what happened, to what, and what to do next."""

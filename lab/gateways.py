@@ -76,7 +76,7 @@ def _specification(config: LabConfig, image: str, gateway: str, files: dict[str,
 
 
 def compose_file(config: LabConfig) -> str:
-    """The Compose file that gateways have at first."""
+    """Return the Compose file that gateways have at first."""
     return (FILES / "project" / "docker-compose.yml").read_text().replace("@REGISTRY@", config.registry)
 
 
@@ -199,7 +199,7 @@ def _for_each(action: Callable[[str], None], gateways: list[str]) -> None:
 
 
 def remove_cgroups(config: LabConfig) -> None:
-    """Remove the control groups that nested engines of a killed gateway leave behind."""
+    """Remove the control groups that the nested Docker daemon of a killed gateway leaves behind."""
     relative = _cgroup_parent(config).lstrip("/")
     for top in [CGROUP_ROOT / relative, *CGROUP_ROOT.glob(f"*/{relative}")]:
         if not top.is_dir():

@@ -41,7 +41,7 @@ BRIDGE_VERSIONS: dict[str, str] = {
     "1.4.0": EXITS,
     "1.5.0": CRASHES_LATER,
 }
-# Comes with the bridge's bad version, and changes the database in a way that has no way back.
+# Comes with the bridge's bad version, and changes the database in a way that cannot be undone.
 MIGRATING_SENSORS = "1.2.0"
 
 _EXITS = b'#!/bin/sh\necho "$0 $(cat /version): cannot start, on purpose" >&2\nexit 1\n'

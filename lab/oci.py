@@ -1,4 +1,4 @@
-"""OCI images made and pushed without an engine: layers in, a digest out.
+"""OCI images made and pushed without Docker: layers in, a digest out.
 
 The same input gives the same digest, on any machine; building one version of a service is
 a layer of a few hundred bytes and three requests. Registries and engines see ordinary images.

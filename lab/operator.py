@@ -143,10 +143,10 @@ class Operator:
         return ["-i", "inventory.yml", str(ROOT / "playbooks" / "provision.yml")]
 
     def wait_online(self) -> None:
-        """Wait until the control plane has heard of every gateway what it runs.
+        """Wait until every gateway has reported to the control plane what it runs.
 
         Raises:
-            LabError: one stayed silent.
+            LabError: a gateway reported nothing.
         """
         deadline = time.monotonic() + START_SECONDS
         while silent := [g["id"] for g in self.api("gateways")["gateways"] if not g["version"]]:

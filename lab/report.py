@@ -1,4 +1,4 @@
-"""What the lab tells others: its environment, its state, an Ansible inventory."""
+"""The lab for other programs and people: its environment, its state, an Ansible inventory."""
 
 from __future__ import annotations
 

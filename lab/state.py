@@ -71,7 +71,7 @@ def ensure_secrets(state: dict[str, Any], gateways: list[str]) -> None:
 
 @contextmanager
 def exclusive(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock that dies with its holder.
+    """Hold the lab's lock, which the kernel drops when the process dies.
 
     Raises:
         LabError: another process holds it and ``wait`` is false.
