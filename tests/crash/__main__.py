@@ -1,4 +1,4 @@
-"""`make crash`: run the crash matrix and say how many points it has and how many of them did not hold."""
+"""`make crash`: run the crash matrix and print how many points it has and how many of them did not hold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BAR_CHARS = 24
 
 
 class Progress:
-    """A line on a terminal that is drawn anew; nothing elsewhere."""
+    """Progress of the matrix: a line on a terminal that is drawn anew; nothing elsewhere."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -24,7 +24,7 @@ class Progress:
         self._begun = time.monotonic()
 
     def draw(self, cases: list[Case], what: str, done: int = 0) -> None:
-        """So much is done."""
+        """Draw the line for the cases that are done."""
         self._done += done
         if not sys.stdout.isatty():
             return

@@ -1,4 +1,4 @@
-"""One point of the crash matrix: a fault at a place in a scenario, that was run and judged."""
+"""A case of the crash matrix, one of its points: a fault at a place in a scenario, that was run and judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """What happens at a point."""
+    """The kind of fault that happens at a failpoint, a call or a moment."""
 
     KILLED_BEFORE = "killed-before"
     KILLED_AFTER = "killed-after"
@@ -19,26 +19,26 @@ class Fault(StrEnum):
 
 
 class Layer(StrEnum):
-    """What the point was run on."""
+    """The layer that a case was run on."""
 
     SIM = "sim"
     """The real engine's code above a simulated Docker."""
     SYSTEM_CALLS = "system-calls"
-    """The same, with faults at system calls, or with what a power cut leaves of them."""
+    """The same with faults at system calls, or with what a power cut leaves of them."""
     REAL = "real"
-    """A gateway with a real engine."""
+    """A gateway with a real Docker daemon."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One point of the matrix that was run and judged.
+    """One case of the matrix that was run and judged.
 
     Attributes:
         scenario: what the gateway was doing, such as `good-update`.
-        point: where the fault came: name of the point and which time it was reached, such as
+        point: where the fault came: name of the failpoint and which time it was reached, such as
             `journal.advance.STOPPED#1`.
         violation: what did not hold afterwards, or an empty string.
-        reproduce: a command line that runs this one point again.
+        reproduce: a command line that runs this one case again.
     """
 
     scenario: str

@@ -1,4 +1,4 @@
-"""Runs a function in a forked process, which may be killed at any point, and brings back what it says."""
+"""Runs a function in a forked process, which may be killed at any failpoint, and returns its answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: its exit status (negative for a signal), its answer, and an unexpected exception."""
+    """The end of a child: its exit status (negative for a signal), its answer, and an unexpected exception."""
 
     status: int
     answer: Any = None
@@ -52,7 +52,7 @@ def run(function: Callable[[], Any], meanwhile: Callable[[int], None] = lambda _
 
 
 def _child(function: Callable[[], Any], writing: int) -> None:
-    """Never returns; nothing of the parent's (pytest's, say) runs at the end."""
+    """Run the function in the child, and never return; nothing of the parent's (pytest's, say) runs at the end."""
     status, said = 1, {}
     try:
         try:

@@ -1,4 +1,4 @@
-"""What the parts of the crash matrix share: each reports its cases, and the last test counts them."""
+"""Fixtures of the crash matrix: each part reports its cases, and the last test counts them."""
 
 from __future__ import annotations
 

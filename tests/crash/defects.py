@@ -28,8 +28,8 @@ class Defect:
 
     Attributes:
         name: what the engine does wrong.
-        apply: makes it so.
-        scenario: where the sweep is to find it, by faults of one kind at the points of these names.
+        apply: breaks the engine so.
+        scenario: where the sweep is to find it, by faults of one kind at the failpoints of these names.
         fault: None where the scenario itself is the fault.
     """
 
@@ -84,7 +84,7 @@ def _forgets_the_intent(patch: Patch) -> None:
 
 
 def _notes_parts_too_early(patch: Patch) -> None:
-    """Notes a part as done before it is."""
+    """Records a part as done before it is."""
 
     @contextlib.contextmanager
     def part(self: Journal, transaction: Transaction, name: str) -> Iterator[bool]:
@@ -119,7 +119,7 @@ def _reports_apart(patch: Patch) -> None:
 
 
 def _forgets_index_before(patch: Patch) -> None:
-    """Reads the newest index of a backup only, whatever the journal knows of it."""
+    """Reads the newest index of a backup only, whatever the journal has recorded."""
 
     def index_of(self: Any, backup_id: str) -> Any:
         rows = self._journal.read("SELECT sha256 FROM backups WHERE id = ?", (backup_id,))

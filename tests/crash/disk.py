@@ -71,7 +71,7 @@ class Disk:
         return list(inside.relative_to(self.directory).parts)
 
     def settle_docker(self) -> None:
-        """What the simulated Docker wrote is on the disk."""
+        """Sync all that the simulated Docker wrote."""
         for name in _DOCKER:
             if name in self.root.entries:
                 self.root.entries[name].sync()
@@ -80,7 +80,7 @@ class Disk:
                 self.root.synced_entries.pop(name, None)
 
     def walk(self, *, names_kept: bool) -> Iterator[tuple[str, Node]]:
-        """What a power cut would leave, as relative paths with nodes, directories first.
+        """The nodes that a power cut would leave, by relative path, directories first.
 
         Args:
             names_kept: names reached the disk at once, data did not: the other order that happens.
@@ -96,7 +96,7 @@ class Disk:
                     waiting.append((f"{path}/{name}" if path else name, entries[name]))
 
     def digest(self, *, names_kept: bool) -> str:
-        """Stands for what a power cut would leave."""
+        """The hash of the tree that a power cut would leave."""
         digest = hashlib.sha256()
         for path, node in sorted(self.walk(names_kept=names_kept), key=lambda found: found[0]):
             content = bytes(node.data) if node.kind == "link" else node.synced_data
@@ -105,7 +105,7 @@ class Disk:
         return digest.hexdigest()
 
     def write(self, directory: Path, *, names_kept: bool) -> None:
-        """Lay out what a power cut would leave."""
+        """Lay out the tree that a power cut would leave."""
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
         for path, node in self.walk(names_kept=names_kept):
@@ -123,7 +123,7 @@ class Disk:
 
 
 def _load(path: Path) -> Node:
-    """A tree that is wholly on the disk."""
+    """The model of an existing tree, all of it synced."""
     status = path.lstat()
     mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):

@@ -1,4 +1,4 @@
-"""What happens at a point: the process is killed, or the effect fails, hangs, or finds no space."""
+"""Faults at failpoints: the process is killed, or the effect fails, hangs, or finds no space."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CAN_HANG = ("docker.", "process.", "compose.")
 
 @dataclass(frozen=True)
 class Place:
-    """A point on the way: its name, and which time it is reached.
+    """A place in a run: the name of a failpoint, and which time it is reached.
 
     As text: `journal.advance.STOPPED.before#1`.
     """
@@ -46,13 +46,13 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> Place:
-        """From its text."""
+        """The place that a text names."""
         name, _, number = text.rpartition("#")
         return cls(name, int(number))
 
 
 def possible(fault: Fault, name: str) -> bool:
-    """Whether the fault can come at a point of that name."""
+    """Whether a kind of fault can come at a failpoint of a name."""
     if fault is Fault.KILLED_BEFORE:
         return name.endswith(".before")
     if fault is Fault.KILLED_AFTER:
@@ -61,14 +61,14 @@ def possible(fault: Fault, name: str) -> bool:
         return False  # it has happened, without fault
     base = name.removesuffix(".before")
     if fault is Fault.HANG:
-        return name.startswith(_CAN_HANG) and not _is_last_word(name)
+        return name.startswith(_CAN_HANG) and not _is_within_program(name)
     if fault is Fault.NO_SPACE:
         return base in _GROWING or base in _GROWING_PROGRAMS or name.startswith("journal.")
-    return fault is Fault.ERROR and not _is_last_word(name)
+    return fault is Fault.ERROR and not _is_within_program(name)
 
 
-def _is_last_word(name: str) -> bool:
-    """Points within a simulated program at which nothing can be armed."""
+def _is_within_program(name: str) -> bool:
+    """Whether a failpoint is within a simulated program, where no fault can be armed."""
     return name in ("compose.stop.each", "compose.up.starting", "pg_restore.half-way", "find.half-way")
 
 
@@ -87,7 +87,7 @@ class Strike:
         self.struck = False
 
     def __call__(self, name: str) -> None:
-        """A point is reached."""
+        """Let the fault happen if the failpoint is the place."""
         self._seen[name] += 1
         here = not self.struck and name == self._place.name and self._seen[name] == self._place.number
         self.struck = self.struck or here
@@ -109,7 +109,7 @@ class Strike:
 
 
 def install(docker: SimDocker, place: Place, fault: Fault) -> Strike:
-    """Let the fault happen at the place, in this process."""
+    """Install the fault at the place, in this process."""
     strike = Strike(docker, place, fault)
     failpoints.install(strike)
     return strike

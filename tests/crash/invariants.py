@@ -1,4 +1,4 @@
-"""What must hold on a gateway after any fault, once recovery has had its say."""
+"""The invariants: what must hold on a gateway after any fault and recovery."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def recover(gateway: SimGateway) -> None:
 
 
 def violation(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
-    """What does not hold, or an empty string.
+    """The invariant that does not hold, or an empty string.
 
     The gateway is entirely of one of `worlds`, by files (bytes, mode, owner), images and databases; the
     journal says which; all services run and are well; what was reported is what runs, once for each
@@ -48,7 +48,7 @@ def violation(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
 
 
 def torn(gateway: SimGateway, worlds: Iterable[World]) -> str:
-    """A file of the project that is of no version; services may start on it before recovery runs."""
+    """The file of the project that is of no version, or an empty string: services may start before recovery runs."""
     files = project_files(gateway.project_dir)
     for path, (data, _, _) in files.items():
         known = [world.files[path][0] for world in worlds if path in world.files]
@@ -59,7 +59,7 @@ def torn(gateway: SimGateway, worlds: Iterable[World]) -> str:
 
 
 def touched_while_held(gateway: SimGateway, old: World) -> str:
-    """What an update that waits must not have changed."""
+    """What a held update has changed, against the rule, or an empty string."""
     with Journal(gateway.config) as journal:
         waiting = journal.open_transaction()
     if waiting is None or not hold.is_held(waiting):
@@ -75,14 +75,14 @@ def touches(gateway: SimGateway) -> int:
 
 
 def state(gateway: SimGateway) -> str:
-    """Where the open transaction is; empty where there is none."""
+    """The state of the open transaction; empty where there is none."""
     with Journal(gateway.config) as journal:
         transaction = journal.open_transaction()
     return str(transaction.state) if transaction else ""
 
 
 def broken_unreported(gateway: SimGateway) -> str:
-    """What is wrong where there is no way back: BROKEN, one alarm that says why, all services up."""
+    """What is wrong where no rollback was possible: it must end as BROKEN, one alarm with the reason, services up."""
     with Journal(gateway.config) as journal:
         last = journal.last_transaction()
         alarms = [report for report in Outbox(journal).pending() if report["kind"] == "alarm"]
@@ -93,7 +93,7 @@ def broken_unreported(gateway: SimGateway) -> str:
     project = [c for c in gateway.docker.read()["containers"].values() if c["service"]]
     if down := [c["name"] for c in project if c["status"] != "running"]:
         return f"{down[0]} does not run"
-    gateway.recover()  # tidies up: after BROKEN that is left to whoever looks next
+    gateway.recover()  # cleans up: after BROKEN that is left to the next recovery
     return _not_settled(gateway)
 
 
@@ -138,7 +138,7 @@ def _report_problem(gateway: SimGateway) -> str:
 
 
 def _digest_problem(gateway: SimGateway, told: dict[str, str | None]) -> str:
-    """Digests that were reported are those that run; none at all is true, too, while Docker was away."""
+    """What is wrong with the reported digests, which must be those that run, or none while Docker was away."""
     state = gateway.docker.read()
     running = {
         c["service"]: {d.partition("@")[2] for d in state["images"][c["image"]]["digests"]}
@@ -172,7 +172,7 @@ def _service_problem(gateway: SimGateway) -> str:
 
 
 def _leftovers(gateway: SimGateway, worlds: Mapping[str, World]) -> str:
-    """What would be more after each fault, without end; the next transaction, here a backup, removes it."""
+    """Leftovers that the next transaction, here a backup, does not remove: they would pile up with each fault."""
     gateway.backup()
     with Journal(gateway.config) as journal:
         known = {row["id"] for row in journal.read("SELECT id FROM backups")}

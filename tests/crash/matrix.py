@@ -1,4 +1,4 @@
-"""The whole matrix: its jobs, and what it promises."""
+"""The whole crash matrix: its jobs, and the size that it promises."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Job:
     faults: tuple[Fault, ...]
 
     def run(self, report: Report) -> None:
-        """Run and judge its points."""
+        """Run and judge the cases of the job."""
         scenario = scenarios.named(self.scenario)
         if self.layer is Layer.SIM:
             sweep.sweep(scenario, self.faults, report)
@@ -52,7 +52,7 @@ def parts() -> int:
 
 
 def one(layer: Layer, scenario: str, fault: Fault, point: str) -> Iterator[Case]:
-    """One point again, as its `reproduce` names it."""
+    """Run one case again, as its `reproduce` names it."""
     found: list[Case] = []
     if layer is Layer.REAL:
         from lab.config import LabConfig
@@ -77,7 +77,7 @@ def summary(cases: Sequence[Case]) -> str:
 
 
 def misfit(cases: Sequence[Case]) -> str:
-    """What is wrong with the number of points that were run without a gateway, or an empty string."""
+    """What is wrong with the number of cases that were run without a gateway, or an empty string."""
     count = sum(case.layer is not Layer.REAL for case in cases)
     if count in OTHERS:
         return ""
@@ -85,7 +85,7 @@ def misfit(cases: Sequence[Case]) -> str:
 
 
 def shortfall(cases: Sequence[Case]) -> str:
-    """What the matrix promises and these cases do not reach, or an empty string."""
+    """What is missing in these cases of the promised matrix, or an empty string."""
     real = sum(case.layer is Layer.REAL for case in cases)
     if len(cases) < POINTS_MIN:
         return f"{len(cases)} points, expected at least {POINTS_MIN}"

@@ -76,7 +76,7 @@ def record(at: Bench) -> list[strace.Call]:
 
 
 def cuts(at: Bench, calls: list[strace.Call]) -> Iterator[Cut]:
-    """The moments that differ in what they leave on the disk."""
+    """The moments of a power cut that differ in what they leave on the disk."""
     at.reset()
     disk = Disk(at.gateway.directory)
     replay = Replay(disk)

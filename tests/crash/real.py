@@ -1,4 +1,4 @@
-"""The part of the crash matrix that runs on real engines: the lab's gateways, all at the same time.
+"""The part of the crash matrix that runs with real Docker daemons: the lab's gateways, all at the same time.
 
 Each gateway gets a small Compose project, a repository of its own, this checkout's engine, and
 real_driver.py, which does one case after the other. A gateway that is done with one takes the next.
@@ -25,7 +25,7 @@ from tests.crash.real_release import Release
 KILLS = {"good-update": 62, "operators-rollback": 16, "unhealthy-update": 40, "recovery": 18}
 # An engine that dies or hangs costs ten seconds: once in each state.
 DOCKER_FAULTS = ("VERIFIED", "BACKED_UP", "PULLED", "STOPPED", "APPLIED", "STARTED", "HEALTHY", "COMMITTED")
-# What only looks is a point of the fast layers; here it would be one more of the same.
+# A failpoint around a query is left to the fast layers; here it would be one more of the same.
 _LOOKS = ("inspect", "containers.", "images.", "version", "info", "ping", "logs", "events", "get_image")
 
 Job = dict[str, object]
@@ -68,7 +68,7 @@ class Fleet:
     """The gateways of a lab, with the matrix's project in the place of the lab's own.
 
     Attributes:
-        traces: scenario to the points that it passed, once prepared.
+        traces: scenario to the failpoints that it passed, once prepared.
     """
 
     def __init__(self, config: LabConfig, names: Sequence[str] | None = None) -> None:
@@ -78,7 +78,7 @@ class Fleet:
         self.traces: dict[str, list[str]] = {}
 
     def prepare(self, scenarios: Sequence[str] = tuple(KILLS)) -> None:
-        """Set all of them up; each finds the points of some scenarios, for all."""
+        """Set all gateways up; each finds the failpoints of some scenarios, for all."""
         shares = [scenarios[position :: len(self.gateways)] for position in range(len(self.gateways))]
         found = _together([partial(g.prepare, s) for g, s in zip(self.gateways, shares, strict=True)])
         self.traces = {name: points for share in found for name, points in share.items()}
@@ -109,7 +109,7 @@ class Fleet:
 
 
 def jobs(traces: dict[str, list[str]]) -> list[Job]:
-    """The cases, from the points that each scenario passed."""
+    """The cases, from the failpoints that each scenario passed."""
     found: list[Job] = []
     for scenario, names in traces.items():
         for name, nth in choose(names, KILLS[scenario]):
@@ -119,13 +119,13 @@ def jobs(traces: dict[str, list[str]]) -> list[Job]:
         scenario = "unhealthy-update" if step == "HEALTHY" else "good-update"
         fault = Fault.HANG if number % 2 else Fault.ERROR
         found.append(_job(scenario, f"journal.intend.{step}.after", 1, fault))
-    # In the middle of the way back, between two commands in the database's container.
+    # In the middle of the rollback, between two commands in the database's container.
     found.append(_job("operators-rollback", "process.docker.before", 2, Fault.ERROR))
     return found
 
 
 def choose(names: Sequence[str], count: int) -> list[tuple[str, int]]:
-    """Points spread over the whole way, as (name, which time): each name once before any comes twice."""
+    """Failpoints spread over the whole run, as (name, which time): each name once before any comes twice."""
     occurrences: dict[str, int] = {}
     first, again = [], []
     for position, name in enumerate(names):
@@ -158,7 +158,7 @@ def _case(job: Job, gateway: RealGateway) -> Case:
 
 
 def _together(actions: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run them at the same time; their results in order. Raises what the first of them raised."""
+    """Run functions at the same time; their results in order. Raises what the first of them raised."""
     with ThreadPoolExecutor(len(actions)) as pool:
         return [future.result() for future in [pool.submit(action) for action in actions]]
 

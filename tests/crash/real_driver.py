@@ -1,4 +1,4 @@
-"""Runs on a lab gateway: brings the engine into trouble there, lets it recover, and judges what is left.
+"""The driver on a lab gateway: brings the engine into trouble there, lets it recover, and judges the result.
 
 Started, by way of real_trials.py, with the gateway's own Python. Reads one job on each line of standard
 input and answers each with one line, both JSON:
@@ -49,7 +49,7 @@ Act = Callable[[Engine], dict[str, Any]]
 
 
 def answer_jobs(driver: Driver) -> None:
-    """Do what standard input asks for, until it ends."""
+    """Run the jobs of standard input, until it ends."""
     for line in sys.stdin:
         job = json.loads(line)
         try:
@@ -62,7 +62,7 @@ def answer_jobs(driver: Driver) -> None:
 
 
 class Driver:
-    """The gateway under test, and what it can be told to do."""
+    """The gateway under test, and the jobs that can be run on it."""
 
     def __init__(self) -> None:
         self.settings = model.load(HERE / "gateway.toml")
@@ -81,7 +81,7 @@ class Driver:
     # -- jobs -----------------------------------------------------------------------------------------
 
     def prepare(self, scenarios: list[str]) -> dict[str, Any]:
-        """Note how the old and the new version look, and which points these scenarios pass."""
+        """Record snapshots of the old and the new version, and the failpoints that these scenarios pass."""
         self.gateway.learn(OLD)
         self.bring_to(GOOD)
         self.gateway.learn(GOOD)
@@ -98,7 +98,7 @@ class Driver:
         return {"traces": traces, "violation": ""}
 
     def case(self, scenario: str, point: str, nth: int, fault: str) -> dict[str, Any]:
-        """One point of the crash matrix."""
+        """Run one case of the crash matrix."""
         start, act = self.scenarios[scenario]
         self.bring_to(start)
         self.gateway.wait_until_well()
@@ -120,7 +120,7 @@ class Driver:
         return {"violation": ""}
 
     def kill(self, version: str, seconds: float, fault: str) -> dict[str, Any]:
-        """For the soak, beside the agent: an update, or from that version a rollback; then trouble."""
+        """Run a round of the soak beside the agent: an update, or from that version a rollback; then trouble."""
         if self.gateway.installed() == version == GOOD:
             act = self.scenarios["operators-rollback"][1]
         else:
@@ -156,12 +156,12 @@ class Driver:
         return engine.update(source.verified, source.fetch, force=True)
 
     def _read_ahead(self, source: UpdateSource) -> UpdateSource:
-        """With its files at hand: children share nothing with a client of the repository."""
+        """The update with its files read ahead: children share nothing with a client of the repository."""
         contents = {file.dest: source.fetch(file) for file in source.verified.manifest.all_files}
         return dataclasses.replace(source, fetch=lambda file: contents[file.dest])
 
     def bring_to(self, version: str) -> None:
-        """Undisturbed, to where a scenario starts."""
+        """Bring the gateway, undisturbed, to where a scenario starts."""
         if self.gateway.installed() == version:
             return
         act = self.scenarios["operators-rollback" if version == OLD else "good-update"][1]
@@ -177,7 +177,7 @@ class Driver:
             raise ViolationError(f"{INTERRUPTED_AT} was not reached")
 
     def recover(self) -> None:
-        """As the agent does it: again, where somebody else is at it or the engine is away."""
+        """Recover as the agent does: again, where another process holds the lock or Docker is away."""
         deadline = time.monotonic() + CHILD_SECONDS
         while True:
             status = self.child(lambda engine: engine.recover(), None)
@@ -193,7 +193,7 @@ class Driver:
             raise ViolationError(f"it ended in {found}, expected {state}")
 
     def wait_for_restart(self, watch: DaemonWatch) -> None:
-        """The agent notices a new engine, and lets recovery look; so it is not asked before."""
+        """Wait until Docker was restarted: the agent recovers only once it has noticed that."""
         deadline = time.monotonic() + CHILD_SECONDS
         while not watch.restarted():
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What befalls a lab gateway: effects for points, and for the box around the engine. See real_driver.py."""
+"""Faults of a lab gateway: effects at failpoints, and of the machine around the engine. See real_driver.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HANG_SECONDS = 5
 
 
 def at(point: str, nth: int, effect: Callable[[], None]) -> failpoints.Handler:
-    """Have the effect the n-th time that a point is passed."""
+    """A handler that has the effect the n-th time that a failpoint is passed."""
     passed: collections.Counter[str] = collections.Counter()
 
     def handler(name: str) -> None:
@@ -41,7 +41,7 @@ def kill_self() -> None:
 
 
 def kill_engine() -> None:
-    """As the kernel does it where memory ends; the gateway's init starts it anew."""
+    """Kill the Docker daemon, as the kernel does where memory ends; the gateway's init starts it anew."""
     subprocess.run(["pkill", "-KILL", "-x", "dockerd"], check=True)
 
 
@@ -60,7 +60,7 @@ def cut_off_registry(action: str) -> None:
 
 
 def fill_and_fail() -> None:
-    """Write until nothing more goes, and have the step fail as if it noticed."""
+    """Fill the disk to the last byte, and let the step fail as if it noticed."""
     for piece in (bytes(1 << 20), bytes(512)):
         with contextlib.suppress(OSError), open(FILLER, "ab", buffering=0) as file:
             while file.write(piece):

@@ -62,12 +62,12 @@ class RealGateway:
         self._environment = ""
 
     def prepare(self, scenarios: Sequence[str]) -> dict[str, list[str]]:
-        """Install all, bring the project up, start the driver; returns the points of these scenarios."""
+        """Install all, bring the project up, start the driver; returns the failpoints of these scenarios."""
         self.remove()
         return self._set_up(self._release.files, scenarios)
 
     def prepare_on_a_small_disk(self) -> None:
-        """The same with an engine of its own, and all on one small disk; without databases to restore."""
+        """Prepare with a Docker daemon of its own, and all on one small disk; without databases to restore."""
         self.remove()
         self._shell(_SMALL_ENGINE)
         self._environment = "export DOCKER_HOST=unix:///run/ota-crash.sock; "
@@ -90,7 +90,7 @@ class RealGateway:
         return traces
 
     def _install(self) -> None:
-        """This checkout's engine, unless it is there from the last time."""
+        """Install this checkout's gateway software, unless it is there from the last time."""
         version = self._release.wheels.parent.name
         if version in self._shell(f"cat {VENV}/version 2>/dev/null || true"):
             return
@@ -104,7 +104,7 @@ class RealGateway:
         )
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Have the driver do something; its answer."""
+        """Let the driver run a job; returns its answer."""
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -122,15 +122,15 @@ class RealGateway:
         self._shell(f"setsid sh -c '{script}' >>{PLACE}/agent.log 2>&1 & echo $! >{PLACE}/agent.pid")
 
     def stop_agent(self) -> None:
-        """Stop it, and what starts it again."""
+        """Stop the agent, and the loop that starts it again."""
         self._shell(_STOP_AGENT)
 
     def tail_of_logs(self) -> str:
-        """What driver and agent said last."""
+        """The end of the logs of driver and agent."""
         return self._shell(f"cd {PLACE} && tail -n 15 log agent.log errors 2>&1")
 
     def remove(self) -> None:
-        """Leave nothing behind, and the lab's own project as it was."""
+        """Remove all of the matrix from the gateway, and leave the lab's own project as it was."""
         self._hang_up()
         self._environment = ""
         self._shell(_REMOVE)

@@ -28,7 +28,7 @@ PROJECT = "com.docker.compose.project=crash"
 
 
 class Gateway:
-    """One gateway, looked at from outside the engine."""
+    """One gateway, inspected from outside the engine."""
 
     def __init__(self, settings: GatewayConfig) -> None:
         self._settings = settings
@@ -36,27 +36,27 @@ class Gateway:
         self._rows_to_return_to: list[str] = []
 
     def learn(self, version: str) -> None:
-        """What this version looks like when all is well."""
+        """Record a snapshot of the running version, when all is well."""
         found = self._well()
         if found.version != version:
             raise ViolationError(f"the gateway runs {found.version}, expected {version}: {self.last_reason()}")
         self._known[version] = found
 
     def remember(self) -> str:
-        """What is known, and how it looks now, as JSON: for the driver after a reboot."""
-        known = {version: dataclasses.asdict(look) for version, look in self._known.items()}
+        """The recorded snapshots, and one of now, as JSON: for the driver after a reboot."""
+        known = {version: dataclasses.asdict(seen) for version, seen in self._known.items()}
         now = dataclasses.asdict(self.snapshot())
         return json.dumps({"known": known, "now": now, "rows": self._rows_to_return_to})
 
     def recall(self, text: str) -> GatewaySnapshot:
-        """The other way round; returns how it looked then."""
+        """Take over the snapshots that `remember` gave; returns the one of that moment."""
         data = json.loads(text)
-        self._known = {version: snapshot_of(look) for version, look in data["known"].items()}
+        self._known = {version: snapshot_of(seen) for version, seen in data["known"].items()}
         self._rows_to_return_to = data["rows"]
         return snapshot_of(data["now"])
 
     def snapshot(self) -> GatewaySnapshot:
-        """How it looks now, whatever that is."""
+        """A snapshot of the gateway now, well or not."""
         self._containers = self._project()
         return GatewaySnapshot(
             self.installed(), {s: c.attrs["Image"] for s, c in self._containers.items()},
@@ -72,9 +72,9 @@ class Gateway:
         """Check every invariant.
 
         Args:
-            before: how it looked before the trouble.
+            before: a snapshot of before the trouble.
             allowed: versions that it may run now.
-            digests_may_be_unknown: the engine was away, and could not be asked for the report.
+            digests_may_be_unknown: Docker was away, and could not be asked for the report.
 
         Raises:
             ViolationError: one does not hold.
@@ -94,11 +94,11 @@ class Gateway:
         self._judge_leftovers()
 
     def went_forward(self, before: GatewaySnapshot) -> None:
-        """Note what a rollback will have to bring back."""
+        """Record the rows that a rollback will have to bring back."""
         self._rows_to_return_to = before.rows
 
     def _judge_rows(self, before: GatewaySnapshot, found: GatewaySnapshot) -> None:
-        """No update of these changes the database for good; a rollback brings back what was at the update."""
+        """Check the database: no update of these changes it for good; a rollback brings back the rows of before."""
         went_back = found.version != before.version and before.version != self._settings.initial_version
         _same("rows of the database", found.rows, self._rows_to_return_to if went_back else before.rows)
         if found.version != before.version and not went_back:
@@ -109,10 +109,10 @@ class Gateway:
         return self.snapshot()
 
     def wait_until_well(self) -> None:
-        """Return once every service runs and is healthy.
+        """Wait until every service runs and is healthy.
 
         Raises:
-            ViolationError: one does not, after a while.
+            ViolationError: a service is not healthy after a while.
         """
         deadline = time.monotonic() + SERVICES_SECONDS
         wait_for_daemon()
@@ -157,7 +157,7 @@ class Gateway:
 
     @contextlib.contextmanager
     def events(self, kind: str, service: str) -> Iterator[Iterator[dict[str, Any]]]:
-        """What happens to a service's container from now on, such as `create` or `destroy`."""
+        """The events of a service's container from now on, such as `create` or `destroy`."""
         with contextlib.closing(docker.from_env(timeout=60)) as client:
             labels = [PROJECT, f"com.docker.compose.service={service}"]
             wanted = {"type": "container", "event": kind, "label": labels}
@@ -165,7 +165,7 @@ class Gateway:
             yield client.events(since=f"{time.time():.9f}", decode=True, filters=wanted)
 
     def layer_of(self, reference: str) -> Path:
-        """Where the engine keeps the topmost layer of an image."""
+        """The directory in which Docker keeps the topmost layer of an image."""
         with contextlib.closing(docker.from_env(timeout=30)) as client:
             return Path(client.images.get(reference).attrs["GraphDriver"]["Data"]["UpperDir"])
 
@@ -181,7 +181,7 @@ class Gateway:
         return found
 
     def _psql(self, statement: str) -> list[str]:
-        """Run a statement that may be run again: an engine under load loses an exec's output now and then."""
+        """Run a statement that may be run again: Docker under load loses an exec's output now and then."""
         argv = ["psql", "-U", "crash", "-d", "crash", "-At", "-c", statement, "-c", f"SELECT '{ALL_SAID}'"]
         for _ in range(EXEC_TRIES):
             with contextlib.closing(docker.from_env(timeout=30)) as client:
@@ -194,7 +194,7 @@ class Gateway:
         raise ViolationError(f"psql says nothing, {EXEC_TRIES} times")
 
     def _judge_report(self, found: GatewaySnapshot, digests_may_be_unknown: bool) -> None:
-        """Exactly one report tells how the last transaction ended, with the digests that run."""
+        """Check that exactly one report has the end of the last transaction, with the digests that run."""
         last = self._journal("SELECT id, state FROM transactions ORDER BY number DESC LIMIT 1")
         if not last:
             return
@@ -222,16 +222,16 @@ class Gateway:
         if left := [*drafts, *working, *unknown]:
             raise ViolationError(f"left over: {', '.join(left)}")
         with contextlib.closing(docker.from_env(timeout=30)) as client:
-            holders = client.containers.list(all=True, filters={"label": "ota.keep=crash"}, ignore_removed=True)
-        idle = [holder.name for holder in holders if holder.status != "running"]
-        doubled = len(holders) - len({holder.attrs["Image"] for holder in holders})
+            pins = client.containers.list(all=True, filters={"label": "ota.keep=crash"}, ignore_removed=True)
+        idle = [pin.name for pin in pins if pin.status != "running"]
+        doubled = len(pins) - len({pin.attrs["Image"] for pin in pins})
         if idle or doubled:
-            raise ViolationError(f"holders that do not run: {idle}, doubled: {doubled}")
+            raise ViolationError(f"pins that do not run: {idle}, doubled: {doubled}")
 
     # -- the journal ----------------------------------------------------------------------------------
 
     def installed(self) -> str:
-        """The version that the journal says runs."""
+        """The version that is installed by the journal."""
         rows = self._journal("SELECT value FROM facts WHERE key = 'installed_version'")
         return str(rows[0][0]) if rows else self._settings.initial_version
 
@@ -241,22 +241,22 @@ class Gateway:
         return str(rows[0][0]) if rows else ""
 
     def last_reason(self) -> str:
-        """Why it ended so."""
+        """The reason of the last transaction's end."""
         rows = self._journal("SELECT state, reason FROM transactions ORDER BY number DESC LIMIT 1")
         return ": ".join(rows[0]) if rows else "there was no transaction"
 
     def forgive(self) -> None:
-        """Have no version known to be bad: the images of such a one are not kept for another try."""
+        """Forget which versions are known to be bad: their images are not kept for another try."""
         with contextlib.closing(sqlite3.connect(self._settings.journal_path, timeout=10)) as connection:
             connection.execute("DELETE FROM known_bad")
             connection.commit()
 
     def is_idle(self) -> bool:
-        """Whether no transaction is open and nobody is at work."""
+        """Whether no transaction is open and no process is at work."""
         return self.last_state() in ("", *ENDED) and not self._is_locked()
 
     def wait_until_idle(self, seconds: float = 300) -> None:
-        """Let the agent do its work: it recovers by itself what services were touched by."""
+        """Wait until the agent has recovered: it does so by itself where services were touched."""
         deadline = time.monotonic() + seconds
         touched = ("STOPPED", "APPLIED", "STARTED", "HEALTHY", "ROLLING_BACK")
         while self.last_state() in touched or self._is_locked():

@@ -1,4 +1,4 @@
-"""What the operator of the crash matrix's gateways made: images, a project, and signed updates."""
+"""The release of the crash matrix's gateways: images, a project, and signed updates."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ name = "crash"
 
 @dataclass(frozen=True)
 class Release:
-    """What the operator made: files for the gateway, and the project's wheels."""
+    """The operator's release: files for the gateway, and the project's wheels."""
 
     files: dict[str, bytes]
     wheels: Path
@@ -151,7 +151,7 @@ def _push(
 
 
 def _large_layer() -> Layer:
-    """Hardly anything to fetch, and a lot to unpack: no check of space can see it coming."""
+    """A layer of hardly anything to fetch, and a lot to unpack: no check of space can foresee it."""
     entry = tarfile.TarInfo("large")
     entry.size = LARGE_MIB << 20
     parts = [entry.tobuf(), *[bytes(1 << 20)] * LARGE_MIB, bytes(tarfile.RECORDSIZE)]

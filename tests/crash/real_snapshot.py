@@ -1,4 +1,4 @@
-"""How a lab gateway looks, and when that is a violation. See real_judge.py."""
+"""Snapshots of a lab gateway, and the error for a violation. See real_judge.py."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import docker
 
 
 class ViolationError(Exception):
-    """An invariant does not hold; the message says which, and what was found."""
+    """An invariant that does not hold; the message states which, and what was found."""
 
 
 @dataclass(frozen=True)
 class GatewaySnapshot:
-    """How the gateway looks.
+    """A snapshot of a gateway.
 
     Attributes:
-        version: what the journal says is installed.
+        version: the version that is installed by the journal.
         images: service to image id.
         files: path to (sha256, mode, owner), of the project.
-        rows: what the database holds.
+        rows: the rows of the database.
         containers: service to container id.
     """
 
@@ -34,7 +34,7 @@ class GatewaySnapshot:
 
 
 def wait_for_daemon(seconds: float = 180) -> None:
-    """Return once Docker answers."""
+    """Wait until the Docker daemon answers."""
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(Exception), contextlib.closing(docker.from_env(timeout=30)) as client:

@@ -1,4 +1,4 @@
-"""Faults of the box around the engine, one by one, on a lab gateway. See real_driver.py."""
+"""Faults of the machine around the engine, one by one, on a lab gateway. See real_driver.py."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Trials(Driver):
     """Jobs beyond the crash matrix."""
 
     def prune(self, scenario: str, point: str, ended: str) -> dict[str, Any]:
-        """A stranger's `docker system prune -a` at a point, with no registry from there on (F15)."""
+        """A stranger's `docker system prune -a` at a failpoint, with no registry from there on (F15)."""
         start, act = self.scenarios[scenario]
         self.bring_to(start)
         self.gateway.wait_until_well()
@@ -115,7 +115,7 @@ class Trials(Driver):
         return {"violation": f"status {status}, containers {names}: the kill came too late to show anything"}
 
     def interrupt(self, scenario: str, point: str) -> dict[str, Any]:
-        """Kill a scenario at a point, and leave it so, for a reboot."""
+        """Kill a scenario at a failpoint, and leave it so, for a reboot."""
         start, act = self.scenarios[scenario]
         self.bring_to(start)
         self.gateway.wait_until_well()
@@ -124,13 +124,13 @@ class Trials(Driver):
         return {"violation": "" if status == KILLED else f"{point} was not reached"}
 
     def judge(self, version: str) -> dict[str, Any]:
-        """After the reboot, and the recovery that it brought."""
+        """Judge the gateway after the reboot, and the recovery that came with it."""
         before = self.gateway.recall((HERE / "before").read_text())
         self.gateway.judge(before, {version}, digests_may_be_unknown=False)
         return {"violation": ""}
 
     def fill(self) -> dict[str, Any]:
-        """The disk is full, to the last byte, when the new version fails and the way back begins (F12)."""
+        """The disk is full, to the last byte, when the new version fails and the rollback begins (F12)."""
         self.bring_to(OLD)
         self.gateway.wait_until_well()
         before = self.gateway.snapshot()

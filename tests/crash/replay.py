@@ -51,7 +51,7 @@ class Replay:
         return changed
 
     def sync_all(self) -> None:
-        """All that is there is on the disk."""
+        """Sync the whole tree."""
         self._sync_all(self._disk.root)
 
     # -- open files -------------------------------------------------------------------------------------
@@ -260,5 +260,5 @@ def _umask() -> int:
 
 
 def _masked(argument: str) -> int:
-    """The mode of something new, as the kernel makes it of what was asked for."""
+    """The mode of a new file, as the kernel makes it from the requested one."""
     return int(argument, 8) & ~_umask()

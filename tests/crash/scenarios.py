@@ -1,4 +1,4 @@
-"""What a simulated gateway is doing when a fault comes. To sweep something new, add a line to SCENARIOS."""
+"""Scenarios: what a simulated gateway does when a fault comes. To sweep something new, add a line to SCENARIOS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Scenario:
         act: what is swept.
         ends: the worlds (see `sweep.WORLDS`) that it may end in; the last one without any fault. None: it
             ends BROKEN, and says why.
-        share: how many points of each kind of fault but kills are run, at most.
+        share: how many failpoints of each kind of fault but kills are run, at most.
         every_state: kills come at every state of disk and Docker that differs. If not, as most of the way is
             that of another scenario: at one state for each point's name in each phase of the journal.
         part: only points whose names this regular expression finds are swept; the rest of the way is that of
@@ -61,7 +61,7 @@ def _recover(gateway: SimGateway) -> None:
 
 
 def _restore(gateway: SimGateway) -> None:
-    """Back to the backup of the old version, by its id."""
+    """Restore the backup of the old version, by its id."""
     with gateway.engine() as (engine, _):
         entries = engine.context.backups.entries()
         engine.restore(next(entry["id"] for entry in entries if entry["version"] == OLD))
@@ -88,7 +88,7 @@ def _add_hooks(gateway: SimGateway) -> None:
 
 
 def _hold_and_go_on(gateway: SimGateway) -> None:
-    """An update that is held back by what `_veto` or `_be_busy` left, and goes on when that is gone."""
+    """Update while `_veto` or `_be_busy` holds the update, and go on when the hold is gone."""
     gateway.update()
     gateway.go_on()
 
@@ -115,14 +115,14 @@ def _update_from_bundle(gateway: SimGateway) -> None:
 
 
 def _damage(gateway: SimGateway) -> None:
-    """A file of the newest backup is not what was written."""
+    """Damage a file of the newest backup."""
     with gateway.engine() as (engine, _):
         newest = engine.context.backups.entries()[0]["id"]
     (gateway.config.backups_dir / newest / "files" / "config" / "app.conf").write_text("damaged\n")
 
 
 def killed(action: Action, point: str) -> Action:
-    """The action, killed where it first reaches a point."""
+    """The action, killed where it first reaches a failpoint."""
 
     def until_killed(gateway: SimGateway) -> None:
         faults.install(gateway.docker, Place(point, 1), Fault.KILLED_AFTER)
@@ -187,7 +187,7 @@ SCENARIOS = (
 
 
 def named(name: str) -> Scenario:
-    """The scenario of that name.
+    """The scenario of a name.
 
     Raises:
         KeyError: there is none.

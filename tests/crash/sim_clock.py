@@ -48,7 +48,7 @@ class SimClock:
         self.set(now + off_seconds, boot + 1, now + off_seconds)
 
     def monotonic(self) -> float:
-        """Seconds since boot; another look, a little later."""
+        """Seconds since boot; each call is a little later."""
         self.sleep(GLANCE_SECONDS)
         now, _, booted_at = self.get()
         return now - booted_at
@@ -59,11 +59,11 @@ class SimClock:
         return EPOCH + self.get()[0]
 
     def boot_id(self) -> str:
-        """Identifies the boot."""
+        """The id of the boot."""
         return f"boot-{self.get()[1]:.0f}"
 
     def stamp(self) -> str:
-        """Now, as the journal and Docker write it."""
+        """The time now, as the journal and Docker write it."""
         return datetime.fromtimestamp(self.time(), UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
     def install(self) -> None:

@@ -30,7 +30,7 @@ _NO_SUCH_PROCESS = 2**30
 
 
 class FailedError(Exception):
-    """The simulated program ends with this exit status and says why."""
+    """The simulated program ends with this exit status and prints why."""
 
     def __init__(self, why: str, status: int = 1) -> None:
         super().__init__(why)
@@ -188,7 +188,7 @@ class Commands:
         return b""
 
     def _hook(self, path: Path) -> bytes:
-        """A program of the gateway's owner."""
+        """Run a hook of the gateway's owner."""
         assert path.is_file(), f"{path} is not simulated"
         if path.parent.name == "before-stop" and (self.docker.path.parent / "busy").exists():
             raise FailedError("the kitchen is busy", hooks.NOT_NOW)
@@ -202,7 +202,7 @@ class Commands:
 
 
 class SimProcess:
-    """In place of `subprocess.Popen`: the program runs at once when its output or its end is asked for."""
+    """A simulated `subprocess.Popen`: the program runs at once when its output or its end is requested."""
 
     pid = _NO_SUCH_PROCESS
 
@@ -226,7 +226,7 @@ class SimProcess:
             self._pipe.close()
 
     def communicate(self, given: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:
-        """What it printed, on standard output and error."""
+        """The output of the program, on standard output and error."""
         self._run(given)
         if self._hangs:
             self.wait(timeout)
@@ -234,7 +234,7 @@ class SimProcess:
 
     @property
     def stdout(self) -> IO[bytes]:
-        """A pipe with what it printed, closed at the other end."""
+        """A pipe with the program's output, closed at the other end."""
         if self._pipe is None:
             self._run(None)
             reading, writing = os.pipe()
@@ -244,12 +244,12 @@ class SimProcess:
         return self._pipe
 
     def poll(self) -> int | None:
-        """Its exit status; None while it runs."""
+        """The exit status of the program; None while it runs."""
         self._run(None)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Its exit status; one that hangs uses up all the time that it is given, and is killed then."""
+        """The exit status of the program; one that hangs uses up all the time that it is given, and is killed then."""
         self._run(None)
         if self._hangs:
             if timeout is None:

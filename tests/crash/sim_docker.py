@@ -1,4 +1,4 @@
-"""A simulated Docker engine at its lowest boundary: what `docker.APIClient` and its Compose plug-in do.
+"""A simulated Docker daemon at its lowest boundary: what `docker.APIClient` and its Compose plug-in do.
 
 Its state is one file, so that it survives the death of the process under test, as the engine does. It has
 the real one's intermediate states, each a point of its own: an image that is half here, the container of
@@ -34,11 +34,11 @@ State = dict[str, Any]
 
 
 class UnlimitedCall(BaseException):
-    """Something that hangs was called without a time limit."""
+    """A call that hangs was made without a time limit."""
 
 
 class SimDocker:
-    """The engine.
+    """The simulated Docker daemon.
 
     Args:
         directory: holds `docker.json`, its state, and `volumes/`.
@@ -64,7 +64,7 @@ class SimDocker:
         return self._state
 
     def forget(self) -> None:
-        """The file was put back: read it anew."""
+        """Forget the state in memory, because the file was put back."""
         self._state = None
 
     @contextlib.contextmanager
@@ -79,7 +79,7 @@ class SimDocker:
             self._state = state
 
     def take_armed(self) -> str:
-        """What this call is to meet; only once."""
+        """The fault that the present call is to meet; only once."""
         armed, self.armed = self.armed, ""
         return armed
 
@@ -148,7 +148,7 @@ class SimDocker:
             state["containers"][container]["name"] = name
 
     def reboot(self) -> None:
-        """The machine lost its power: containers start again by their restart policy alone."""
+        """Reboot after a power cut: containers start again by their restart policy alone."""
         with self.change() as state:
             state["pulling"] = []
             for entry in state["containers"].values():
@@ -160,7 +160,7 @@ class SimDocker:
                     entry.update(status="exited", exit_code=137, finished=self.clock.time())
 
     def restart_engine(self) -> None:
-        """The engine was killed and is back: what it found running it stopped, as if by hand (F09)."""
+        """Kill and restart the daemon: containers that it finds running it stops, as if by hand (F09)."""
         with self.change() as state:
             for entry in state["containers"].values():
                 if entry["status"] == "running" and entry["restart"] != "always":
@@ -174,7 +174,7 @@ class SimDocker:
     # -- the API --------------------------------------------------------------------------------------
 
     def client(self, timeout: float | None = None, **_: Any) -> ApiClient:
-        """In place of `docker.APIClient`."""
+        """A client, in place of `docker.APIClient`."""
         return ApiClient(self, timeout)
 
 
@@ -196,7 +196,7 @@ class ApiClient:
         return object.__getattribute__(self, "_faulty")(value, name)
 
     def _faulty(self, call: Callable[..., Any], name: str) -> Callable[..., Any]:
-        """The call, met by the fault that is armed: an error before it, or an answer that never comes."""
+        """The call with the fault that is armed: an error before it, or an answer that never comes."""
 
         def faulty(*arguments: Any, **options: Any) -> Any:
             armed = self._docker.take_armed()
@@ -392,7 +392,7 @@ class ApiClient:
 
 
 def new_state() -> State:
-    """An engine without anything."""
+    """The state of a Docker daemon without images or containers."""
     return {
         "next": 0,
         "images": {},
@@ -406,7 +406,7 @@ def new_state() -> State:
 
 
 def _write_durably(path: Path, data: bytes) -> None:
-    """As a service does that cares for its data."""
+    """Write a file durably, as a service does that cares for its data."""
     with open(path, "wb") as file:
         file.write(data)
         file.flush()

@@ -46,7 +46,7 @@ _SERVICES = ("app", "broker", "store", "cache", "database", "legacy")
 
 @dataclass(frozen=True)
 class World:
-    """What a gateway is entirely: its version, and all that belongs to it.
+    """A world, the whole of a gateway: its version, and all that belongs to it.
 
     Attributes:
         files: of the project directory: bytes, permission bits and owner.
@@ -60,7 +60,7 @@ class World:
     data: dict[str, Any]
 
     def difference(self, other: World) -> str:
-        """In what `other` is not this, in a few words; empty where it is the same."""
+        """The difference of another world from this one, in short; empty where there is none."""
         parts = ("version", "files", "images", "data")
         found = []
         for part in parts:
@@ -189,7 +189,7 @@ class SimGateway:
             return engine.update(source.verified, source.fetch, stream=source.stream)
 
     def update_from_bundle(self) -> dict[str, Any]:
-        """Update from a stick: the images come through the real relay."""
+        """Update from a stick: the images come through the real registry relay."""
         with self.engine() as (engine, journal):
             path = self.directory / sim_release.BUNDLE
             source = sources.from_bundle(self.config, journal, path)
@@ -198,7 +198,7 @@ class SimGateway:
                 return engine.update(source.verified, source.fetch, stream=source.stream, bundle=bundle)
 
     def go_on(self) -> None:
-        """What the agent does once nothing holds an update back."""
+        """Go on with a held update, as the agent does once nothing holds it any more."""
         for name in ("veto", "busy"):
             (self.directory / name).unlink(missing_ok=True)
         with self.engine() as (_, journal):
@@ -207,17 +207,17 @@ class SimGateway:
             self.update(held=True)
 
     def rollback(self) -> dict[str, Any]:
-        """An operator's rollback."""
+        """Roll back, as an operator does."""
         with self.engine() as (engine, _):
             return engine.rollback()
 
     def recover(self) -> dict[str, Any]:
-        """What runs at boot and from the agent."""
+        """Recover, as at boot and from the agent."""
         with self.engine() as (engine, _):
             return engine.recover()
 
     def backup(self) -> None:
-        """A backup by hand."""
+        """Make a backup, as by hand."""
         with self.engine() as (engine, _):
             engine.backup()
 
@@ -229,7 +229,7 @@ class SimGateway:
     # -- what it is -----------------------------------------------------------------------------------
 
     def world(self) -> World:
-        """What the gateway is now."""
+        """The world of the gateway now."""
         self.docker.forget()
         state = self.docker.read()
         with Journal(self.config) as journal:

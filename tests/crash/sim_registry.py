@@ -1,4 +1,4 @@
-"""What a simulated engine asks of the gateway's own relay, over HTTP, when it pulls an image from there."""
+"""The pull of a simulated Docker daemon from the gateway's own registry relay, over HTTP."""
 
 from __future__ import annotations
 

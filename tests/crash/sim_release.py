@@ -1,4 +1,4 @@
-"""What simulated gateways are updated to: the signed release, its images, a repository and a bundle."""
+"""The release of simulated gateways: the signed update, its images, a repository and a bundle."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def publish(directory: Path) -> None:
 
 @functools.cache
 def _published() -> dict[str, bytes]:
-    """Signed once for all gateways of this process; by relative path."""
+    """The signed files by relative path, made once for all gateways of this process."""
     key = CryptoSigner.generate_ed25519()
     now = datetime.now(UTC)
     verified, contents = release()

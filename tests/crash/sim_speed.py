@@ -1,4 +1,4 @@
-"""What each of a thousand simulated runs would do anew is done once, before they fork."""
+"""The speed of the simulation: work that each of a thousand runs would do anew is done once, before they fork."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _pinned: dict[tuple[bytes, tuple[tuple[str, str], ...]], bytes] = {}
 
 
 def warm_up(*texts: str) -> None:
-    """Import what the engine will want; parse and pin the Compose files that it will read."""
+    """Import the modules that the engine will need; parse and pin the Compose files that it will read."""
     for name in _LATE:
         importlib.import_module(name)
     for text in texts:
@@ -40,7 +40,7 @@ def warm_up(*texts: str) -> None:
 
 
 def install() -> None:
-    """Let this process find that done (the engine changes nothing in what it gets), and keep little aside."""
+    """Let this process use the warmed-up results (the engine does not change them), and a small ballast."""
     ballast.BYTES = _BALLAST_BYTES
     YAML.load_all = _load_all  # type: ignore[method-assign]
     staging.pin_images = _pin_images

@@ -1,4 +1,4 @@
-"""The simulated layer: find a scenario's points by running it once, then let faults come at each of them."""
+"""The simulated layer: find a scenario's failpoints by running it once, then let faults come at each of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Reached:
-    """A point that a scenario reached without a fault.
+    """A failpoint that a scenario reached without a fault.
 
     Attributes:
         disk: stands for all that is on the disk and in Docker at that moment.
@@ -56,7 +56,7 @@ class Reached:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """What it has in common with others that stand for it: its phase, and its name without the side."""
+        """The kind of the failpoint, one of which stands for all: its phase, and its name without the side."""
         return self.phase, self.place.name.removesuffix(".before").removesuffix(".after")
 
 
@@ -87,12 +87,12 @@ class Bench:
         self._state = invariants.state(self.gateway)
 
     def reset(self) -> None:
-        """Back to the beginning of the scenario."""
+        """Put the gateway back to the beginning of the scenario."""
         put_back(self._pristine, self.gateway.directory)
         self.clock.set(*self._begun_at)
 
     def _make_worlds(self) -> dict[str, World]:
-        """Each world, as it is without any fault."""
+        """Record each world, as it is without any fault."""
         found: dict[str, World] = {}
         for name, steps in WORLDS.items():
             self._prepare(Scenario(name, steps, SimGateway.recover, (), 0))
@@ -105,14 +105,14 @@ class Bench:
         scenarios.prepare(scenario, self.gateway)
 
     def record(self) -> list[Reached]:
-        """The points that the scenario reaches, in order."""
+        """The failpoints that the scenario reaches, in order."""
         found, problem = self.without_fault()
         if problem:
             raise RuntimeError(f"{self.scenario.name} fails without any fault: {problem}")
         return [Reached(Place(name, number), *rest) for name, number, *rest in found]
 
     def without_fault(self) -> tuple[list[Any], str]:
-        """Run it to its end: the points that it reaches, and what does not hold then."""
+        """Run the scenario to its end: the failpoints that it reaches, and what does not hold then."""
         self.reset()
         ended = child.run(self._recorded)
         return ended.answer, ended.problem or self.judge(self.scenario.ends[-1:], reboot=False)
@@ -139,7 +139,7 @@ class Bench:
         return found
 
     def strike(self, place: Place, fault: Fault) -> str:
-        """Run into the fault; returns what was wrong about that already, or an empty string."""
+        """Run the scenario into the fault; returns what was wrong already then, or an empty string."""
         self.reset()
         ended = child.run(lambda: self._struck(place, fault))
         reached = ended.status == child.KILLED if fault in _KILLS else bool(ended.answer)
@@ -152,7 +152,7 @@ class Bench:
         return strike.struck
 
     def judge(self, ends: tuple[str, ...] | None = None, *, reboot: bool) -> str:
-        """Recover, then say what does not hold.
+        """Recover, and return what does not hold.
 
         Args:
             ends: see `Scenario`, whose ends they are if not given.
@@ -180,7 +180,7 @@ class Bench:
 
 
 def place() -> Path:
-    """Where benches are: in memory, if there is enough of it."""
+    """The directory of benches: in memory, if there is enough of it."""
     is_fit = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).total >= _MEMORY_BYTES
     return _MEMORY if is_fit else Path("/tmp")
 
@@ -202,7 +202,7 @@ def bench(scenario: Scenario) -> Iterator[Bench]:
 
 
 def sweep(scenario: Scenario, wanted: Sequence[Fault], report: Report) -> None:
-    """Run and judge the scenario's share of points for each kind of fault."""
+    """Run and judge the scenario's share of failpoints for each kind of fault."""
     with bench(scenario) as at:
         reached = at.record()
         for fault in wanted:
@@ -211,20 +211,20 @@ def sweep(scenario: Scenario, wanted: Sequence[Fault], report: Report) -> None:
 
 
 def judged(at: Bench, place: Place, fault: Fault) -> Case:
-    """One case. A kill after an effect is a reboot too: Docker starts what its restart policies say."""
+    """Run and judge one case. A kill after an effect is a reboot too: Docker starts by its restart policies."""
     found = at.strike(place, fault) or at.judge(reboot=fault is Fault.KILLED_AFTER)
     reproduce = f"python -m tests.crash --scenario {at.scenario.name} --fault {fault} --point '{place}'"
     return Case(at.scenario.name, str(place), fault, Layer.SIM, found, reproduce)
 
 
 def places(scenario: Scenario, reached: Sequence[Reached], fault: Fault) -> list[Place]:
-    """The points to run for a kind of fault, of the part that the scenario is about."""
+    """The failpoints to run for a kind of fault, of the part that the scenario is about."""
     part = [point for point in reached if re.search(scenario.part, point.place.name)]
     return choose(part, fault, scenario.share, every_state=scenario.every_state)
 
 
 def choose(reached: Sequence[Reached], fault: Fault, share: int, *, every_state: bool = True) -> list[Place]:
-    """The points that stand for all of these; `share` and `every_state`: see `Scenario`.
+    """The failpoints that stand for all of those reached; `share` and `every_state`: see `Scenario`.
 
     A kill leaves what is on the disk and in Docker: of points with the same state of both one is run, in turn
     as a kill before an effect and as one after it. For the other faults one call of a name in a phase of the
@@ -264,7 +264,7 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 
 
 def fingerprint(directory: Path) -> int:
-    """Stands for a tree as it is: names, inodes, sizes and times."""
+    """The fingerprint of a tree as it is: names, inodes, sizes and times."""
     found = []
     for root, _, names in os.walk(directory):
         for name in names:

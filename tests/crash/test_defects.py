@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def cases(bench: Bench, defect: Defect) -> Iterator[Case]:
-    """The scenario's points, as far as the defect names them, one by one."""
+    """The cases at the scenario's failpoints that the defect names, one by one."""
     if defect.fault is None:
         _, problem = bench.without_fault()
         yield Case(defect.scenario, "", Fault.ERROR, Layer.SIM, problem)

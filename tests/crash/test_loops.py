@@ -1,4 +1,4 @@
-"""Crashes without end, and calls that never answer: both end, in a safe state, and are told of."""
+"""Crashes without end, and calls that never answer: both end, in a safe state, and are reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LAST_WORDS = tuple(f"journal.advance.{state}." for state in ("FAILED", "COMMITTE
 
 
 def crash_again_and_again(bench: Bench, point: str) -> int:
-    """Recover until the transaction has ended, killed each time at the point; returns how often that was."""
+    """Recover until the transaction has ended, killed each time at the failpoint; returns how often."""
 
     def recover() -> None:
         bench.gateway.install()
@@ -108,7 +108,7 @@ def test_an_engine_that_restarts_while_the_way_back_waits_for_health_costs_one_t
 
 
 def restart_engine_at(bench: Bench, place: Place) -> bool:
-    """Act; at the place the engine restarts. Returns whether the place was reached."""
+    """Act; at the place Docker restarts. Returns whether the place was reached."""
     bench.gateway.install()
     seen: Counter[str] = Counter()
 

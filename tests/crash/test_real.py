@@ -1,4 +1,4 @@
-"""Lab gateways under faults: the real part of the crash matrix, and faults of the box around the engine."""
+"""Lab gateways under faults: the real part of the crash matrix, and faults of the machine around the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 @pytest.fixture(scope="module")
 def fleet(lab_config: LabConfig) -> Iterator[real.Fleet]:
-    """All gateways of the lab with the matrix's project, and the points that its scenarios pass."""
+    """All gateways of the lab with the matrix's project, and the failpoints that its scenarios pass."""
     made = real.Fleet(lab_config)
     try:
         made.prepare()
@@ -90,7 +90,7 @@ def test_a_layer_damaged_after_the_pull_is_found_before_anything_stops(gateway: 
 
 @pytest.fixture(scope="module")
 def small_disk(fleet: real.Fleet) -> Iterator[RealGateway]:
-    """A gateway whose engine, state and project share a disk of a few hundred megabytes."""
+    """A gateway whose Docker daemon, state and project share a disk of a few hundred megabytes."""
     gateway = fleet.gateways[-1]
     gateway.prepare_on_a_small_disk()
     yield gateway

@@ -1,4 +1,4 @@
-"""The crash matrix on the simulated gateway: every kind of fault at the points that the program finds."""
+"""The crash matrix on the simulated gateway: every kind of fault at the failpoints that the program finds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module", params=SCENARIOS, ids=lambda scenario: scenario.name)
 def recorded(request: pytest.FixtureRequest) -> Iterator[tuple[Bench, list[Reached]]]:
-    """A bench for one scenario, and the points that it reaches."""
+    """A bench for one scenario, and the failpoints that it reaches."""
     scenario: Scenario = request.param
     with sweep.bench(scenario) as bench:
         yield bench, bench.record()

@@ -1,4 +1,4 @@
-"""A small gateway on this machine: real Docker engine, registry, signed repository and Compose project."""
+"""A small gateway on this machine: real Docker daemon, registry, signed repository and Compose project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[object]:
-    """The engine of this machine, started as the lab starts it where none runs."""
+    """The Docker daemon of this machine, started as the lab starts it where none runs."""
     from lab import engine
     from lab.config import LabConfig
 

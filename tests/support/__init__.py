@@ -1,1 +1,1 @@
-"""What tests of several rooms share: places, ports, waiting, servers and simulated parts. No tests."""
+"""Support for the tests of several rooms: paths, ports, waiting, servers and simulations. No tests."""

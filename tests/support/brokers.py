@@ -108,7 +108,7 @@ class Control:
         self._client.publish("ota/boston_001/hint", payload, qos=1, **options).wait_for_publish(60)
 
     def status(self, gateway: str, *, online: bool) -> None:
-        """Say what an agent says, or its last will: the broker keeps it."""
+        """Publish a status as an agent, or its last will, does: the broker keeps it."""
         payload = json.dumps({"online": online})
         said = self._client.publish(f"ota/{gateway}/status", payload, qos=1, retain=True)
         said.wait_for_publish(60)

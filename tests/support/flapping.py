@@ -41,11 +41,11 @@ class Flapping:
         self._listener.close()
 
     def freeze(self) -> None:
-        """Let nothing through any more; nobody is told."""
+        """Let nothing through any more, with all connections open."""
         self._open.clear()
 
     def thaw(self) -> None:
-        """Let through what waited, and all that comes."""
+        """Let through the bytes that waited, and all that come."""
         self._open.set()
 
     def _serve(self) -> None:

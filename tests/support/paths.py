@@ -1,4 +1,4 @@
-"""Places of this checkout."""
+"""Paths of this checkout."""
 
 from pathlib import Path
 

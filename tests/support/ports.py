@@ -1,4 +1,4 @@
-"""Ports for servers that are started a moment later, or again: nobody else is given them meanwhile."""
+"""Ports for servers that are started a moment later, or again: no other test gets them meanwhile."""
 
 from __future__ import annotations
 

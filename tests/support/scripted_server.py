@@ -1,4 +1,4 @@
-"""A loopback HTTP server that answers as a test says: for answers that a real registry gives only seldom."""
+"""A loopback HTTP server with scripted answers: for answers that a real registry gives only seldom."""
 
 from __future__ import annotations
 

@@ -55,9 +55,9 @@ def test_the_alarm_of_a_broken_gateway_reaches_the_operator(gateway, control_pla
     gateway.start()
     wait_for(lambda: control_plane.gateway("broken_1")["state"] == "BROKEN", "the alarm")
     row = control_plane.rollout(rollout)["gateways"][0]
-    assert (row["state"], row["step"], row["reason"]) == ("FAILED", "BROKEN", "the way back failed too")
+    assert (row["state"], row["step"], row["reason"]) == ("FAILED", "BROKEN", "the rollback failed too")
     assert control_plane.gate(rollout, 0)["verdict"] == "STOP"
     (alarm,) = [e for e in control_plane.events(gateway="broken_1") if e["kind"] == "alarm"]
     assert (alarm["state"], alarm["rollout"]) == ("BROKEN", rollout)
     (shown,) = [r for r in control_plane.statistics()["rollbacks"] if r["gateway"] == "broken_1"]
-    assert (shown["state"], shown["reason"]) == ("BROKEN", "the way back failed too")
+    assert (shown["state"], shown["reason"]) == ("BROKEN", "the rollback failed too")

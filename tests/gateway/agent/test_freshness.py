@@ -137,7 +137,7 @@ def test_a_fleet_that_starts_at_once_does_not_look_at_once(watch):
 
 
 def test_the_agent_looks_by_itself_and_tells_it(tmp_path, monkeypatch, caplog):
-    """Nothing is assigned: whoever holds updates back may hold assignments back, too."""
+    """Nothing is assigned: an attacker who holds updates back may hold assignments back, too."""
     monkeypatch.setenv("SMALL_ENGINE", str(tmp_path / "script.json"))
     monkeypatch.setenv("PYTHONPATH", str(gateways.ROOT))
     (tmp_path / "script.json").write_text(json.dumps({"stale": "expired, as the script says"}))

@@ -53,7 +53,7 @@ def some_polls(control_plane):
 
 
 def push(gateway, rollout=9, version="1.2.0"):
-    """What a push, or a person, leaves behind when it is held back; the machine was rebooted since."""
+    """The held transaction that a push, or a person, leaves behind; the machine was rebooted since."""
     with gateway.journal() as journal:
         now = journal.begin("update", version, rollout, {}, Clock.started(600))
         for state in (State.VERIFIED, State.BACKED_UP, State.PULLED):

@@ -211,7 +211,7 @@ def small_disk(path: Path, mib: int) -> Iterator[Path]:
 
 
 def fill(path: Path) -> None:
-    """Leave not a byte."""
+    """Fill the disk of a path to the last byte."""
     with open(path / "by-the-update", "wb", buffering=0) as file:
         try:
             while True:

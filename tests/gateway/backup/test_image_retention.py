@@ -1,4 +1,4 @@
-"""Images: those that a way back needs outlast a stranger's prune, those that nobody needs go (F15)."""
+"""Images: those that a rollback needs outlast a stranger's prune, those that are not needed go (F15)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.case("F15")]
 
 
 def images(site: Site) -> set[str]:
-    """What the engine has of this site, as `service@sha256:...`."""
+    """The images of this site at the Docker daemon, as `service@sha256:...`."""
     with closing(docker.from_env()) as client:
         # Not images.list(): it asks for each image anew, and others remove theirs meanwhile.
         digests = {digest for image in client.api.images() for digest in image["RepoDigests"] or []}
@@ -26,7 +26,7 @@ def name(image) -> str:
 
 
 def remove_as_a_prune_would(site: Site) -> None:
-    """`docker system prune -a` for the images of this site alone: others use this engine too."""
+    """Do as `docker system prune -a` does, to the images of this site alone: others use this Docker daemon, too."""
     with closing(docker.from_env()) as client:
         for image in client.api.images():
             for reference in [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])]:
@@ -35,23 +35,23 @@ def remove_as_a_prune_would(site: Site) -> None:
 
 
 def test_a_way_back_outlasts_a_prune_with_the_registry_gone(site: Site) -> None:
-    # As if Compose had built it: such labels must not make its holder one of the project's containers.
+    # As if Compose had built it: such labels must not make its pin one of the project's containers.
     labels = {"com.docker.compose.project": site.project, "com.docker.compose.service": "app"}
     wanted = site.push("app", "1.1.0", labels=labels)
     site.publish("1.1.0", {"app": wanted})
     site.publish("1.2.0", {"app": site.push("app", "1.2.0")})
     first = site.container("app").image.id
     site.update("1.1.0")
-    assert [holder.image.id for holder in site.holders()] == [first], "services hold what they run"
+    assert [pin.image.id for pin in site.pins()] == [first], "services hold what they run"
     second = site.container("app").image.id
     site.update("1.2.0")
 
-    holders = site.holders()
-    assert {holder.image.id for holder in holders} == {first, second}
-    for holder in holders:
-        assert holder.status == "running"
-        assert holder.attrs["HostConfig"]["NetworkMode"] == "none"
-        assert holder.attrs["HostConfig"]["RestartPolicy"]["Name"] == "always"
+    pins = site.pins()
+    assert {pin.image.id for pin in pins} == {first, second}
+    for pin in pins:
+        assert pin.status == "running"
+        assert pin.attrs["HostConfig"]["NetworkMode"] == "none"
+        assert pin.attrs["HostConfig"]["RestartPolicy"]["Name"] == "always"
     assert site.container("app")
 
     with closing(docker.from_env()) as client:
@@ -62,7 +62,7 @@ def test_a_way_back_outlasts_a_prune_with_the_registry_gone(site: Site) -> None:
 
     assert site.client_json("rollback")["outcome"] == "ROLLED_BACK"
     assert site.version_of("app") == "1.1.0"
-    assert [holder.image.id for holder in site.holders()] == [first]
+    assert [pin.image.id for pin in site.pins()] == [first]
 
 
 def test_images_that_nobody_needs_any_more_are_removed(site: Site) -> None:
@@ -74,7 +74,7 @@ def test_images_that_nobody_needs_any_more_are_removed(site: Site) -> None:
 
     assert site.update("1.1.0")["outcome"] == "ROLLED_BACK"
     assert images(site) == before, "a version that was rolled back"
-    assert not site.holders(), "the services run all that the backup needs"
+    assert not site.pins(), "the services run all that the backup needs"
 
     site.client("update", "--version", "1.2.0", OTA_CRASH_AT="journal.advance.PULLED.before")
     assert site.client_json("recover")["outcome"] == "FAILED"

@@ -31,7 +31,7 @@ class Shelf:
         self._config = config
 
     def put(self, name: str, mib: int = 1) -> None:
-        """A backup, newer than those that are there."""
+        """Add a backup, newer than those that are there."""
         directory = self._config.backups_dir / name
         (directory / "files").mkdir(parents=True)
         data = b"x" * mib * MIB
@@ -50,7 +50,7 @@ class Shelf:
         (self._config.backups_dir / name / "files" / "data").write_bytes(b"y")
 
     def installed_by(self, backup: str) -> None:
-        """The installed version came by an update that made this backup."""
+        """Record that the installed version came by an update that made a backup."""
         plan = TransactionPlan(backup=backup).as_dict()
         transaction = self.journal.begin(UPDATE, "1.2.0", None, plan, Clock.started(60))
         for state in STEPS:
@@ -60,7 +60,7 @@ class Shelf:
         return [str(row["id"]) for row in self.journal.read("SELECT id FROM backups ORDER BY created_at")]
 
     def kept(self, count: int = 3, mib: int | None = None) -> list[str]:
-        """What is left when the rule was applied; the directories say the same."""
+        """The backups that are left once the rule was applied; the directories must agree."""
         config = self._config.model_copy(update={"keep_backups": count, "keep_backups_mib": mib})
         backups = Backups(config, self.journal, None, None)  # type: ignore[arg-type]
         Retention(config, self.journal, backups).prune()

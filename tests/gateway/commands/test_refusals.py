@@ -1,4 +1,4 @@
-"""What bad input gets: a clear error, its exit status, and a gateway that is exactly as it was."""
+"""Refusals of bad input: a clear error, its exit status, and a gateway that is exactly as it was."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def untouched(site: Site) -> Iterator[Site]:
 
 
 def refused(site: Site, status: int, *arguments: str) -> dict[str, Any]:
-    before = site.looked()
+    before = site.refreshed()
     result = site.client_json("update", *(arguments or ("--version", "1.1.0")), status=status)
     if "outcome" in result:
         assert result["outcome"] == "FAILED"

@@ -45,14 +45,14 @@ def with_secrets(site: Site) -> None:
 def client(
     site: Site, tmp_path: Path, *arguments: str, env: dict[str, str] | None = None
 ) -> tuple[Watched, dict[str, Any]]:
-    """Run ota_client.py: what was seen of it, and what it answers."""
+    """Run ota_client.py: what another user could see of it, and its answer."""
     argv = site.client_argv(*arguments, "--json")
     seen = watch(argv, site.directory, env or dict(os.environ), tmp_path / "tmp", 300)
     return seen, json.loads(seen.texts["output"])
 
 
 def check_kept(site: Site, seen: Watched, *secrets: str) -> None:
-    """The secrets are in no argument, in no answer, and in nothing that the gateway keeps to report."""
+    """Check that the secrets are in no argument, in no answer, and in nothing that the gateway keeps to report."""
     assert "ota_client.py" in seen.texts["arguments"], "the process list was not seen"
     seen.texts.pop("environments")
     for path in (site.directory / "state").glob("journal*"):

@@ -1,4 +1,4 @@
-"""Which services a killed engine left down, and which a person stopped (F09)."""
+"""Lost services: which of them a killed Docker daemon left down, and which a person stopped (F09)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program in a holder: a whole ELF file for each architecture, that runs on this one and waits."""
+"""The program of an image pin: a whole ELF file for each architecture, that runs on this one and waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An update from a stick: with no network at all, checked like any other, refused when anybody changed it."""
+"""An update from a stick: with no network at all, checked like any other, refused when it was changed."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def refusal(stick: Stick) -> OtaError:
 
 
 def read_all(stick: Stick) -> None:
-    """What `verify --bundle` does."""
+    """Read the bundle, as `verify --bundle` does."""
     with stick.site.engine() as (_, journal):
         source = from_bundle(stick.site.config, journal, stick.path)
         assert source.bundle

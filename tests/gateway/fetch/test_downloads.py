@@ -1,4 +1,4 @@
-"""What a try that was cut off leaves, and what the next one makes of it (F20, F11)."""
+"""Downloads: what a try that was cut off leaves, and how the next one uses it (F20, F11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the relay logs in at a registry: as `docker login` stored it, by password or by token."""
+"""The login of the registry relay at a registry: as `docker login` stored it, by password or by token."""
 
 from __future__ import annotations
 

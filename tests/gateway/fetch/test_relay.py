@@ -1,4 +1,4 @@
-"""What the relay gives, and to what it says no."""
+"""The registry relay: what it serves, and what it refuses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ INDEX = json.dumps(
 
 
 class Memory:
-    """A supply of what it is given."""
+    """A supply from memory."""
 
     def __init__(self, *contents: bytes) -> None:
         self.contents = {digest(data): data for data in contents}

@@ -1,4 +1,4 @@
-"""How one container is judged; the gate on real containers is in test_rollback.py."""
+"""The health of one container; the gate on real containers is in test_gate.py and test_rollback.py."""
 
 from __future__ import annotations
 

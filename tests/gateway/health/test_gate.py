@@ -163,7 +163,7 @@ def test_another_image_than_the_signed_one_does_not_pass_the_gate(site: Site) ->
     (before,) = site.containers("app")
     files = site.files()
     site.publish("1.1.0", {"app": site.push("app", "1.1.0")})
-    trusted = site.looked()
+    trusted = site.refreshed()
     with site.engine() as (_, journal):
         engine = Engine(site.config, journal, Swapping(site, before.image))
         source = from_repository(trust_client(site.config, journal), "1.1.0")

@@ -1,4 +1,4 @@
-"""The journal: what is written is there after a crash, and the report with it or not at all."""
+"""The journal: a record is there after a crash, and its report with it, or neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds an update back: windows, a veto file, a veto command. No Docker."""
+"""Holds on an update: windows, a veto file, a veto command. No Docker."""
 
 from __future__ import annotations
 

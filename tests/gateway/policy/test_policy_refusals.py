@@ -44,7 +44,7 @@ def test_what_the_policy_forbids_stops_nothing_and_fetches_nothing(site: Site, m
 
     def refused(version: str, text: str, **more: bytes) -> str:
         site.publish(version, files={"docker-compose.yml": text.encode(), **more})
-        trusted = site.looked()
+        trusted = site.refreshed()
         result = site.update(version)
         assert (result["outcome"], result["changed"]) == ("FAILED", False), result
         assert result["error"]["code"] == "policy"

@@ -1,4 +1,4 @@
-"""What an update's Compose file may ask for: judged on resolved projects and on the text of files."""
+"""The rules of what an update's Compose file may request: on resolved projects and on the text of files."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Gateway:
         self.do(lambda: self.box._supervise(OLD), kill)
 
     def ended(self, state: str, build: str) -> Upgrade:
-        """Let it come to rest; the upgrade, which ended so, with this build in use and its agent up."""
+        """Let the gateway come to rest, and check how the upgrade ended, the build in use and its agent."""
         self.do(lambda: None, settle=True)
         last = self.box.last()
         assert last is not None
@@ -241,7 +241,7 @@ def test_provisioned_meanwhile_the_upgrade_gives_way(make) -> None:
 
 
 def test_half_a_build_is_none(make, monkeypatch) -> None:
-    """Whoever removes it may be killed half-way."""
+    """The process that removes a build may be killed half-way."""
     gateway = make(GOOD)
     with monkeypatch.context() as killed:
         killed.setattr("ota_py.gateway.system.files.remove_tree", lambda path: None)

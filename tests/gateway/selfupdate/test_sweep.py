@@ -1,4 +1,4 @@
-"""An upgrade of this software ends well, whatever happens at whatever point of it."""
+"""An upgrade of this software ends well, whatever happens at whichever failpoint of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One transaction at a time; a look at the lock never gets in anybody's way."""
+"""The lock: one transaction at a time; a query of the lock never stops a transaction from taking it."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_who_is_connected_to_what_does_not_change_notices_nothing(site: Site) ->
         result = site.update("1.1.0")
         assert result["outcome"] == "SUCCEEDED", result
     assert site.version_of("app") == "1.1.0"
-    assert "denver" in site.said("app", "env")
+    assert "denver" in site.output_of("app", "env")
     networks = site.container("app").attrs["NetworkSettings"]["Networks"]
     assert set(networks) == {f"{site.project}_front", f"{site.project}_back"}
 

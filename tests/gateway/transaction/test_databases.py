@@ -134,7 +134,7 @@ def test_a_new_version_of_the_database_server_itself_is_taken_back(
     from ota_py.manifest import Image
 
     # Its own healthcheck of 40 tries is too patient for a test: let time be up instead. Not the gateway's own
-    # time: it limits the way back, too.
+    # time: it limits the rollback, too.
     image = Image(reference=f"{repository}:1.1.0", digest=digest, size=1)
     site.publish("1.1.0", {"database": image}, timeout_minutes=0.1)
     before = sql(site, "SELECT count(*), sum(celsius) FROM readings")

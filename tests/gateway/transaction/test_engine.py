@@ -96,7 +96,7 @@ def test_a_template_is_rendered_with_the_gateways_variables(site: Site) -> None:
     assert site.update("1.1.0")["outcome"] == "SUCCEEDED"
 
     assert (site.project_dir / "config/app.conf").read_text() == "site_1 at Boston 1 runs 1.1.0\n"
-    assert site.said("app", "cat", "/etc/app.conf").startswith("site_1 at")
+    assert site.output_of("app", "cat", "/etc/app.conf").startswith("site_1 at")
     assert site.ids()["app"] != app, "a service sees a replaced file only when it is replaced itself"
 
 

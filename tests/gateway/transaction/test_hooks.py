@@ -1,4 +1,4 @@
-"""Hooks without Docker: what may be run, what is told of it, and what a failure means before and after."""
+"""Hooks without Docker: what may be run, what is reported, and what a failure means before and after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks in real updates: their order, their word in the report, and what their failure leads to."""
+"""Hooks in real updates: their order, their results in the report, and what their failure leads to."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def listening() -> Iterator[None]:
 
 
 class Aborting(Silence):
-    """Sends a signal to this process when a step begins, and another one on the way back."""
+    """Sends a signal to this process when a step begins, and another one during the rollback."""
 
     def __init__(self, at: State, number: int) -> None:
         self._at = at
@@ -128,7 +128,7 @@ def test_two_at_once_and_a_newer_one_in_the_middle(site: Site) -> None:
 
 @pytest.mark.case("F34")
 def test_a_clock_that_jumps_changes_no_outcome(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With each look the clock is in another decade: 1970, 2040, or right."""
+    """At each reading the clock is in another decade: 1970, 2040, or right."""
     site.configure(settle=1.0)
     site.publish("1.1.0", {"app": site.push("app", "1.1.0")})
     site.publish("1.2.0", {"app": site.push("app", "1.2.0", RUNS, UNHEALTHY)})

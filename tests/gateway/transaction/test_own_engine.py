@@ -1,4 +1,4 @@
-"""What a stranger may do to a whole engine: prune everything (F15), or fill its disk (F11)."""
+"""What a stranger may do to a whole Docker daemon: prune everything (F15), or fill its disk (F11)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fetching(site: Site, registry: Registry, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def settings(fetching: Fetching, windows: str = "") -> None:
-    """All by the relay; the engine's own patience of a minute would be in the way."""
+    """Settings for pulls by the registry relay alone: Docker's own patience of a minute would be in the way."""
     text = f"[fetch]\nrelay_port = {fetching.relay_port}\nbandwidth_kib = 1000000\n"
     fetching.site.configure(text + (f'[maintenance]\nwindows = ["{windows}"]\n' if windows else ""))
 
@@ -94,9 +94,9 @@ def test_what_is_lost_while_an_update_waits_is_fetched_again_as_soon_as_it_can_b
     before = site.ids(), site.files()
     engine.prune()
     with closing(docker.from_env()) as client:
-        assert client.images.get(image.pinned), "a holder keeps it"
-        for holder in site.holders():
-            holder.remove(force=True)
+        assert client.images.get(image.pinned), "a pin keeps it"
+        for pin in site.pins():
+            pin.remove(force=True)
         client.images.remove(image.pinned, force=True)
     fetching.link.faults = [Fault("/v2/", status=503)]
 
@@ -118,7 +118,7 @@ def test_what_is_lost_while_an_update_waits_is_fetched_again_as_soon_as_it_can_b
 def test_an_engine_whose_disk_fills_up_while_an_image_comes_keeps_the_old_one(
     site: Site, engine: OwnEngine, fetching: Fetching
 ) -> None:
-    """What an image takes once it is unpacked, nobody can know before."""
+    """What an image takes once it is unpacked cannot be known before."""
     settings(fetching)
     fetching.release("1.1.0", mib=80, content=bytes)
     before = site.ids(), site.files()

@@ -1,4 +1,4 @@
-"""Images over a bad link, by the real engine from a real registry: resumed, or refused and the old runs."""
+"""Images over a bad link, by real Docker from a real registry: resumed, or refused and the old runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def link(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[BadLink]:
-    """What leads to the registry."""
+    """The link to the registry."""
     monkeypatch.setattr(transfer, "PAUSE_FIRST_SECONDS", 0.01)
     monkeypatch.setattr(pull, "NAME_PAUSES_SECONDS", (0.01, 0.01))
     link = BadLink(registry.address)
@@ -65,7 +65,7 @@ class Fetching:
         return image
 
     def left(self) -> list[Path]:
-        """What is kept of what was fetched."""
+        """The downloads that are kept."""
         return sorted((self.site.directory / "state" / "updates").glob("*/fetched/*"))
 
 
@@ -75,7 +75,7 @@ def fetching(site: Site, link: BadLink, registry: Registry) -> Fetching:
 
 
 def test_a_layer_that_is_cut_off_again_and_again_comes_piece_by_piece(fetching: Fetching):
-    """With 100 KB in each answer the engine gives up; the relay goes on, and asks for no byte twice."""
+    """With 100 KB in each answer Docker gives up; the registry relay goes on, and fetches no byte twice."""
     image = fetching.release("1.1.0")
     fetching.link.faults = [
         Fault("/blobs/", times=2, status=429, headers={"Retry-After": "1"}),  # the engine fails at once
@@ -143,7 +143,7 @@ def test_other_bytes_than_the_digests_are_refused(fetching: Fetching):
     fetching.limit(100_000)
     image = fetching.release("1.1.0")
     fetching.link.faults = [Fault(fetching.large, status=200, body=b"x" * image.size)]
-    before = fetching.site.looked()
+    before = fetching.site.refreshed()
     result = fetching.site.update("1.1.0")
     assert (result["outcome"], result["error"]["code"]) == ("FAILED", "integrity")
     assert re.match(r"the layer sha256:\w+ has sha256 \w+, expected \w+", result["reason"]), result["reason"]

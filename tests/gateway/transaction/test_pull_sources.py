@@ -1,4 +1,4 @@
-"""Who fetches an image, when the other takes over, how long a dead link is given (ADR 0015). No Docker."""
+"""Docker or the registry relay: which fetches an image, and how long a dead link is given (ADR 0015). No Docker."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SimulatedTime:
 
 
 class Ways(ImagePull):
-    """Notes which way is taken; the engine fails with `problem` after it has brought what is in `brought`."""
+    """Records which way is taken; Docker fails with `problem` after it has pulled what is in `brought`."""
 
     def __init__(self, context: Any, problem: OtaError | None, bundle: Any = None) -> None:
         super().__init__(context, Clock.started(600), SimpleNamespace(), bundle)  # type: ignore[arg-type]

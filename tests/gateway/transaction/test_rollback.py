@@ -1,4 +1,4 @@
-"""The way back: whatever the new version does, the gateway ends entirely on the old one."""
+"""The rollback: whatever the new version does, the gateway ends entirely on the old one."""
 
 from __future__ import annotations
 

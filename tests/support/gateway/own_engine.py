@@ -1,4 +1,4 @@
-"""A Docker engine of a test's own, on a small disk in memory: it may be pruned, and filled up, by anybody."""
+"""A Docker daemon of a test's own, on a small disk in memory, so that it may be pruned and filled up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MACHINES_BRIDGE = Path("/sys/class/net/docker0")
 
 
 class OwnEngine:
-    """The engine that `docker` and this process talk to.
+    """The Docker daemon that `docker` and this process talk to.
 
     Attributes:
         disk: where all its data is.
@@ -30,7 +30,7 @@ class OwnEngine:
         self.disk = disk
 
     def prune(self) -> str:
-        """`docker system prune --all`, with volumes; what it says."""
+        """Run `docker system prune --all`, with volumes; returns its output."""
         argv = ["docker", "system", "prune", "--all", "--force", "--volumes"]
         return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
@@ -39,7 +39,7 @@ class OwnEngine:
         return found.f_bavail * found.f_frsize // 1024**2
 
     def fill(self, left_mib: int) -> Path:
-        """Take all of the disk but so much; returns the file to remove."""
+        """Fill the disk but for some bytes; returns the file to remove."""
         filler = self.disk / "filler"
         with open(filler, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, (self.free_mib() - left_mib) * 1024**2)
@@ -48,7 +48,7 @@ class OwnEngine:
 
 @contextmanager
 def own_engine(directory: Path, mib: int) -> Iterator[OwnEngine]:
-    """Run one below `directory`, on a disk of `mib` MiB; its networks are the host's and those of projects.
+    """Run a Docker daemon below `directory`, on a disk of `mib` MiB, with the networks of the host and of projects.
 
     One with `--bridge=none` would remove the bridge `docker0`, and so the machine's own engine's network.
     """

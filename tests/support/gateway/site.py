@@ -260,8 +260,8 @@ class Site:
         with Journal(self.config) as journal:
             yield Engine(self.config, journal), journal
 
-    def looked(self) -> dict[str, object]:
-        """What it trusts and runs, once it has seen what is published now; see `standing`."""
+    def refreshed(self) -> dict[str, object]:
+        """The standing of the gateway, once it has refreshed its metadata; see `standing`."""
         # One that is away is not seen.
         with Journal(self.config) as journal, suppress(RepositoryError):
             trust_client(self.config, journal).refresh()
@@ -278,7 +278,7 @@ class Site:
             return engine.update(source.verified, source.fetch, **options)
 
     def client_argv(self, *arguments: str) -> list[str]:
-        """How ota_client.py is run."""
+        """The command line of ota_client.py."""
         return [sys.executable, str(CLIENT), *arguments, "--config", str(self.config_file)]
 
     def client(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -327,17 +327,17 @@ class Site:
         with closing(docker.from_env()) as client:
             return client.containers.list(all=True, filters={"label": labels})
 
-    def holders(self) -> list[Any]:
-        """Containers that keep images for a way back."""
+    def pins(self) -> list[Any]:
+        """The image pins: containers that keep images for a rollback."""
         with closing(docker.from_env()) as client:
             return client.containers.list(all=True, filters={"label": f"ota.keep={self.project}"})
 
     def version_of(self, service: str) -> str:
-        """What the running container says."""
-        return self.said(service, "cat", "/version")
+        """The version that the running container of a service has."""
+        return self.output_of(service, "cat", "/version")
 
-    def said(self, service: str, *command: str) -> str:
-        """What a command prints in the running container of a service."""
+    def output_of(self, service: str, *command: str) -> str:
+        """The output of a command in the running container of a service."""
         found = self.container(service)
         # An engine under load loses the output of an exec now and then.
         outputs = (found.exec_run(list(command)).output.decode() for _ in range(5))
@@ -372,9 +372,9 @@ class Site:
         }
 
     def remove(self) -> None:
-        """Leave nothing behind at the engine."""
+        """Remove all of the site from the Docker daemon."""
         with closing(docker.from_env()) as client:
-            for container in [*self.containers(), *self.holders()]:
+            for container in [*self.containers(), *self.pins()]:
                 with suppress(docker.errors.NotFound):  # an engine under load says so too late
                     container.remove(force=True)
             for volume in client.volumes.list(filters={"label": f"com.docker.compose.project={self.project}"}):

@@ -1,4 +1,4 @@
-"""A `docker` that takes its time over some commands: who looks at the process list now and then sees them."""
+"""A slow `docker`: some commands stay in the process list, so that a test that reads the list finds them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A small real HTTP server that speaks the gateway's part of the control plane's API.
 
-It can be stopped and started on the same port, told to assign, to refuse and to misbehave, and it
+It can be stopped and started on the same port, set to assign, to refuse and to misbehave, and it
 remembers what it was asked.
 """
 

@@ -1,4 +1,4 @@
-"""Stands in for `ota_client.py` where a test is about the agent: real journal, real lock, no Docker.
+"""A small engine in place of `ota_client.py`, for tests of the agent: real journal, real lock, no Docker.
 
 Run as `small_engine.py run|recover|update|check|status ...`. `$SMALL_ENGINE` names a JSON file that says how
 an update goes: `seconds` it takes, the `end` it comes to, an `exit_status` to leave with before there is a
@@ -87,8 +87,8 @@ def update(version: str, rollout: int, held: bool, config_file: Path | None) -> 
             if end == "ROLLED_BACK" and state is State.HEALTHY:
                 now = journal.advance(now, State.ROLLING_BACK, reason="as the script says")
                 if plan.get("then") == "BROKEN":
-                    journal.advance(now, State.BROKEN, reason="the way back failed too")
-                    raise BrokenError("the way back failed too")
+                    journal.advance(now, State.BROKEN, reason="the rollback failed too")
+                    raise BrokenError("the rollback failed too")
                 journal.advance(now, State.ROLLED_BACK)
                 raise RolledBackError("as the script says")
             now = journal.advance(now, state)

@@ -1,4 +1,4 @@
-"""What an attack may not change on a gateway: what it trusts, its floor, the version that it runs."""
+"""The standing of a gateway, which no attack may change: what it trusts, its floor, the version that it runs."""
 
 from __future__ import annotations
 

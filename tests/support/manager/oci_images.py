@@ -1,4 +1,4 @@
-"""Small OCI images, pushed by plain HTTP PUTs: no engine is needed."""
+"""Small OCI images, pushed by plain HTTP PUTs, without Docker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents of gateways that pull: they ask the control plane, and run the simulated engine."""
+"""Agents of gateways that pull: they poll the control plane, and run the simulated engine."""
 
 from __future__ import annotations
 

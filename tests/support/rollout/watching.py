@@ -16,7 +16,7 @@ SECONDS = 120
 
 @dataclass
 class Watched:
-    """What was seen.
+    """A command as another user could see it.
 
     Attributes:
         status: exit status.
@@ -30,7 +30,7 @@ class Watched:
     modes: dict[str, int] = field(default_factory=dict)
 
     def places_of(self, secret: str) -> list[str]:
-        """Where a secret was seen."""
+        """The places in which a secret was seen."""
         return [place for place, text in self.texts.items() if secret in text]
 
 
@@ -52,7 +52,7 @@ def watch(argv: list[str], directory: Path, env: dict[str, str], temporary: Path
 
 
 def start(argv: list[str], directory: Path, env: dict[str, str], temporary: Path) -> subprocess.Popen[str]:
-    """Start it, both streams in one."""
+    """Start a command, both of its streams in one."""
     temporary.mkdir(exist_ok=True)
     return subprocess.Popen(
         argv,

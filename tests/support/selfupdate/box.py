@@ -51,7 +51,7 @@ kill -KILL "$pid"
 
 
 class Box:
-    """See the module.
+    """A gateway's installation in a directory.
 
     Args:
         old: a directory `venvs/NAME` that is copied as the build in use.
@@ -134,7 +134,7 @@ class Box:
         self._manager = subprocess.Popen([self.directory / "manager"], env=self.processes.environment)
 
     def recover(self) -> str:
-        """Run recovery as at boot; the build that did it."""
+        """Run recovery as at boot; returns the build that did it."""
         done = subprocess.run(
             ["sh", "-x", self.ota / "ota-recover"],
             env={**self.processes.environment, "DOCKER_HOST": "unix:///nowhere"},
@@ -154,7 +154,7 @@ class Box:
             self._manager.wait(60)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """End all processes of the gateway."""
         self.power_cut()
         self.processes.end()
 
@@ -196,7 +196,7 @@ class Box:
         return "\n".join(path.read_text() for path in named if path.exists())
 
     def status(self) -> dict:
-        """What `status --json` says, asked as the person on site does."""
+        """The answer of `status --json`, run as by the person on site."""
         client = self.ota / "venv" / "commands" / "ota_client.py"
         done = subprocess.run(
             ["python3", client, "status", "--json", "--config", str(self.config_file)],

@@ -33,19 +33,19 @@ class Processes:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What they are started with."""
+        """The environment that the processes are started with."""
         return {**os.environ, MARK: self._mark}
 
     def commands(self) -> list[str]:
-        """The command lines of those that run."""
+        """The command lines of the processes that run."""
         return [command for _, command in _marked(self._mark)]
 
     def kill(self) -> None:
-        """Kill them all at once."""
+        """Kill all processes at once."""
         _kill(self._mark)
 
     def end(self) -> None:
-        """Kill them all, for good: nothing is left of the guardian either."""
+        """Kill all processes for good, the guardian included."""
         _kill(self._mark)
         assert self._guardian.stdin is not None
         self._guardian.stdin.close()
@@ -65,9 +65,9 @@ def _marked(mark: str) -> list[tuple[int, str]]:
 
 
 def _kill(mark: str) -> None:
-    """Until none is left: one that was being started meanwhile is found by the next look.
+    """Kill processes until none is left: one that was being started meanwhile is found by the next search.
 
-    Two looks must find none: a process has no environment for a moment while it becomes another program.
+    Two searches must find none: a process has no environment for a moment while it becomes another program.
     """
     deadline, without = time.monotonic() + _KILL_SECONDS, 0
     while without < 2:

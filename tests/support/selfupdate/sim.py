@@ -61,7 +61,7 @@ STEP_TO_COME = ("ALTER TABLE upgrades ADD COLUMN to_come TEXT",)
 
 
 class SimBox:
-    """See the module.
+    """A simulated gateway whose software is upgraded.
 
     Args:
         directory: all that a power cut concerns is below `gateway` of it.
@@ -101,7 +101,7 @@ class SimBox:
     # -- how it begins --------------------------------------------------------------------------------
 
     def build(self) -> None:
-        """Lay it out: two builds, the newer one in use, its agent up, and a journal of the first level."""
+        """Lay the gateway out: two builds, the newer one in use, its agent up, and a journal of the first level."""
         for name in (OLDEST, OLD):
             for path, text in self.files(name).items():
                 put(self.installation.venv(name) / path, text)
@@ -123,7 +123,7 @@ class SimBox:
         self._running.write_text(OLD)
 
     def files(self, name: str) -> dict[str, str]:
-        """What a whole build consists of."""
+        """The files of a whole build."""
         commands = {f"commands/{command}": text for command, text in COMMANDS.items()}
         kind = self.kind if name == NEW else GOOD
         return {"bin/python": INTERPRETER, MODULE: kind, **commands, ".complete": f"{name}\n"}
@@ -142,7 +142,7 @@ class SimBox:
         return Journal(self.config)
 
     def offer(self) -> None:
-        """An update brings the new build: fetched, its transaction committed, then carried out."""
+        """Take an update with the new build: fetched, its transaction committed, then carried out."""
         software = collect("1.1.0", [str(self._archive)], lambda line: None)
         assert software is not None
         manifest = Manifest(fleet="tests", version="1.1.0", created="2026-01-01T00:00:00Z", agent=software.agent)
@@ -167,7 +167,7 @@ class SimBox:
         yield data[4096:]
 
     def recover(self) -> None:
-        """What a boot does before the agent: an open transaction ends, an open upgrade goes on."""
+        """Recover as at boot before the agent: an open transaction ends, an open upgrade goes on."""
         assert self._launcher("ota-recover") in (OLD, NEW), "nothing recovers"
         with self.journal() as journal:
             transaction = journal.open_transaction()
@@ -183,7 +183,7 @@ class SimBox:
         self.recover()
 
     def settle(self) -> str:
-        """Let agent and service manager do what they do; returns what does not come to rest, or nothing."""
+        """Let agent and service manager work; returns what does not come to rest, or an empty string."""
         for _ in range(60):
             self._tick()
             wanted, self._wanted = self._wanted, ""
@@ -212,7 +212,7 @@ class SimBox:
     # -- agent and service manager --------------------------------------------------------------------
 
     def sleep(self, seconds: float) -> None:
-        """Time passes for all of the gateway."""
+        """Let time pass for all of the gateway."""
         self.clock.sleep(seconds)
         self._tick()
 
@@ -238,7 +238,7 @@ class SimBox:
             self._start()
 
     def _behaves(self) -> str:
-        """What the running build is like; one with a damaged file does not come up."""
+        """The behaviour of the running build; one with a damaged file does not come up."""
         path = self.installation.venv(self.running) / MODULE
         return path.read_text() if self.running and path.is_file() else EXITS
 
@@ -259,7 +259,7 @@ class SimBox:
         self._running.write_text(self._launcher("ota-agent"))
 
     def _launcher(self, name: str) -> str:
-        """Run a launcher, the real one; the build that it started."""
+        """Run a launcher, the real one; returns the build that it started."""
         path = f"{self._programs}:{os.environ['PATH']}"
         argv = [self.ota / name]
         done = subprocess.run(argv, env={"PATH": path}, capture_output=True, text=True, check=False)
@@ -282,7 +282,7 @@ class SimBox:
         return SimpleNamespace(poll=lambda: 0)
 
     def damage(self, name: str) -> str:
-        """The first file of a build that is not what it was made as."""
+        """The first damaged file of a build, or an empty string."""
         for path, text in self.files(name).items():
             here = self.installation.venv(name) / path
             if not here.is_file() or here.read_text() != text:
@@ -292,7 +292,7 @@ class SimBox:
 
 @contextlib.contextmanager
 def unnoticed() -> Iterator[None]:
-    """What is reached in this block is no point of the sweep."""
+    """Hide the failpoints of the block from the sweep."""
     handler: Callable[[str], None] | None = failpoints._handler
     failpoints.install(None)
     yield

@@ -26,7 +26,7 @@ SLOW_SECONDS = 100.0
 
 
 class Programs:
-    """What `ota_py.gateway.system.process.run` runs on a simulated gateway.
+    """The programs that `ota_py.gateway.system.process.run` runs on a simulated gateway.
 
     Attributes:
         armed: what the next one will do, see tests/crash/faults.py.

@@ -1,4 +1,4 @@
-"""Faults at every point of an upgrade, and power cuts: the points are found by running it once.
+"""Faults at every failpoint of an upgrade, and power cuts: the failpoints are found by running it once.
 
 As tests/crash does it for transactions, whose parts are used here.
 """
@@ -43,13 +43,13 @@ class Bench:
         shutil.copytree(self.box.directory, self._pristine, symlinks=True)
 
     def reset(self) -> None:
-        """Back to the beginning."""
+        """Put the gateway back to the beginning of the upgrade."""
         sweep.put_back(self._pristine, self.box.directory)
         (self.box.directory.parent / "running").write_text(OLD)
         self.box.clock.set(1000.0, 1.0, 0.0)
 
     def record(self) -> list[Reached]:
-        """The points that an upgrade without any fault reaches."""
+        """The failpoints that an upgrade without any fault reaches."""
         self.reset()
         found = _checked(child.run(self._recorded))
         if problem := self.judge(None, reboot=False):
@@ -74,7 +74,7 @@ class Bench:
         return found
 
     def choose(self, fault: Fault, share: int) -> list[Place]:
-        """Points for a kind of fault; of a build that is returned from, those since the link leads to it.
+        """The failpoints for a kind of fault; of a build that is returned from, those since the link leads to it.
 
         Until then it is a good build like any other.
         """
@@ -87,7 +87,7 @@ class Bench:
         return sweep.spread(found, share)
 
     def strike(self, place: Place, fault: Fault, *, once: bool = False) -> str:
-        """Run into a fault, recover, and say what does not hold.
+        """Run into a fault, recover, and return what does not hold.
 
         Args:
             once: a lack of space passes at once; else it lasts until the process ends.
@@ -133,7 +133,7 @@ class Bench:
         return Replay(Disk(self.box.directory))
 
     def judge(self, fault: Fault | None, *, reboot: bool) -> str:
-        """Recover, and say what does not hold; an empty string if all does."""
+        """Recover, and return what does not hold; an empty string if all does."""
         ended = child.run(lambda: self._judged(fault, reboot))
         return ended.problem or str(ended.answer)
 
@@ -151,7 +151,7 @@ class Bench:
         return found or self._problem(fault) or self._unsettled()
 
     def _unguarded(self) -> str:
-        """What would be without a way back if nobody but the launcher were left."""
+        """What could not be rolled back if only the launcher were left, or an empty string."""
         if damage := self.box.damage(OLD):
             return f"{damage} of the old build is damaged"
         last, is_led = self.box.last(), self.box.installation.current == NEW
@@ -211,7 +211,7 @@ def _checked(ended: child.Ended) -> object:
 
 
 def _keep_main(output: Path) -> None:
-    """Only what our own process did: a launcher's count of starts is as if it were lost."""
+    """Keep only the calls of our own process: a launcher's count of starts is as if it were lost."""
     lines = output.read_text(errors="replace").splitlines()
     main = lines[0].split()[0]
     output.write_text("\n".join(line for line in lines if line.split()[0] == main))

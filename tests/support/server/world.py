@@ -1,4 +1,4 @@
-"""What the tests of the control plane say in one line: make this, call that, report so."""
+"""A fleet at the control plane, for tests: gateways, rollouts, calls and reports in one line each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 class Api:
-    """The API as the holder of a token sees it; answers are Django's test responses."""
+    """The API as the owner of a token sees it; answers are Django's test responses."""
 
     def __init__(self, token: str | None) -> None:
         self.token = token

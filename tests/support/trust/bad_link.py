@@ -1,4 +1,4 @@
-"""A bad link: an HTTP proxy in front of one real server, which misbehaves as it is told to."""
+"""A bad link: an HTTP proxy in front of one real server, which misbehaves as a test sets it to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
 
 @dataclass
 class Fault:
-    """What happens to answers.
+    """A fault of the link: what happens to answers.
 
     Attributes:
         path: regular expression that is looked for in the path.
@@ -86,7 +86,7 @@ class BadLink:
         self._thread.start()
 
     def close(self) -> None:
-        """No connection is taken from now on."""
+        """Take no connections from now on."""
         self._closed.set()
         self._http.shutdown()
         self._http.server_close()

@@ -1,4 +1,4 @@
-"""Snapshot and timestamp as whoever has their key can make them."""
+"""Snapshot and timestamp, as the owner of their key can make them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store for tests: a directory whose writes can be told to fail."""
+"""A store for tests: a directory whose writes can be set to fail."""
 
 from __future__ import annotations
 
