@@ -32,7 +32,7 @@ STAGGER_MINUTES = "0.1"
 
 
 class Story:
-    """Tells what happens, with the time since the start."""
+    """The printed story of the demo: what happens, with the time since the start."""
 
     def __init__(self) -> None:
         self.begin = time.monotonic()

@@ -139,7 +139,7 @@ class Operator:
         self.run(["ansible-playbook", *self.provision_arguments()])
 
     def provision_arguments(self) -> list[str]:
-        """What follows `ansible-playbook` to provision the fleet."""
+        """The arguments of `ansible-playbook` that provision the fleet."""
         return ["-i", "inventory.yml", str(ROOT / "playbooks" / "provision.yml")]
 
     def wait_online(self) -> None:

@@ -279,7 +279,7 @@ class SimProcess:
 
 
 def _resolve(directory: Path) -> dict[str, Any]:
-    """What `docker compose config` prints, for as much of Compose as the simulated project uses."""
+    """The output of `docker compose config`, for as much of Compose as the simulated project uses."""
     document: dict[str, Any] = json.loads(parsed((directory / "docker-compose.yml").read_text()))
     document["name"] = PROJECT
     volumes = document.get("volumes") or {}

@@ -22,7 +22,7 @@ class Running(Protocol):
     pid: int
 
     def poll(self) -> int | None:
-        """Its exit status, negative for a signal; None while it runs."""
+        """The exit status of the process, negative for a signal; None while it runs."""
 
 
 class Child:
@@ -44,7 +44,7 @@ class Child:
         return self._running.pid
 
     def exit_status(self) -> int | None:
-        """Its exit status, negative for a signal; None while it runs."""
+        """The exit status of the command, negative for a signal; None while it runs."""
         return self._running.poll()
 
 

@@ -1,4 +1,4 @@
-"""What a rollback returns to: project files, databases, images, and how long they are kept.
+"""Backups, which a rollback returns to: project files, databases, images, and how long they are kept.
 
-Restoring them is a step of `transaction`.
+Restoring a backup is a step of `transaction`.
 """

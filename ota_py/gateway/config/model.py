@@ -80,7 +80,7 @@ class DatabaseConfig(GatewaySection):
 
 
 class MaintenanceConfig(GatewaySection):
-    """When services may be touched. Fetching goes on at any time."""
+    """Maintenance: when services may be touched. Fetching goes on at any time."""
 
     windows: list[str] = Field(
         default=[],
@@ -109,7 +109,7 @@ class HooksConfig(GatewaySection):
 
 
 class PolicyConfig(GatewaySection):
-    """What an update's Compose file may request beyond what the present one has. Names are services."""
+    """The policy: what an update's Compose file may request beyond the present one. Names are services."""
 
     allow_privileged: list[ServiceName] = []
     allow_docker_socket: list[ServiceName] = []
@@ -124,7 +124,7 @@ class PolicyConfig(GatewaySection):
 
 
 class FetchConfig(GatewaySection):
-    """How an update is fetched over a bad or costly link."""
+    """Fetching: how an update comes over a bad or costly link."""
 
     bandwidth_kib: int | None = Field(default=None, ge=1, description="limit in KiB per second; none: no limit")
     relay_port: int = Field(

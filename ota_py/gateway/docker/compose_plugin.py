@@ -1,4 +1,4 @@
-"""Where Docker Compose v2 is on this machine."""
+"""The Docker Compose v2 plug-in of this machine: where it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the Docker daemon of this machine was started. Light: the agent keeps this module in memory."""
+"""Restarts of the Docker daemon of this machine. Light: the agent keeps this module in memory."""
 
 from __future__ import annotations
 

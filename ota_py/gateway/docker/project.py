@@ -13,7 +13,7 @@ _SHARED_PARTS = ("networks", "volumes", "configs", "secrets")
 
 @dataclass(frozen=True)
 class ServiceChanges:
-    """What an update does to the services of a gateway, by service name.
+    """The changes of an update to the services of a gateway, by service name.
 
     Attributes:
         changed: to be replaced; also services that are new.
@@ -80,7 +80,7 @@ class Project:
         return [Path(str(path)) for path in found if path]
 
     def replicas(self, service: str) -> int:
-        """How many containers a service has."""
+        """The number of containers that a service is to have."""
         data = self.service(service)
         scale = data.get("scale", (data.get("deploy") or {}).get("replicas"))
         return 1 if scale is None else int(scale)

@@ -76,7 +76,7 @@ class Snapshot:
 
     @property
     def problems(self) -> list[str]:
-        """All that is wrong, for people."""
+        """The problems of services and probes, for people."""
         found = [f"{name}: {v.why}" for name, v in self.services.items() if v.mark is not Mark.WELL]
         return found + [problem for problem in self.probes if problem]
 
@@ -90,7 +90,7 @@ class HealthProblem:
 
 
 class UptimeWatch:
-    """For how long each container has run without a restart, by a clock that nobody can set."""
+    """The uptime of each container without a restart, by a clock that cannot be set."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, float, int], float] = {}

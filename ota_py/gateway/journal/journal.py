@@ -127,7 +127,7 @@ class Journal:
         return int(rows[0]["n"] or 0)
 
     def rolled_back_count(self, version: str) -> int:
-        """How often an update to `version` was rolled back here."""
+        """The number of times that an update to `version` was rolled back here."""
         query = "SELECT count(*) AS n FROM transactions WHERE kind = 'update' AND state = ? AND version = ?"
         return int(self.read(query, (State.ROLLED_BACK, version))[0]["n"])
 

@@ -1,4 +1,4 @@
-"""What the gateway's owner allows an update to request, and when an update may be applied.
+"""The policy of the gateway's owner: what an update may request, and when it may be applied.
 
 Nothing here acts.
 """

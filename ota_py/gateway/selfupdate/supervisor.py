@@ -233,14 +233,14 @@ class Supervisor:
 @click.command()
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="The gateway's configuration.")
 def command(config_file: Path | None) -> None:
-    """Carry out the upgrade of the gateway software that the journal says is under way."""
+    """Carry out the upgrade of the gateway software that is open in the journal."""
     settings = model.load(config_file)
     log_to_stderr()
     try:
         with lock.exclusive(settings.upgrade_lock_path), Journal(settings) as journal:
             Supervisor(settings, journal, config_file).run()
     except BusyError:
-        log.info("somebody is at it already")
+        log.info("another supervisor is at work already")
 
 
 main = shared.main(command)

@@ -1,4 +1,4 @@
-"""When to try again: jitter that spreads a fleet, and back-off that spares what is down."""
+"""Back-off: when to try again, with jitter that spreads a fleet and delays that spare a server that is down."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Backoff:
         self._next = first
 
     def failed(self, at_least: float = 0.0) -> float:
-        """Note a failure; returns how many seconds to wait before the next try.
+        """Record a failure; returns how many seconds to wait before the next try.
 
         Args:
             at_least: seconds that the other side requested; the jitter spreads a fleet that got the same request.
@@ -39,5 +39,5 @@ class Backoff:
         return max(jittered(delay, rand=self._rand), at_least * (1 + JITTER * self._rand()))
 
     def succeeded(self) -> None:
-        """Note a success: the next failure waits `first` seconds again."""
+        """Record a success: the next failure waits `first` seconds again."""
         self._next = self._first

@@ -1,4 +1,4 @@
-"""One transaction at a time: a lock on a file that the kernel drops when its holder dies."""
+"""The lock for one transaction at a time: on a file, dropped by the kernel when the process dies."""
 
 from __future__ import annotations
 
