@@ -1,4 +1,4 @@
-"""Who may say what a gateway runs: verification and the layout of a repository, both pure.
+"""Trust: which signatures decide what a gateway runs. Here: verification and the repository's layout, both pure.
 
 The rooms below sign, publish and fetch.
 """

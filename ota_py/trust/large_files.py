@@ -1,4 +1,4 @@
-"""Files that are too large to be held in memory: checked in pieces, and used from where they were checked."""
+"""Checks of files too large for memory: hashed in pieces, and used from where they were checked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ota_py.hashes import sha256_of_file
 
 
 def check_file(path: Path, sha256: str, length: int, what: str) -> None:
-    """Check that a file has the signed length and hash; the like of `ota_py.trust.verify.check_integrity`.
+    """Check that a file has the signed length and hash; for bytes see `ota_py.trust.verify.check_integrity`.
 
     Raises:
         IntegrityError: with what was expected and what was got.

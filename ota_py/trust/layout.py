@@ -1,17 +1,17 @@
-"""Where things are in the repository: target paths and keys of the store."""
+"""The layout of a repository: target paths and keys of the store."""
 
 from __future__ import annotations
 
 METADATA = "metadata/"
 TARGETS = "targets/"
-# What all target paths begin with that belong to updates.
+# Prefix of all target paths that belong to updates.
 UPDATES = "updates/"
 # The only file that is ever overwritten.
 TIMESTAMP = METADATA + "timestamp.json"
 
 
 def update_prefix(version: str) -> str:
-    """What all target paths of an update begin with."""
+    """Prefix of all target paths of an update."""
     return f"{UPDATES}{version}/"
 
 

@@ -69,8 +69,9 @@ def parse_root(raw: bytes) -> Root:
 
 
 def check_keys(delegator: Root | Delegations) -> None:
-    """Refuse whoever names an RSA key under 2048 bits or with another scheme than PSS with SHA-256, or would
-    count one key of a role twice.
+    """Refuse a root or delegation that names a weak key, or would count one key of a role twice.
+
+    An RSA key is weak below 2048 bits, or with another scheme than PSS with SHA-256.
 
     Raises:
         TrustError: naming the key, what was expected and what was got.

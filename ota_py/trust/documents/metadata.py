@@ -57,7 +57,7 @@ LIFETIMES = Lifetimes()
 
 @dataclass(frozen=True)
 class OnlineSigners:
-    """The keys that are here of the two roles that say that the list of updates is fresh.
+    """Signers of snapshot and timestamp whose private keys are on this machine.
 
     Attributes:
         snapshot: maybe none: what is listed can then be renewed, but not changed.
@@ -69,19 +69,19 @@ class OnlineSigners:
 
     @classmethod
     def one(cls, signer: Signer) -> OnlineSigners:
-        """One key for both."""
+        """The signers where one key signs both roles."""
         return cls((signer,), (signer,))
 
     def lacking(self, root: Root) -> list[str]:
-        """The roles of which fewer keys are here than `root` wants."""
+        """The online roles with fewer keys on this machine than `root` requires."""
         here = {Snapshot.type: self.snapshot, Timestamp.type: self.timestamp}
         return [role for role, signers in here.items() if len(signers) < root.roles[role].threshold]
 
     def require(self, root: Root, *roles: str) -> None:
-        """These roles can be signed.
+        """Check that the keys of these roles are on this machine.
 
         Raises:
-            KeyFileError: naming those that cannot.
+            KeyFileError: too few are; it names them.
         """
         if lacking := [role for role in roles if role in self.lacking(root)]:
             raise KeyFileError(
@@ -136,7 +136,7 @@ def timestamp_metadata(
 
 
 def meta_of(version: int, data: bytes) -> MetaFile:
-    """What one role's metadata says of another's."""
+    """The entry of a metadata file in the metadata that leads to it: version, length, hash."""
     return MetaFile(version=version, length=len(data), hashes={"sha256": sha256_of(data)})
 
 

@@ -17,7 +17,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from ota_py.errors import ConflictError, NotFoundError, UsageError
 from ota_py.trust.verify import SIGNATURES_MAX, check_keys
 
-# The roles as people are told of them, and their names in TUF.
+# The roles as commands and messages name them, and their names in TUF.
 KEY_ROLES: Mapping[str, str] = {
     "root": Root.type,
     "release": Targets.type,
@@ -44,7 +44,7 @@ class RoleKeys:
 
 @dataclass(frozen=True)
 class RoleChange:
-    """What changes for one of `KEY_ROLES`; keys by id, thresholds before and after."""
+    """The change of one of `KEY_ROLES`; keys by id, thresholds before and after."""
 
     role: str
     removed: list[str]
@@ -109,7 +109,7 @@ def without_key(now: RoleKeys, keyid: str, threshold: int | None) -> RoleKeys:
 
 
 def find_key(now: RoleKeys, role: str, beginning: str) -> Key:
-    """The key of a role whose id begins so.
+    """The key of a role whose id begins with `beginning`.
 
     Raises:
         NotFoundError: none does, or more than one.
@@ -124,7 +124,7 @@ def find_key(now: RoleKeys, role: str, beginning: str) -> Key:
 
 
 def differences(before: Root, after: Root) -> list[RoleChange]:
-    """What changes for each role, those that stay as they are left out."""
+    """The changes from one root to another, by role; unchanged roles are left out."""
     found = []
     for role in KEY_ROLES:
         old, new = role_keys(before, role), role_keys(after, role)

@@ -1,4 +1,4 @@
-"""Who must sign a signing request, who did, and what one more signature makes of it.
+"""Signatures of a signing request: required, present, still missing, and added.
 
 A change of root is signed by the root keys before and after it; what the release keys sign in it is judged by
 the keys after it. A manifest's signature file is itself a target, so the list of updates can be signed only
@@ -73,7 +73,7 @@ class Signing:
         return after
 
     def results(self, document: SignedDocument) -> list[tuple[str, VerificationResult]]:
-        """Who must sign a document, in words, and who did."""
+        """The groups of keys that must sign a document, in words, and which of their keys signed it."""
         if document.role == "root":
             return [
                 ("root keys before the change", document.result(self.before)),
@@ -82,7 +82,7 @@ class Signing:
         return [("release keys", document.result(self.after))]
 
     def missing(self) -> list[Missing]:
-        """What is still to be signed; nothing: it can be published."""
+        """Signatures that the request still needs; when there are none, it can be published."""
         return [
             Missing(document.name, whose, result.missing, tuple(sorted(result.unsigned)))
             for document in self.request.documents
@@ -142,7 +142,7 @@ def manifest_documents(request: SigningRequest) -> list[SignedDocument]:
 
 
 def signature_bytes(manifest: SignedDocument, root: Root) -> bytes:
-    """The signature file of a manifest: what release keys of `root` signed of it."""
+    """The signature file of a manifest, with the signatures of the release keys of `root`."""
     signed = manifest.result(root).signed
     return signature_file([Signature(keyid, manifest.signatures[keyid]) for keyid in signed])
 

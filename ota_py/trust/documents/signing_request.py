@@ -37,7 +37,7 @@ Kind = Literal["root", "release"]
 
 @dataclass(frozen=True)
 class SignedDocument:
-    """One thing to be signed.
+    """One document of a signing request, with its signatures so far.
 
     Attributes:
         name: what it is called where it is published, such as `3.root.json` or `manifest.json`.
@@ -52,7 +52,7 @@ class SignedDocument:
     signatures: dict[str, str] = field(default_factory=dict)
 
     def result(self, root: Root) -> VerificationResult:
-        """Which keys of `root` signed it, and which did not yet; a signature that does not hold is none."""
+        """Which keys of `root` signed the document, and which did not; an invalid signature counts as none."""
         signatures = {keyid: Signature(keyid, sig) for keyid, sig in self.signatures.items()}
         return root.get_verification_result(self.role, self.payload, signatures)
 
@@ -70,7 +70,7 @@ class SignedDocument:
         return replace(self, signatures={**self.signatures, keyid: signature})
 
     def parsed(self, kind: type[S]) -> S:
-        """What the payload says, if it is TUF metadata of a kind such as `Root`.
+        """The payload as TUF metadata of a kind such as `Root`.
 
         Raises:
             UsageError: it is not, or not in canonical form.
@@ -81,7 +81,7 @@ class SignedDocument:
         return signed
 
     def envelope(self, root: Root) -> bytes:
-        """TUF metadata with those of its signatures that hold for a key of `root`, as it is published.
+        """The TUF metadata as it is published, with the signatures that are valid for a key of `root`.
 
         Raises:
             UsageError: the bytes are not TUF metadata in canonical form.
@@ -111,7 +111,7 @@ class SignedDocument:
 
 @dataclass(frozen=True)
 class SigningRequest:
-    """What people pass on.
+    """Documents to be signed, and the root whose keys must sign them.
 
     Attributes:
         kind: `root`: the fleet's keys change; `release`: an update is released.
@@ -126,7 +126,7 @@ class SigningRequest:
     documents: tuple[SignedDocument, ...]
 
     def document(self, name: str) -> SignedDocument:
-        """The document of that name.
+        """The document named `name`.
 
         Raises:
             UsageError: there is none.
@@ -137,7 +137,7 @@ class SigningRequest:
         raise UsageError(f"the signing request has no {name}", hint="it is of another kind; make a new one")
 
     def to_bytes(self) -> bytes:
-        """The content of the file."""
+        """The signing request as the bytes of its file."""
         data = {
             "format": FORMAT,
             "schema": 1,
@@ -212,18 +212,18 @@ def _decoded(text: object) -> bytes:
 _Bytes = Annotated[bytes, BeforeValidator(_decoded)]
 
 
-class _Part(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _Document(_Part):
+class _Document(_StrictModel):
     name: Annotated[str, Field(max_length=200)]
     role: Literal["root", "targets"]
     payload: _Bytes
     signatures: Annotated[dict[str, str], Field(max_length=SIGNATURES_MAX)]
 
 
-class _Request(_Part):
+class _Request(_StrictModel):
     format: Literal["ota-signing-request"]
     # `schema` is a method of pydantic's models.
     schema_version: Annotated[Literal[1], Field(alias="schema")]

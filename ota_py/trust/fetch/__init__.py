@@ -1,4 +1,4 @@
-"""A gateway's way to the repository: carriers, transfers, python-tuf's client over a pinned root.
+"""Fetching from the repository, as a gateway does it: carriers, transfers, python-tuf's client over a pinned root.
 
 Nothing here writes a repository.
 """

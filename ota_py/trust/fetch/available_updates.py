@@ -18,7 +18,7 @@ class AvailableUpdate:
 
 
 def available(target: TargetFile) -> AvailableUpdate | None:
-    """The update whose manifest a target is; none for all other targets.
+    """The update whose manifest this target is; None for all other targets.
 
     Raises:
         TrustError: its description makes no sense, although it was signed.

@@ -1,4 +1,4 @@
-"""What carries a repository to a gateway: a web server, a directory, a bundle. None of them is trusted."""
+"""Carriers, which bring a repository to a gateway: a web server, a directory, a bundle. None of them is trusted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 3600.0
 
 
 class Carrier(Protocol):
-    """Gives the bytes of a repository; paths are relative, such as `metadata/timestamp.json`."""
+    """A source of a repository's bytes; paths are relative, such as `metadata/timestamp.json`."""
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
         """The bytes of one file from `start` on.
@@ -50,7 +50,7 @@ class WebCarrier:
         self._link = HttpTransfer(throttle or Throttle(), tries=TRIES)
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
-        """See `Carrier`."""
+        """The bytes of one file; see `Carrier.stream`."""
         return self._link.stream(self._url + path, start, may_change=path == layout.TIMESTAMP)
 
 
@@ -65,7 +65,7 @@ class DirectoryCarrier:
         self._directory = Path(url2pathname(urlsplit(url).path))
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
-        """See `Carrier`."""
+        """The bytes of one file; see `Carrier.stream`."""
         full = self._directory / url2pathname(path)
         try:
             with open(full, "rb") as file:
@@ -79,10 +79,10 @@ class DirectoryCarrier:
 
 
 class NoCarrier:
-    """Has nothing: python-tuf then goes as far as its cache reaches."""
+    """A carrier without files: python-tuf then goes as far as its cache reaches."""
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
-        """See `Carrier`."""
+        """The bytes of one file; see `Carrier.stream`."""
         raise CarrierError(f"offline: {path}", status=404)
 
 
@@ -97,10 +97,10 @@ def patience(length: int) -> float:
 
 
 def within(seconds: float, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Give what comes in that time.
+    """Pass on the pieces of a stream that arrive within `seconds`.
 
     Raises:
-        CarrierError: there is more, or nothing for so long.
+        CarrierError: the stream has not ended by then.
     """
     until = time.monotonic() + seconds
     for piece in pieces:
@@ -110,7 +110,7 @@ def within(seconds: float, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class Fetcher(FetcherInterface):
-    """Gives python-tuf what a carrier brings, for one refresh and the targets after it.
+    """python-tuf's fetcher over a carrier, for one refresh and the targets after it.
 
     Args:
         url: the base of the URLs that python-tuf asks for.
@@ -125,7 +125,7 @@ class Fetcher(FetcherInterface):
         self._until = time.monotonic() + PATIENCE_SECONDS
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
-        """Called for metadata: at most what its role may have."""
+        """The bytes of a metadata file, at most as many as its role may have."""
         role = url.rpartition("/")[2].removesuffix(".json").rpartition(".")[2]
         limit = min(max_length, self._limits.get(role, self._limits[Targets.type]))
         return bytes(super().download_bytes(url, limit))

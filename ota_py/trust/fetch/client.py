@@ -43,7 +43,7 @@ _CACHED_ROLES = (Timestamp.type, Snapshot.type, Targets.type)
 # A clock that says that this software was not yet made is wrong.
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 _HOUR_SECONDS = 3600
-# So many of the newest updates are named to who asks for one that is not there.
+# How many of the newest updates an error names where the requested one does not exist.
 _VERSIONS_NAMED = 5
 
 
@@ -88,9 +88,9 @@ class TrustClient:
         self._updater = updater
 
     def expired(self) -> datetime | None:
-        """When the metadata that this gateway has expired; None where it has none, or it still holds."""
+        """When this gateway's metadata expired; None where it has none, or it is still valid."""
         found = []
-        with contextlib.suppress(DeserializationError):  # a broken cache says nothing
+        with contextlib.suppress(DeserializationError):  # a broken cache counts as none
             found = [Metadata.from_bytes(raw).signed.expires for raw in self._cached().values()]
         return min((ended for ended in found if ended <= self._now()), default=None)
 
@@ -134,7 +134,7 @@ class TrustClient:
         )
 
     def listed(self, path: str) -> TargetFile:
-        """What the signed metadata say of one target.
+        """The entry of one target in the signed metadata.
 
         What belongs to an update is listed by the release role itself. Roles that it delegates to (in our
         repositories none) are asked only for what lies beside the updates.
@@ -252,7 +252,7 @@ class TrustClient:
         return max(datetime.now(UTC), seen, EARLIEST)
 
     def _check_floor(self, updater: Updater, before: dict[str, bytes]) -> None:
-        """See `check_floor`; what it refuses does not stay in the cache, where python-tuf has put it."""
+        """Check the floor; metadata below it does not stay in the cache, where python-tuf has put it."""
         root = trusted_set.root(updater)
         try:
             check_keys(root)
@@ -266,7 +266,7 @@ class TrustClient:
             raise
 
     def _cached(self) -> dict[str, bytes]:
-        """The metadata in the cache beside root, by role."""
+        """The cached metadata of all roles but root, by role."""
         paths = {role: self._metadata_dir / f"{role}.json" for role in _CACHED_ROLES}
         return {role: path.read_bytes() for role, path in paths.items() if path.is_file()}
 

@@ -1,4 +1,4 @@
-"""Connections that hang up on a server that is never silent for long, and never comes to an end.
+"""HTTP connections with a deadline for the handshake, for an answer's head, and for each part of its body.
 
 A timeout of a socket is for one wait. A server that sends a byte of a TLS handshake, of headers, or of the
 length of a chunk every few seconds, or says `100 Continue` again and again, stays below it for days.
@@ -21,7 +21,7 @@ from ota_py.http_deadline import Deadline
 ANSWER_SECONDS = 60.0
 
 
-class _HangsUp(HTTPConnection):
+class _ConnectionWithDeadline(HTTPConnection):
     # A second handle on the socket while hands are shaken: TLS takes the first one away.
     _handle: socket.socket | None = None
 
@@ -47,20 +47,20 @@ class _HangsUp(HTTPConnection):
         return answer
 
 
-class _HangsUpWithTls(_HangsUp, HTTPSConnection):
+class _TlsConnectionWithDeadline(_ConnectionWithDeadline, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _HangsUp
+    ConnectionCls = _ConnectionWithDeadline
 
 
 class _PoolWithTls(HTTPSConnectionPool):
-    ConnectionCls = _HangsUpWithTls
+    ConnectionCls = _TlsConnectionWithDeadline
 
 
 def use(pools: PoolManager) -> PoolManager:
-    """Let a pool manager make such connections."""
+    """Let a pool manager make connections with deadlines."""
     pools.pool_classes_by_scheme = {"http": _Pool, "https": _PoolWithTls}
     return pools
 
@@ -78,7 +78,7 @@ def limited(answer: Any) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _limited(line: Callable[[], socket.socket | None]) -> Iterator[None]:
-    """See `limited`; what was read until then may look like an answer.
+    """Shut the connection down after `ANSWER_SECONDS`, and raise: what was read by then may look like an answer.
 
     Args:
         line: gives the socket, or None while there is none.

@@ -18,19 +18,21 @@ from ota_py.trust.verify import METADATA_VERSION_MAX
 
 
 class Floor(Protocol):
-    """Where versions are kept: `root`, of other roles such as `timestamp:KEYID`, and as `time` the last good
-    hour since the epoch. A power cut must not lose them.
+    """Storage of the highest versions seen, which a power cut must not lose.
+
+    Names are `root`, those such as `timestamp:KEYID` for other roles, and `time` for the last good hour since
+    the epoch.
     """
 
     def get(self, role: str) -> int:
         """The highest version of `role` seen, or 0."""
 
     def raise_to(self, role: str, version: int) -> None:
-        """Remember `version`; never lowers what is stored."""
+        """Record that `version` of `role` was seen; never lowers what is stored."""
 
 
 def check_floor(floor: Floor, root: Root, accepted: Mapping[str, bytes]) -> None:
-    """Compare accepted metadata with what was seen before, then remember it.
+    """Compare accepted metadata with the versions seen before, then record its own.
 
     Args:
         root: the newest trusted one.

@@ -32,12 +32,12 @@ PATIENCE_MAX_SECONDS = 300.0
 PAUSE_FIRST_SECONDS = 0.5
 PAUSE_LIMIT_SECONDS = 60.0
 USER_AGENT = "ota-gateway"
-# Statuses that speak of the moment.
+# Statuses of failures that may pass.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Throttle:
-    """A limit for all that a process fetches, over all threads.
+    """A rate limit for all that a process fetches, over all threads.
 
     Args:
         bytes_per_second: the limit; None for none.
@@ -68,7 +68,7 @@ class Throttle:
 
 
 class HttpTransfer:
-    """HTTP and HTTPS as a gateway needs it.
+    """Downloads by HTTP and HTTPS: resumed, throttled, and cut off when too slow.
 
     Args:
         throttle: shared by all links of the process.
@@ -196,7 +196,7 @@ class HttpTransfer:
 
 
 class _Interrupted(Exception):  # noqa: N818 - never leaves this module
-    """An answer failed in a way that may pass. `counts`: as a failure, although it brought bytes."""
+    """A failure of an answer that may pass. `counts`: as a failed try, although it brought bytes."""
 
     def __init__(self, error: CarrierError, *, wait_seconds: float = 0.0, counts: bool = False) -> None:
         super().__init__(error.message)
@@ -226,12 +226,12 @@ def _require_success(url: str, answer: Any) -> None:
 
 
 def _first_byte(url: str, answer: Any, position: int) -> int:
-    """Where the answer begins: a server may send the whole although a part was asked for."""
+    """The position of an answer's first byte: a server may send the whole file although a part was requested."""
     if answer.status == 200 or not position:
         return 0
-    told = answer.headers.get("Content-Range", "")
-    if not told.startswith(f"bytes {position}-"):
-        raise CarrierError(f"{shown(url)} was asked for bytes from {position} on and answered {told!r}")
+    content_range = answer.headers.get("Content-Range", "")
+    if not content_range.startswith(f"bytes {position}-"):
+        raise CarrierError(f"{shown(url)} was asked for bytes from {position} on and answered {content_range!r}")
     return position
 
 

@@ -1,8 +1,8 @@
-"""What python-tuf trusts: the only place that looks inside its client.
+"""python-tuf's trusted metadata: the only module that reads inside its client.
 
 `tuf.ngclient.Updater` shows neither root nor the lists of targets, and cannot be told the time. Another
-version of python-tuf that keeps them elsewhere must stop this software, not make it check less: each look is
-checked.
+version of python-tuf that keeps them elsewhere must stop this software, not make it check less: each access
+is checked.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def targets(updater: Updater) -> Targets:
 
 
 def delegations(updater: Updater) -> list[Delegations]:
-    """What the lists of targets that were loaded so far delegate; see `set_time` for errors."""
+    """The delegations of all targets metadata loaded so far; see `set_time` for errors."""
     loaded = [role for role in _trusted_set(updater) if isinstance(role, Targets)]
     if targets(updater) not in loaded:
         raise _unfit("list of roles")

@@ -1,4 +1,4 @@
-"""python-tuf's errors as ours, in its words."""
+"""python-tuf's errors as this project's, with their messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ota_py.errors import FreshnessError, IntegrityError, RepositoryError, Signa
 
 @contextlib.contextmanager
 def translated(url: str) -> Iterator[None]:
-    """Turn python-tuf's exceptions into ours, keeping its words."""
+    """Turn python-tuf's exceptions into this project's, keeping their messages."""
     try:
         yield
     except tuf.ExpiredMetadataError as error:

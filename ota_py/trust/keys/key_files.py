@@ -132,7 +132,7 @@ def same_key(one: Key, other: Key) -> bool:
 
 
 def describe_key(key: Key) -> str:
-    """Its kind in words, such as `RSA-2048`."""
+    """The kind of a key in words, such as `RSA-2048`."""
     public = _crypto_key(key)
     return f"RSA-{public.key_size}" if isinstance(public, rsa.RSAPublicKey) else key.scheme
 

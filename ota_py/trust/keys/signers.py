@@ -37,7 +37,7 @@ EXTRAS = {"awskms": "aws-kms", "azurekms": "azure-kms", "gcpkms": "gcp-kms", "hv
 # Signed to find out which key a URI means where several may be meant; it is no manifest and no metadata.
 PROBE = b"which key is this?"
 
-# The libraries tell of their failures by exceptions, which become ours; their log would say it twice.
+# The libraries report failures by exceptions, which become ours; their log would repeat them.
 logging.getLogger("securesystemslib").addHandler(logging.NullHandler())
 
 
@@ -135,7 +135,7 @@ def sign_manifest(raw: bytes, signers: Iterable[Signer]) -> bytes:
 
 
 class _Checked(Signer):
-    """A signer of securesystemslib that is not believed: what it signs is verified at once."""
+    """A signer of securesystemslib whose every signature is verified at once."""
 
     def __init__(self, uri: str, signer: Signer) -> None:
         self._uri = uri

@@ -3,7 +3,7 @@
 The order of writing is the point: what the new timestamp leads to comes first, and `timestamp.json` last, so
 that a reader sees the old consistent set or the new one, never half (TUF specification, section 6.2).
 Nothing is overwritten but `timestamp.json`, and only while it is as it was read: of two who publish at once,
-one succeeds, and the other is told.
+one succeeds, and the other gets an error.
 """
 
 from __future__ import annotations
@@ -51,8 +51,7 @@ def lead_to(repository: Repository, version: int, targets: bytes, online: Online
 
 
 def renew(repository: Repository, online: OnlineSigners, now: datetime) -> None:
-    """Sign timestamp anew, and snapshot where its keys are here, so that they do not expire; nothing else
-    changes.
+    """Sign timestamp anew, and snapshot where its keys are on this machine; nothing else changes.
 
     Raises:
         ConflictError, KeyFileError, StoreError: see `lead_to`.

@@ -1,4 +1,4 @@
-"""Releasing an update: what release keys are asked to sign, and the way of it into the repository.
+"""Releasing an update: its signing request, the upload of its files, and its publication in the repository.
 
 The list of updates that is signed follows from the published one and from the manifest alone, so whoever has
 the repository can tell whether a request is what it says.
@@ -37,7 +37,7 @@ from ota_py.trust.verify import check_integrity, verify_manifest
 
 
 def release_request(repository: Repository, raw: bytes, now: datetime) -> SigningRequest:
-    """What is to be signed so that an update can be published; nothing is written.
+    """The signing request for the publication of an update; nothing is written.
 
     Args:
         raw: the manifest's bytes.
@@ -62,14 +62,14 @@ def release_request(repository: Repository, raw: bytes, now: datetime) -> Signin
 
 
 def renewal_request(repository: Repository, fleet: str, now: datetime) -> SigningRequest:
-    """What is to be signed so that the list of updates does not expire; its content stays."""
+    """The signing request that renews the list of updates, whose content stays."""
     document = _next_list(repository, deepcopy(repository.targets), now)
     title = f"list of updates of {fleet}, renewed"
     return SigningRequest("release", title, repository.root_raw, (document,))
 
 
 def with_update(targets: Targets, manifest: Manifest, raw: bytes) -> Targets:
-    """A list of updates with one more, but for its signature file, whose bytes nobody knows yet."""
+    """A list of updates with one more, yet without its signature file, whose bytes are not known before it is signed."""
     changed = deepcopy(targets)
     for named in manifest.targets:
         changed.targets[named.target] = TargetFile(named.length, {"sha256": named.sha256}, named.target)
@@ -108,18 +108,18 @@ def upload(repository: Repository, manifest: Manifest, files: Mapping[str, bytes
 
 
 def is_current(repository: Repository, request: SigningRequest, now: datetime) -> bool:
-    """Whether a request's list of updates is the published one and the request's update, and still holds."""
+    """Whether a request's list of updates is the published one plus the request's update, and has not expired."""
     document = list_document(request)
     if document is None:
         return False
     listed, expected = document.parsed(Targets), repository.targets
-    asked = dict(listed.targets)
+    requested = dict(listed.targets)
     for each in manifest_documents(request):
         manifest = parse_manifest(each.payload)
         expected = with_update(expected, manifest, each.payload)
-        asked.pop(layout.signature_path(manifest.version), None)
+        requested.pop(layout.signature_path(manifest.version), None)
     return (
-        asked == expected.targets
+        requested == expected.targets
         and listed.expires > now
         and listed.version > repository.targets.version
         and document.name == f"{listed.version}.targets.json"
@@ -127,7 +127,7 @@ def is_current(repository: Repository, request: SigningRequest, now: datetime) -
 
 
 def on_newest_list(repository: Repository, request: SigningRequest, now: datetime) -> SigningRequest:
-    """The same request on what is published now; signatures of its manifest stay, those of its list do not.
+    """The request, based on the newest published list; signatures of its manifest stay, those of its list do not.
 
     Raises:
         ConflictError: the version was published meanwhile, or the keys changed.
@@ -143,7 +143,7 @@ def on_newest_list(repository: Repository, request: SigningRequest, now: datetim
 
 
 def check_root(repository: Repository, request: SigningRequest) -> None:
-    """The keys are those that the request was made for.
+    """Check that the repository's keys are those that the request was made for.
 
     Raises:
         ConflictError: they changed.
@@ -158,14 +158,14 @@ def check_root(repository: Repository, request: SigningRequest) -> None:
 
 
 def publish_request(repository: Repository, request: SigningRequest, online: OnlineSigners, now: datetime) -> None:
-    """Publish what enough release keys signed; after an error it can simply be run again.
+    """Publish a request that enough release keys signed; after an error it can simply be run again.
 
     Args:
         request: current, see `is_current`; its files are uploaded.
         now: with time zone.
 
     Raises:
-        SignatureError: somebody has not signed yet, naming what is missing.
+        SignatureError: signatures are missing; it names them.
         ConflictError: something else was published, or the keys changed.
         NotFoundError: a file of the update is not in the store.
         KeyFileError: too few of the online keys are here, or one refused.

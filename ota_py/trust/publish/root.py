@@ -1,8 +1,8 @@
-"""Bringing a change of root into the store, so that gateways follow it.
+"""Publishing a change of root into the store, so that gateways follow it.
 
-The order of writing: what only the new timestamp leads to, then the new root, then timestamp. Who refreshes
-between the last two sees a timestamp that the new root may not accept, and keeps what it has until the next
-try. When it breaks off, the same command run again finishes it.
+The order of writing: what only the new timestamp leads to, then the new root, then timestamp. A gateway that
+refreshes between the last two sees a timestamp that the new root may not accept, and keeps what it has until
+the next try. When publishing breaks off, the same command run again finishes it.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from ota_py.trust.verify import METADATA_VERSION_MAX, parse_root
 
 
 def root_bytes(signing: Signing) -> bytes:
-    """The new root.json of a request that everybody signed.
+    """The new root.json of a request that has all its signatures.
 
     Raises:
-        SignatureError: somebody has not, naming what is missing.
+        SignatureError: signatures are missing; it names them.
     """
     check_complete(signing)
     document = root_document(signing.request)
@@ -58,10 +58,10 @@ def root_bytes(signing: Signing) -> bytes:
 
 
 def check_complete(signing: Signing) -> None:
-    """Nothing of a request is still to be signed.
+    """Check that a request has all signatures that it needs.
 
     Raises:
-        SignatureError: naming what is missing.
+        SignatureError: it names those that are missing.
     """
     if missing := signing.missing():
         raise SignatureError(
@@ -99,7 +99,7 @@ def publish_root(
         now: with time zone.
 
     Raises:
-        SignatureError: somebody has not signed yet.
+        SignatureError: signatures are missing.
         ConflictError: something else was published since the request was made.
         KeyFileError: too few of the online keys are here, or one refused.
         StoreError: the store failed; run it again.
@@ -184,10 +184,10 @@ def _snapshot_that_stays(store: Store, root: Root) -> MetaFile | None:
 
 
 def _check_next(store: Store, signing: Signing) -> None:
-    """Nothing was published since the request was made but what it holds itself.
+    """Check that nothing was published since the request was made but what it holds itself.
 
     Raises:
-        ConflictError: something was.
+        ConflictError: something else was published.
     """
     there = parse_root(newest_root(store, signing.request.root))
     if payload_of(there) not in (payload_of(signing.before), payload_of(signing.after)):

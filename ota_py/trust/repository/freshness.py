@@ -1,4 +1,4 @@
-"""How long the metadata of a repository still holds, and who must do what before it ends. Pure."""
+"""Freshness of a repository's metadata: until when it is valid, and who must renew it. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ota_py.trust.repository.repository import Repository
 
 @dataclass(frozen=True)
 class Freshness:
-    """What the keys of one role signed.
+    """Freshness of one role's metadata.
 
     Attributes:
         role: one of `KEY_ROLES`.
@@ -35,7 +35,7 @@ class Freshness:
 
 
 def assess(repository: Repository, now: datetime, warn_percent: int) -> list[Freshness]:
-    """How fresh a repository is, by role.
+    """The freshness of a repository's metadata, by role.
 
     Args:
         now: with time zone.

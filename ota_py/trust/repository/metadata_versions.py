@@ -16,7 +16,7 @@ def versions_there(store: Store, role: str) -> set[int]:
 
 
 def free_version(store: Store, role: str, above: int) -> int:
-    """The lowest version above one that no file in the store has; from 1 on where that would be too high.
+    """The lowest version above `above` that no file in the store has; from 1 on where that would be too high.
 
     So the file of a failed attempt is never overwritten. Not one above all that are there: a thief may
     have left a file with the highest number.

@@ -54,7 +54,7 @@ class Repository:
         self.load()
 
     def load(self) -> None:
-        """Read again what changes when something is published."""
+        """Read timestamp, snapshot and targets, which change when something is published."""
         self.timestamp_raw, self.timestamp = self._load(Timestamp, "timestamp.json")
         _, self.snapshot = self._load(Snapshot, f"{self.timestamp.snapshot_meta.version}.snapshot.json")
         version = self.snapshot.meta["targets.json"].version

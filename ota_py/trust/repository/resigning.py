@@ -1,4 +1,4 @@
-"""What release keys signed, signed anew where a change of root makes their signatures count no more."""
+"""Manifests and lists of updates to be signed anew, because a change of root made their signatures void."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ S = TypeVar("S", Snapshot, Targets)
 def newest_list(store: Store, root: Root) -> tuple[Targets, bytes]:
     """The newest list of updates in the store that the release keys of `root` signed, and its bytes.
 
-    Not the one that timestamp leads to: who stole the online key may have led back to an older one.
+    Not the one that timestamp leads to: a thief of the online key may have led back to an older one.
 
     Raises:
         TrustError: there is none.
@@ -63,13 +63,13 @@ def newest_signed(store: Store, root: Root, kind: type[S]) -> tuple[S, bytes] | 
 
 
 def listed_versions(targets: Targets) -> list[str]:
-    """The updates of a list, oldest first."""
+    """The versions in a list of updates, oldest first."""
     found = [str(target.custom["version"]) for target in targets.targets.values() if target.custom]
     return sorted(found, key=names.parse_version)
 
 
 def counts(targets: Targets, raw: bytes, root: Root) -> bool:
-    """Whether the release keys of `root` signed this list, too."""
+    """Whether enough of the release keys of `root` signed a list of updates."""
     envelope = Metadata[Targets].from_bytes(raw)
     return bool(root.get_verification_result(Targets.type, envelope.signed_bytes, envelope.signatures))
 

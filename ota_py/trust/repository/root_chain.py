@@ -1,4 +1,4 @@
-"""From the root.json that somebody has to the newest one of a repository, as gateways do it."""
+"""The chain of roots: from a known root.json to the newest one of a repository, as gateways follow it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def newest_root(store: Store, root: bytes) -> bytes:
 
 
 def following_root(before: Root, raw: bytes, what: str) -> Root:
-    """A root.json that is the next version after `before`.
+    """The root in `raw`, verified as the next version after `before`.
 
     Raises:
         TrustError: it is not, or not signed by both thresholds.

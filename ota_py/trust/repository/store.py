@@ -1,4 +1,4 @@
-"""What the repository needs of the place that keeps its bytes: a bucket or a directory."""
+"""The interface of the store that keeps a repository's bytes: a bucket or a directory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Store(Protocol):
-    """Keys are relative paths with `/`; values are whole objects, of some megabytes at most but for files.
+    """Objects by key: a key is a relative path with `/`, a value a whole object, of some megabytes unless a file.
 
     Attributes:
         url: where it is, for messages.
