@@ -23,7 +23,7 @@ class ActionModule(GatewayAction):
             return relay(
                 CommandContext(options["config"]).control_plane,
                 self.host,
-                self.ask,
+                self.run_engine,
                 rollout=options["rollout"],
                 version=options["version"],
                 result=options["result"],

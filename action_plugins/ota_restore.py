@@ -15,12 +15,12 @@ class ActionModule(GatewayAction):
         return ["recover" if options["state"] == "recovered" else "rollback"]
 
     def predict(self, options: dict[str, Any]) -> dict[str, Any]:
-        status = self.ask(["status"])
+        status = self.run_engine(["status"])
         if status.get("failed"):
             return status
         last = status.get("transaction") or {}
         if options["state"] == "recovered":
             is_open = bool(last.get("open"))
-            said = f"would end the transaction to {last.get('version')}" if is_open else "nothing is interrupted"
-            return {"changed": is_open, "msg": said}
+            message = f"would end the transaction to {last.get('version')}" if is_open else "nothing is interrupted"
+            return {"changed": is_open, "msg": message}
         return {"changed": True, "msg": f"would return from {status.get('version')} to the version before"}

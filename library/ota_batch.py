@@ -81,13 +81,13 @@ def main():
     run(module, act)
 
 
-def act(module, parts):
+def act(module, context):
     if module.check_mode:
         return {"changed": True, "assigned": []}
-    from ota_py.manager.rollout.gate import patiently
+    from ota_py.manager.rollout.gate import call_with_retries
 
     rollout, batch = module.params["rollout"], module.params["batch"]
-    answer = patiently(lambda: parts.control_plane.start_batch(rollout, batch))
+    answer = call_with_retries(lambda: context.control_plane.start_batch(rollout, batch))
     return {"changed": bool(answer["assigned"]), "assigned": answer["assigned"]}
 
 

@@ -131,21 +131,21 @@ def main():
     run(module, act)
 
 
-def act(module, parts):
+def act(module, context):
     if module.check_mode:
         return {"changed": False, "deferred": []}
-    from ota_py.manager.rollout.gate import Gate, Patience
+    from ota_py.manager.rollout.gate import Gate, GateTimeouts
 
     given = module.params
-    gate = Gate(parts.control_plane, given["rollout"], given["batch"])
-    patience = Patience(
+    gate = Gate(context.control_plane, given["rollout"], given["batch"])
+    timeouts = GateTimeouts(
         reach=given["reach_minutes"],
         report=given["report_minutes"],
         held=given["held_minutes"],
         stagger=given["stagger_minutes"],
         poll_seconds=given["poll_seconds"],
     )
-    answer = gate.pass_through(given["unreachable"], patience)
+    answer = gate.pass_through(given["unreachable"], timeouts)
     return {**answer, "changed": bool(gate.deferred), "deferred": gate.deferred}
 
 

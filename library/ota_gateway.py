@@ -104,7 +104,7 @@ def main():
     run(module, act)
 
 
-def act(module, parts):
+def act(module, context):
     from pathlib import Path
 
     from ota_py.manager.controlplane.gateway_registration import register
@@ -112,7 +112,7 @@ def act(module, parts):
 
     fields = {name: module.params[name] for name in ("delivery", "address", "groups", "hardware")}
     return register(
-        parts.control_plane,
+        context.control_plane,
         check_gateway_id(module.params["id"]),
         Path(module.params["token_file"]),
         **fields,

@@ -100,14 +100,14 @@ def main():
     run(module, act)
 
 
-def act(module, parts):
+def act(module, context):
     from pathlib import Path
 
     from ota_py.manager.signing.manifest_files import ManifestFiles
 
     path = Path(module.params["path"])
     signature = Path(module.params["signature"] or f"{path}.sig")
-    files = ManifestFiles(parts, path, signature)
+    files = ManifestFiles(context, path, signature)
     if module.params["state"] == "verified":
         return {"changed": False, **files.verify()}
     return files.sign(dry_run=module.check_mode)

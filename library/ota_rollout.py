@@ -164,10 +164,10 @@ def main():
     run(module, act)
 
 
-def act(module, parts):
+def act(module, context):
     from ota_py.manager.rollout import play_steps
 
-    return play_steps.take(parts.control_plane, module.params, check_mode=module.check_mode)
+    return play_steps.take(context.control_plane, module.params, check_mode=module.check_mode)
 
 
 if __name__ == "__main__":

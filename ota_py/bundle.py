@@ -1,4 +1,4 @@
-"""The form of a bundle: one update in one file, for a stick.
+"""The format of a bundle: one update in one file, for a stick.
 
 A plain POSIX `ustar` archive of plain files, and nothing else that such an archive can hold:
 
@@ -43,14 +43,14 @@ _END = bytes(BLOCK)
 
 @dataclass(frozen=True)
 class Member:
-    """Where a member's bytes are in the file."""
+    """The place of a member's bytes in the file."""
 
     offset: int
     size: int
 
 
 def write_member(file: IO[bytes], name: str, size: int, pieces: Iterator[bytes]) -> None:
-    """Append a member.
+    """Append a member to a bundle.
 
     Raises:
         IntegrityError: other than `size` bytes came, or more than a member can have.
@@ -70,22 +70,22 @@ def write_member(file: IO[bytes], name: str, size: int, pieces: Iterator[bytes])
 
 
 def write_end(file: IO[bytes]) -> None:
-    """Finish the archive."""
+    """Write the end of a bundle's archive."""
     file.write(2 * _END)
 
 
 def header(version: str) -> bytes:
-    """The content of the first member."""
+    """The content of a bundle's first member, which names its version."""
     return json.dumps({"format": FORMAT, "version": version}).encode() + b"\n"
 
 
 def is_bundle(head: bytes) -> bool:
-    """Whether a file that begins so is a bundle, good or bad."""
+    """Whether a file that begins with `head` is a bundle, good or bad."""
     return head.startswith(HEADER_NAME.encode() + b"\0")
 
 
 def read_members(file: IO[bytes]) -> dict[str, Member]:
-    """Where everything is; no content is read.
+    """The members of a bundle by name; their content is not read.
 
     Raises:
         IntegrityError: the file holds anything but what is described above, or ends too early.
@@ -117,7 +117,7 @@ def read_members(file: IO[bytes]) -> dict[str, Member]:
 
 
 def parse_version(raw: bytes) -> str:
-    """The version that the first member names.
+    """The version in the content of a bundle's first member.
 
     Raises:
         IntegrityError: it is not such a document, or of a newer format.
@@ -135,14 +135,14 @@ def parse_version(raw: bytes) -> str:
 
 
 def _parse_header(block: bytes) -> tuple[str, int]:
-    """Name and size of a member, which must be a plain file with a name of ours.
+    """Name and size of a member, which must be a plain file with a name that bundles have.
 
     Source of the layout: POSIX.1-2017, pax, "ustar Interchange Format".
     """
     if block[257:265] != b"ustar\x0000":
         raise IntegrityError("it is not a plain ustar archive")
-    told, counted = _octal(block[148:156]), sum(block[:148]) + 8 * 0x20 + sum(block[156:])
-    if told != counted:
+    recorded, counted = _octal(block[148:156]), sum(block[:148]) + 8 * 0x20 + sum(block[156:])
+    if recorded != counted:
         raise IntegrityError("a header of it is damaged")
     name = block[:100].rstrip(b"\0").decode("ascii", "replace")
     if block[156:157] != b"0" or any(block[157:257]):
@@ -166,7 +166,7 @@ def _octal(field: bytes) -> int:
 
 
 def _require_end(file: IO[bytes], position: int, length: int) -> None:
-    """Nothing but zeros may follow: what an archive's end hides nobody would check."""
+    """Check that nothing but zeros follows an archive's end: nobody would check what is hidden there."""
     if length - position > 20 * BLOCK:
         raise IntegrityError("something follows after its end")
     file.seek(position)

@@ -1,4 +1,4 @@
-"""What both commands share: the boundary where an error becomes an exit status, and `--json`."""
+"""The boundary of both commands, where an error becomes an exit status, and their option `--json`."""
 
 from __future__ import annotations
 

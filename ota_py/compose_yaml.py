@@ -42,7 +42,7 @@ def round_trip() -> YAML:
 
 
 def load_all(text: bytes, yaml: YAML | None = None) -> list[Any]:
-    """All documents of a file.
+    """All documents of a YAML file.
 
     Args:
         yaml: from `round_trip`; not given: a new one.
@@ -55,19 +55,19 @@ def load_all(text: bytes, yaml: YAML | None = None) -> list[Any]:
     try:
         return list((yaml or round_trip()).load_all(text.decode("utf-8")))
     except _PARSER_ERRORS as error:
-        raise ValueError(_words(error)[:PROBLEM_MAX_CHARS]) from None
+        raise ValueError(_problem_text(error)[:PROBLEM_MAX_CHARS]) from None
 
 
 def load(text: bytes, yaml: YAML | None = None) -> Any:
-    """The only document of a file, None where it has none; see `load_all`."""
+    """The only document of a YAML file, None where it has none; see `load_all`."""
     documents = load_all(text, yaml)
     if len(documents) > 1:
         raise ValueError(f"it has {len(documents)} documents, expected one")
     return documents[0] if documents else None
 
 
-def _words(error: Exception) -> str:
-    """What is wrong, and where; not the line itself, nor values, among which there may be secrets."""
+def _problem_text(error: Exception) -> str:
+    """The problem and its place in words, without the line itself or values, among which there may be secrets."""
     if not isinstance(error, MarkedYAMLError):
         return re.sub("'[^']*'", "'...'", " ".join(str(error).split()))
     problem = str(error.problem or error.context).partition(" with value ")[0]
@@ -76,7 +76,7 @@ def _words(error: Exception) -> str:
 
 
 class _BoundedComposer(Composer):
-    """Stops while it reads, not afterwards: by then it would be too late."""
+    """A composer that stops at a limit while it reads: afterwards would be too late."""
 
     def __init__(self, loader: Any = None) -> None:
         super().__init__(loader)

@@ -161,13 +161,13 @@ class IncompatibleError(OtaError):
 
 
 class KnownBadError(IncompatibleError):
-    """A version that was rolled back here before; it is not tried again unless asked for by name."""
+    """A version that was rolled back here before; it is not tried again unless requested by name."""
 
     code = "known_bad"
 
 
 class PolicyError(OtaError):
-    """The gateway's policy forbids what the update asks for."""
+    """The gateway's policy forbids what the update requests."""
 
     code = "policy"
     exit_status = 22
@@ -188,7 +188,7 @@ class BusyError(OtaError):
 
 
 class DockerError(OtaError):
-    """The Docker engine or Compose failed or cannot be reached."""
+    """The Docker daemon or Compose failed or cannot be reached."""
 
     code = "docker"
     exit_status = 25
@@ -251,7 +251,7 @@ class JournalError(OtaError):
 
 
 class HeldError(OtaError):
-    """Not now: a maintenance window, a veto or a hook holds the update back; it waits."""
+    """A maintenance window, a veto or a hook holds the update back for now; it waits."""
 
     code = "held"
     exit_status = 34

@@ -44,7 +44,7 @@ def _repository_name(text: str) -> str:
 
 
 class Image(Model):
-    """What a Compose service runs: pulled and started by digest, the tag is for people."""
+    """The image that a Compose service runs: pulled and started by digest, the tag is for people."""
 
     reference: Annotated[str, AfterValidator(_repository_name)] = Field(
         description="registry/name:tag as the operator gave it, with the registry made explicit"
@@ -67,7 +67,7 @@ class Image(Model):
 
 
 class File(Model):
-    """One file of the update: where its bytes are in the repository, and where it goes."""
+    """One file of the update: its target in the repository, and its destination."""
 
     dest: Destination = Field(description="path relative to the gateway's Compose project directory")
     target: RelativePath = Field(description="path of the target in the TUF repository")
@@ -81,12 +81,12 @@ class File(Model):
 
     @property
     def what(self) -> str:
-        """What people call it."""
+        """A name for messages."""
         return f"file {self.dest}"
 
 
 class Compatibility(Model):
-    """Which gateways the update is for. An empty list allows all."""
+    """The gateways that the update is for. An empty list allows all."""
 
     min_version: VersionText | None = Field(default=None, description="oldest version to update from")
     max_version: VersionText | None = Field(default=None, description="newest version to update from")
@@ -107,7 +107,7 @@ OnRollback = Literal["restore", "keep"]
 
 
 class Data(Model):
-    """What the update does to the gateway's databases."""
+    """The update's effect on the gateway's databases."""
 
     migrates: bool = Field(
         default=False,
@@ -133,7 +133,7 @@ HookPoint = Literal[
 
 
 class Hook(Model):
-    """A command that runs at one point of the update. Exit status 75: not now, try later."""
+    """A command that runs at one point of the update. Exit status 75 holds the update back until later."""
 
     at: HookPoint
     service: ServiceName | None = Field(
@@ -145,7 +145,7 @@ class Hook(Model):
 
 
 class Wheelhouse(Model):
-    """The gateway software and all it needs, for one kind of gateway."""
+    """The gateway software and all packages that it needs, for one kind of gateway."""
 
     name: Annotated[str, Field(pattern=names.BUILD)] = Field(
         description="of this build; names the virtual environment that is made from it"
@@ -158,7 +158,7 @@ class Wheelhouse(Model):
 
     @property
     def what(self) -> str:
-        """What people call it."""
+        """A name for messages."""
         return f"gateway software {self.name}"
 
 
@@ -173,7 +173,7 @@ class Sbom(Model):
 
     @property
     def what(self) -> str:
-        """What people call it."""
+        """A name for messages."""
         return f"SBOM of {self.service or 'the update'}"
 
 
@@ -194,13 +194,13 @@ class GatewaySoftware(Model):
         return self
 
     def wheelhouse_for(self, architecture: str, python: str) -> Wheelhouse | None:
-        """The one for this kind of gateway, if there is one."""
+        """The wheelhouse for a kind of gateway, if there is one."""
         found = (w for w in self.wheelhouses if (w.architecture, w.python) == (architecture, python))
         return next(found, None)
 
 
 class Manifest(Model):
-    """One update."""
+    """The description of one update, which is signed."""
 
     schema_version: Literal[1] = 1
     fleet: Word = Field(description="the fleet that the update is for; a gateway of another one refuses it")
@@ -255,7 +255,7 @@ class Manifest(Model):
 
     @property
     def targets(self) -> list[File | Wheelhouse | Sbom]:
-        """All that the manifest names in the repository beside itself."""
+        """Everything that the manifest names in the repository beside itself."""
         return [*self.all_files, *(self.agent.wheelhouses if self.agent else []), *self.sbom]
 
     def to_bytes(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What the fields of a manifest are made of: versions, paths, names, hashes."""
+"""Types of a manifest's fields: versions, paths, names, hashes."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ Word = Annotated[str, Field(pattern=names.GROUP)]
 
 
 class Model(BaseModel):
-    """Base of all parts: unknown fields are errors, values are never coerced, objects never change."""
+    """Base of all models of a manifest: unknown fields are errors, values are never coerced, objects never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

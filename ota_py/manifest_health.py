@@ -1,4 +1,4 @@
-"""What a manifest says of health: the probes that must pass before the update is committed."""
+"""The health section of a manifest: the probes that must pass before the update is committed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SETTLE_SECONDS_DEFAULT = 5.0
 
 
 class AnyProbe(Model):
-    """What all probes have."""
+    """Fields that all probes have."""
 
     required: bool = Field(
         default=False,
@@ -62,7 +62,7 @@ Probe = Annotated[HttpProbe | TcpProbe | MqttProbe | CommandProbe, Field(discrim
 
 
 class Health(Model):
-    """What must hold before the update is committed."""
+    """The health checks that must pass before the update is committed."""
 
     settle_seconds: float = Field(
         default=SETTLE_SECONDS_DEFAULT,

@@ -1,4 +1,4 @@
-"""What image registries describe images with: indexes and manifests, OCI's and Docker's. Pure.
+"""Image documents of a registry: indexes and manifests, OCI's and Docker's. Pure.
 
 Specification: https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md and image-index.md.
 """
@@ -28,7 +28,7 @@ TYPES = (
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One thing that a document names: a manifest, a configuration or a layer.
+    """An entry of an image document: it names a manifest, a configuration or a layer.
 
     Attributes:
         size: bytes.
@@ -64,7 +64,7 @@ def fits(platform: str, wanted: str) -> bool:
 
 
 def parse(raw: bytes, digest: str) -> OciDocument:
-    """Parse the document of that digest.
+    """Parse the image document of a digest.
 
     Raises:
         IntegrityError: other bytes than the digest's, or not a document of images.

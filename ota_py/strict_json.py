@@ -1,4 +1,4 @@
-"""JSON that came from outside: parsed without leniency, and told what is wrong with it."""
+"""JSON from outside: parsed without leniency, its problems described in bounded messages."""
 
 from __future__ import annotations
 

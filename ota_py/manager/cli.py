@@ -1,4 +1,4 @@
-"""`ota_manager.py`: the operator's command. Each command is imported only when it is asked for."""
+"""`ota_manager.py`: the operator's command. Each command is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ota_py import cli as boundary
 from ota_py.manager.config.secrets import hidden_passphrases
 from ota_py.manager.context import CommandContext
 
-# What `--help` shows; the commands' own help says the rest.
+# What `--help` shows; the commands' own help has the rest.
 COMMANDS = {
     "init": "Set up keys, repository, control plane and ota.toml.",
     "serve": "Run the control plane.",

@@ -1,5 +1,7 @@
-"""What commands are built of: configuration, control plane, repository, registry. Each is made, and its
-libraries are imported, when it is first asked for."""
+"""The context of a command: configuration, control plane, repository, registry.
+
+Each is made, and its libraries are imported, on first use.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CommandContext:
-    """The parts named by one `ota.toml`; commands get it as `ctx.obj` (`click.pass_obj`)."""
+    """Everything that one `ota.toml` names; commands get it as `ctx.obj` (`click.pass_obj`)."""
 
     def __init__(self, config_option: str | None = None) -> None:
         self.config_option = config_option
@@ -49,7 +51,7 @@ class CommandContext:
 
     @cached_property
     def registry(self) -> TagResolver:
-        """Where image tags are resolved."""
+        """The registry in which image tags are resolved."""
         from ota_py.manager.registry.resolve import TagResolver
 
         section = self.config.registry

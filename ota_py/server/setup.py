@@ -30,7 +30,7 @@ def migrate(settings: ServerSettings) -> None:
         raise ControlPlaneError(f"the control plane's database cannot be used: {error}") from None
 
 
-def forget_events(before: datetime) -> Iterator[int]:
+def delete_events(before: datetime) -> Iterator[int]:
     """Delete old events batch by batch; yields how many each batch had. See `events/retention.py`.
 
     Args:

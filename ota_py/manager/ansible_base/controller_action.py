@@ -11,7 +11,7 @@ from ota_py.manager.config.model import config_path
 
 
 class ControllerAction(ActionBase):  # type: ignore[misc]
-    """Run the module of the same name with paths that start from the operator's directory.
+    """Base of the plugins that run the module of the same name, with paths from the operator's directory.
 
     Ansible runs modules in the directory of the playbook; `ota.toml` and the paths that an operator gives lie
     where ansible-playbook was started.
@@ -23,7 +23,7 @@ class ControllerAction(ActionBase):  # type: ignore[misc]
     paths: ClassVar[tuple[str, ...]] = ("config",)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Called by Ansible, once per task."""
+        """Run the module; called by Ansible, once per task."""
         super().run(tmp, task_vars)
         arguments = {**self._task.args, "config": str(config_path(self._task.args.get("config")))}
         for name in self.paths:

@@ -26,7 +26,7 @@ UPDATE_OPTIONS: dict[str, dict[str, Any]] = {
 
 
 class GatewayAction(ActionBase):  # type: ignore[misc]
-    """Run one command of the gateway's engine. A subclass says which, and what a check run says instead."""
+    """Base of the plugins that run one command of the gateway's engine; a subclass names it."""
 
     _supports_check_mode = True
     _supports_async = False
@@ -36,19 +36,19 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
     shows_diff: ClassVar[bool] = False
 
     def command(self, options: dict[str, Any]) -> list[str]:
-        """Arguments of `ota_client.py`, without `--json`."""
+        """The command as arguments of `ota_client.py`, without `--json`."""
         raise NotImplementedError
 
     def perform(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The result of a real run: by default what the command answers."""
-        return self.ask(self.command(options))
+        """The result of a real run; by default the command's answer."""
+        return self.run_engine(self.command(options))
 
     def predict(self, options: dict[str, Any]) -> dict[str, Any]:
         """The result of a check run, which touches nothing; by default the command, which only reads then."""
         return self.perform(options)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Called by Ansible, once per host."""
+        """Run the command, or predict its result in check mode; called by Ansible, once per host."""
         super().run(tmp, task_vars)
         spec = {**self.options, "directory": {"type": "path"}}
         _, options = self.validate_argument_spec(spec, **self.rules)
@@ -66,37 +66,37 @@ class GatewayAction(ActionBase):  # type: ignore[misc]
 
     def running(self) -> dict[str, Any]:
         """Version and image digests that run now, for a diff."""
-        status = self.ask(["status"])
+        status = self.run_engine(["status"])
         return {"version": status.get("version"), "digests": status.get("digests", {})}
 
-    def ask(self, arguments: list[str]) -> dict[str, Any]:
+    def run_engine(self, arguments: list[str]) -> dict[str, Any]:
         """Run the engine with these arguments and return its answer as a result.
 
         A connection that fails raises Ansible's own error, which makes the host unreachable.
         """
-        words = ["python3", f"{self._directory}/ota_client.py", *arguments, "--json"]
-        ended = self._low_level_execute_command(shlex.join(words))
+        argv = ["python3", f"{self._directory}/ota_client.py", *arguments, "--json"]
+        ended = self._low_level_execute_command(shlex.join(argv))
         return to_result(Answer(ended["rc"], ended["stdout"], ended["stderr"]))
 
 
 def update_arguments(options: dict[str, Any], until: State | None = None) -> list[str]:
-    """`update ...` for the options of `UPDATE_OPTIONS`, at most to the state `until`."""
-    words = ["update"]
+    """The arguments `update ...` for the options of `UPDATE_OPTIONS`, at most to the state `until`."""
+    arguments = ["update"]
     if options["version"]:
-        words += ["--version", options["version"]]
+        arguments += ["--version", options["version"]]
     if options["manifest"]:
-        words += ["--manifest", options["manifest"]]
+        arguments += ["--manifest", options["manifest"]]
     if until:
-        words += ["--until", until]
+        arguments += ["--until", until]
     if options["rollout"] is not None:
-        words += ["--rollout", str(options["rollout"])]
+        arguments += ["--rollout", str(options["rollout"])]
     if options["force"]:
-        words.append("--force")
-    return words
+        arguments.append("--force")
+    return arguments
 
 
 class UpdateAction(GatewayAction):
-    """A transaction, or the part of it up to a state."""
+    """Base of the plugins that run a transaction, or the part of it up to a state."""
 
     options: ClassVar[dict[str, dict[str, Any]]] = UPDATE_OPTIONS
     rules: ClassVar[dict[str, Any]] = {
@@ -106,13 +106,13 @@ class UpdateAction(GatewayAction):
     until: ClassVar[State | None] = None
 
     def command(self, options: dict[str, Any]) -> list[str]:
-        """`update`, to the state that this module stands for."""
+        """The arguments `update ...`, up to this module's state."""
         return update_arguments(options, self.until)
 
     def predict(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Verify the update with the gateway's own trust root, and compare it with what runs."""
+        """The result of a check run: the update verified by the gateway's own trust root, compared with what runs."""
         name = "version" if options["version"] else "manifest"
-        verified = self.ask(["verify", f"--{name}", options[name]])
+        verified = self.run_engine(["verify", f"--{name}", options[name]])
         if verified.get("failed"):
             return verified
         before = self.running()

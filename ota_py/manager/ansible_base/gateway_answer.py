@@ -1,4 +1,4 @@
-"""What a gateway's command answered, as an Ansible result. Pure: text in, data out."""
+"""The answer of a gateway's command as an Ansible result. Pure: text in, data out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANSIBLE_PREFIXES = ("ansible_", "_ansible_")
 
 @dataclass(frozen=True)
 class Answer:
-    """One command's end on a gateway: exit status and both streams, as text."""
+    """The end of a command on a gateway: exit status and both streams, as text."""
 
     status: int
     stdout: str
@@ -47,7 +47,7 @@ def parse_answer(answer: Answer) -> dict[str, Any] | None:
 
 
 def to_result(answer: Answer) -> dict[str, Any]:
-    """The gateway's answer as a module result; `changed` is what the gateway said, never inferred.
+    """The gateway's answer as a module result; `changed` is what the gateway reported, never inferred.
 
     Returns:
         The gateway's own JSON, and `changed`; for a failure also `failed`, `msg`, `code` and `hint`.
@@ -71,10 +71,10 @@ def to_result(answer: Answer) -> dict[str, Any]:
 
 
 def _no_answer(answer: Answer) -> dict[str, Any]:
-    said = (answer.stderr.strip() or answer.stdout.strip())[-STDERR_SHOWN_CHARS:]
+    output = (answer.stderr.strip() or answer.stdout.strip())[-STDERR_SHOWN_CHARS:]
     return {
         "failed": True,
-        "msg": f"the gateway's engine gave no answer (status {answer.status}): {said or 'no output'}",
+        "msg": f"the gateway's engine gave no answer (status {answer.status}): {output or 'no output'}",
         "code": "no_engine",
         "hint": "provision the gateway again: ansible-playbook playbooks/provision.yml --limit GATEWAY",
     }

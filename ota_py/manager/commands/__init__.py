@@ -1,4 +1,4 @@
-"""One module for each command of `ota_manager.py`: its options, its `--help`, what it prints.
+"""The commands of `ota_manager.py`, a module each: its options, its `--help`, its output.
 
 The work is done in the rooms below.
 """

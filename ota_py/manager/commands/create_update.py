@@ -103,14 +103,14 @@ def command(context: CommandContext, /, *, passphrase_fd: int | None, **options:
     as_json = options["as_json"]
     request = _request(context, options)
     places = Destinations(context.repository, context.control_plane, context.registry)
-    prepared = prepare(request, places, datetime.now(UTC), _say)
+    prepared = prepare(request, places, datetime.now(UTC), _print_line)
     if options["dry_run"]:
         _warn(prepared, ask=False)
         echo_json(prepared.manifest.model_dump(mode="json"))
         return
     _warn(prepared, ask=not (options["yes"] or as_json))
     keys = Keys(context.config.keys, Passphrases(passphrase_fd))
-    done = create(prepared, places, keys, options["request"], datetime.now(UTC), _say)
+    done = create(prepared, places, keys, options["request"], datetime.now(UTC), _print_line)
     if as_json:
         echo_json({**released_json(done), "warnings": prepared.warnings})
     elif done.file:
@@ -163,7 +163,7 @@ def _request(context: CommandContext, options: dict[str, Any]) -> UpdateRequest:
     )
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     click.echo(line, err=True)
 
 

@@ -132,7 +132,7 @@ def _tables(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _make_control_plane(config: ManagerConfig, admin: str) -> None:
-    """Database, operator's token and admin's account, each readable by its owner only."""
+    """Make the database, the operator's token and the admin's account, readable by their owner only."""
     import secrets
 
     from ota_py.manager.commands.serve import server_settings

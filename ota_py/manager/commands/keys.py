@@ -1,4 +1,4 @@
-"""`keys`: who may sign what, and changing it."""
+"""`keys`: make keys, show who may sign what, and change it."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def init(file: Path, kind: str, unencrypted: bool, passphrase_fd: int | None, as
 def list_keys(context: CommandContext, /, *, as_json: bool) -> None:
     """Show the keys that root.json names, how many of them must sign, and what ota.toml names.
 
-    And what they signed: its version, how long it holds, and who must sign it anew if it expires soon, as
-    `renew --check` says it.
+    It also shows what they signed: its version, how long it holds, and who must sign it anew if it expires
+    soon, as `renew --check` does.
 
     \b
     Examples:
@@ -105,7 +105,7 @@ def list_keys(context: CommandContext, /, *, as_json: bool) -> None:
 def export_public(key: str, output: Path | None, passphrase_fd: int | None, as_json: bool) -> None:
     """Write the public part of a key: of a private key file, or of one in a KMS or an HSM.
 
-    KEY is a file or a URI. The URI to use for signing is told on standard error: for a key of which a service
+    KEY is a file or a URI. The URI to use for signing is printed on standard error: for a key of which a service
     has several versions, it names the newest one.
 
     \b

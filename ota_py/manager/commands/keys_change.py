@@ -27,7 +27,7 @@ unencrypted_option = click.option(
 
 
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What every change of root takes."""
+    """Add the options that every change of root takes to a command."""
     for option in (
         json_option,
         passphrase_option,

@@ -1,4 +1,4 @@
-"""`list-updates`: what was created, and what became of it."""
+"""`list-updates`: the updates that were created, and their state."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def command(context: CommandContext, /, *, as_json: bool) -> None:
 
 
 def _notes(update: dict[str, Any]) -> list[str]:
-    """What a person should know before a rollout: what becomes of data, and where it runs commands."""
+    """Notes for a person before a rollout: what becomes of data, and at which points hooks run."""
     notes = ["migrates data"] if update["migrates"] else []
     notes += ["rollback keeps data"] if update["on_rollback"] == "keep" else []
     points = list(dict.fromkeys(update["hooks"]))  # several hooks may run at one point

@@ -1,4 +1,4 @@
-"""`publish`: bring what several people signed into the store."""
+"""`publish`: bring a signing request that several people signed into the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`renew`: sign the repository's freshness anew, or say who must."""
+"""`renew`: sign timestamp and snapshot anew, and show who must sign the rest."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def command(
     passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
-    """Sign the repository's timestamp anew, and its snapshot where its key is here, so that gateways go on
-    trusting them.
+    """Sign timestamp anew, and snapshot where its key is here, so that gateways go on trusting them.
 
     Each create-update signs them too. Run this from a timer on a machine that has their keys, or let
     `serve` do it (server.renew in ota.toml). Root and list of updates hold longer and take a person; this
@@ -79,7 +78,7 @@ def _renew(context: CommandContext, keys: Keys, release: bool, request: Path | N
 
     now = datetime.now(UTC)
     if release:
-        return renew_list(context.repository, context.config.fleet, keys, request, now, _say)
+        return renew_list(context.repository, context.config.fleet, keys, request, now, _print_line)
     renew(context.repository, keys.online(context.repository), now)
     return None
 
@@ -89,12 +88,12 @@ def _echo(context: CommandContext, found: list[Freshness], done: Released | None
     from ota_py.manager.release.release import released_json
     from ota_py.manager.signing.freshness_text import freshness_json
 
-    told: dict[str, Any] = {"roles": [freshness_json(each) for each in found]}
+    shown: dict[str, Any] = {"roles": [freshness_json(each) for each in found]}
     if done:
-        told |= released_json(done)
+        shown |= released_json(done)
     if isinstance(error, ExpiringError):
-        told["error"] = error.as_dict()
-    echo_json(told)
+        shown["error"] = error.as_dict()
+    echo_json(shown)
 
 
 def _show(context: CommandContext, found: list[Freshness], done: Released | None) -> None:
@@ -116,5 +115,5 @@ def _line(each: Freshness) -> str:
     return f"{each.role}: {state_words(each)}"
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     click.echo(line, err=True)

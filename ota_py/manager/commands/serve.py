@@ -26,7 +26,7 @@ THREADS_PER_WORKER = 4
 def command(context: CommandContext, /, *, listen: str | None, workers: int, access_log: bool) -> None:
     """Bring the database up to date and run the control plane until Ctrl-C or SIGTERM.
 
-    It looks every hour how long the repository's signatures still hold, and shows it in admin and API.
+    It checks every hour how long the repository's signatures still hold, and shows it in admin and API.
     With server.renew in ota.toml it signs the timestamp anew by itself, and the snapshot where its key is
     here; it opens no other key. And it deletes what gateways reported long ago (server.keep_events_days).
 
@@ -56,7 +56,7 @@ def command(context: CommandContext, /, *, listen: str | None, workers: int, acc
 
 
 def server_settings(config: ManagerConfig) -> ServerSettings:
-    """The `[server]` table as the control plane's settings; it answers to its own name and to localhost."""
+    """The `[server]` table as the control plane's settings; its own host name and localhost are allowed."""
     from urllib.parse import urlsplit
 
     from ota_py.server.environment import LOCAL_HOSTS, ServerSettings
@@ -87,7 +87,7 @@ def _mqtt_settings(section: MqttSection) -> BrokerSettings:
 
 
 def _check_free(host: str, port: int) -> None:
-    """Say that the address is taken before anything starts; granian's workers would only log it."""
+    """Check that the address is free before anything starts; granian's workers would only log an error."""
     import socket
 
     from ota_py.errors import ConflictError, UsageError

@@ -1,4 +1,4 @@
-"""`sign`: add one's signature to a file that people pass on."""
+"""`sign`: add one's signature to a signing request, a file that people pass on."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def command(
 
 
 def _check_root(request: SigningRequest, path: Path) -> None:
-    """The request is for the root that this person trusts.
+    """Check that the request is for the root that this person trusts.
 
     Raises:
         TrustError: it is for another one.
@@ -102,10 +102,11 @@ def _check_root(request: SigningRequest, path: Path) -> None:
         trusted = parse_root(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"cannot read the trust root {path}: {error.strerror}") from None
-    asked = parse_root(request.root)
-    if payload_of(trusted) != payload_of(asked):
+    requested = parse_root(request.root)
+    if payload_of(trusted) != payload_of(requested):
         raise TrustError(
-            f"the request was made for another root (version {asked.version}) than {path} (version {trusted.version})",
+            f"the request was made for another root (version {requested.version}) "
+            f"than {path} (version {trusted.version})",
             hint="get the newest root.json from somebody whom you trust; if it differs, do not sign",
         )
 

@@ -1,4 +1,4 @@
-"""`status`: the fleet and its rollouts, and what became of each gateway."""
+"""`status`: the fleet and its rollouts, or one rollout and each of its gateways."""
 
 from __future__ import annotations
 

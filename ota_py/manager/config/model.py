@@ -102,7 +102,7 @@ class ManagerSection(BaseModel):
 
 
 class RepositorySection(ManagerSection):
-    """Where signed updates are published."""
+    """The repository in which signed updates are published."""
 
     store: Annotated[str, AfterValidator(_store)] = Field(
         description="`s3://BUCKET/PREFIX` or `file:DIRECTORY`: where the manager writes"
@@ -139,13 +139,13 @@ class KeysSection(ManagerSection):
     )
 
     def of(self, role: str) -> list[str]:
-        """The URIs of one role."""
+        """The URIs of one role's keys."""
         uris: list[str] = getattr(self, role)
         return uris
 
 
 class ExpirySection(ManagerSection):
-    """How long what is signed next holds, in days; gateways take no update after that."""
+    """Lifetimes of what is signed next, in days; gateways take no update after that."""
 
     root: int = Field(
         default=LIFETIMES.root, ge=1, le=3650, description="days that root.json holds; `keys renew` before"
@@ -172,12 +172,12 @@ class ExpirySection(ManagerSection):
 
     @property
     def lifetimes(self) -> Lifetimes:
-        """The days, as the trust library takes them."""
+        """The lifetimes, as the trust library takes them."""
         return Lifetimes(self.root, self.release, self.snapshot, self.timestamp)
 
 
 class RegistrySection(ManagerSection):
-    """Where image tags are resolved to digests."""
+    """The registries where image tags are resolved to digests."""
 
     default: str = Field(default=DOCKER_HUB, description="put before image names that name no registry")
     insecure: list[str] = Field(default=[], description="registries to be reached by plain HTTP")
@@ -201,7 +201,7 @@ class MqttSection(ManagerSection):
 
 
 class ServerSection(ManagerSection):
-    """What `serve` runs."""
+    """Settings of the control plane that `serve` runs."""
 
     listen: Annotated[str, AfterValidator(_listen)] = Field(
         default="127.0.0.1:8000", description="`HOST:PORT` to listen on"
@@ -231,7 +231,7 @@ class ServerSection(ManagerSection):
 
 
 class AnsibleSection(ManagerSection):
-    """What `rollout` gives to Ansible."""
+    """Settings that `rollout` gives to Ansible."""
 
     inventory: Location = Field(default=Path("inventory"), description="inventory of the gateways")
 
@@ -264,7 +264,7 @@ class ManagerConfig(ManagerSection):
 
 
 def config_path(option: str | Path | None = None) -> Path:
-    """Where the configuration is: the `--config` option, `$OTA_CONFIG`, or `ota.toml` here."""
+    """The configuration's path: the `--config` option, `$OTA_CONFIG`, or `ota.toml` in the current directory."""
     return Path(option or os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE_NAME).absolute()
 
 

@@ -1,4 +1,4 @@
-"""The operator's root.json and the keys in ota.toml, after a change of root."""
+"""Changes of the operator's root.json, and of the keys in ota.toml after a change of root."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def wanted_uris(config: ManagerConfig, root: Root, new: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The URIs that `[keys]` should name from now on, for the roles where that is something else than now.
+    """The URIs that `[keys]` should name from now on, for the roles where it names others now.
 
     What belongs to a key that root no longer names goes. What is in a file beside it, and belongs to a key
     that root names now, comes. Whose key a URI is, is known from its public key file; one without stays.

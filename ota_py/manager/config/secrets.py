@@ -17,7 +17,7 @@ from ota_py import durable
 from ota_py.errors import ConfigError, ConflictError, KeyFileError, UsageError
 
 SECRET_MODE = 0o600
-# What the key is called that both snapshot and timestamp have.
+# Name of the key that snapshot and timestamp share.
 ONLINE_KEY = "online"
 _VARIABLE = re.compile(r"OTA_[A-Z]+_PASSPHRASE")
 # What the environment gave, by variable; see `hidden_passphrases`.
@@ -26,7 +26,7 @@ _hidden: dict[str, str] = {}
 
 @contextmanager
 def hidden_passphrases() -> Iterator[None]:
-    """Passphrases are not in the environment, which every program that is started is given; we know them."""
+    """Take passphrases out of the environment, which every started program inherits, and keep them here."""
     taken = _in_environment()
     _hidden.update(taken)
     for name in taken:
@@ -97,11 +97,11 @@ class Passphrases:
         self._remembered: dict[str, str] = {}
 
     def getter(self, role: str, uri: str) -> Callable[[], str]:
-        """What asks for the passphrase of a role's key, once it turns out to be encrypted."""
+        """A function that returns the passphrase of a role's key, called when the key turns out to be encrypted."""
         return lambda: self._find(role, uri)
 
     def given(self, role: str) -> str | None:
-        """The passphrase that was given without asking, or None."""
+        """The passphrase of a role that a descriptor or the environment gave, or None."""
         if self._given is not None:
             return self._given
         return next((self._variables[name] for name in _variables(role) if self._variables.get(name)), None)
@@ -131,7 +131,7 @@ class Passphrases:
         return asked or None
 
     def remember(self, uri: str, passphrase: str | None) -> None:
-        """Do not ask for the passphrase of this key again."""
+        """Remember the passphrase of a key, so that nobody is asked for it again."""
         if passphrase:
             self._remembered[uri] = passphrase
 
@@ -156,7 +156,7 @@ def _in_environment() -> dict[str, str]:
 
 
 def _variables(role: str) -> list[str]:
-    """Of a role's own, and of the one key that snapshot and timestamp may share."""
+    """The environment variables for a role's passphrase: its own, and that of the shared online key."""
     roles = [role, ONLINE_KEY] if role in ("snapshot", "timestamp") else [role]
     return [f"OTA_{each.upper()}_PASSPHRASE" for each in roles]
 

@@ -1,4 +1,4 @@
-"""What commands share on a terminal: options, questions, tables.
+"""Terminal helpers that commands share: options, questions, tables.
 
 Commands themselves are in `commands`.
 """

@@ -1,4 +1,4 @@
-"""Asking before something is done that cannot be taken back."""
+"""Confirmation by a person before something that cannot be taken back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ota_py.errors import UsageError
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask a person, unless `--yes` was given.
+    """Ask a person to confirm, unless `--yes` was given.
 
     Raises:
         UsageError: there is nobody to ask.

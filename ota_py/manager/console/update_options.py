@@ -26,7 +26,7 @@ HOOKS_HINT = (
 
 
 def parse_images(text: str) -> dict[str, str]:
-    """`--images`: image by Compose service.
+    """The value of `--images`: image by Compose service.
 
     Raises:
         UsageError: not a JSON object of names, or a service named twice.
@@ -38,7 +38,7 @@ def parse_images(text: str) -> dict[str, str]:
 
 
 def parse_health(text: str | None, settle_seconds: float | None) -> Health:
-    """`--health`, a JSON list of probes or a file that holds one, and `--settle-seconds`.
+    """The values of `--health`, a JSON list of probes or a file that holds one, and `--settle-seconds`.
 
     Raises:
         UsageError: unreadable, not such a list, or beyond a limit.
@@ -52,7 +52,7 @@ def parse_health(text: str | None, settle_seconds: float | None) -> Health:
 
 
 def parse_hooks(text: str | None) -> list[Hook]:
-    """`--hooks`, a JSON list of hooks or a file that holds one.
+    """The value of `--hooks`, a JSON list of hooks or a file that holds one.
 
     Raises:
         UsageError: unreadable, not such a list, or a hook that the manifest does not allow.
@@ -66,7 +66,7 @@ def parse_hooks(text: str | None) -> list[Hook]:
 
 
 def parse_compatibility(**fields: Any) -> Compatibility:
-    """`--min-version`, `--max-version`, `--architecture`, `--hardware`, `--group` and `--allow-downgrade`.
+    """The manifest's compatibility: `--min-version`, `--max-version`, `--architecture` and the like.
 
     Raises:
         UsageError: a value that the manifest does not allow.
@@ -78,7 +78,7 @@ def parse_compatibility(**fields: Any) -> Compatibility:
 
 
 def parse_data(*, migrates: bool, on_rollback: str) -> Data:
-    """`--migrates` and `--on-rollback`.
+    """The values of `--migrates` and `--on-rollback`.
 
     Raises:
         UsageError: data that the old version cannot read would be kept for it.

@@ -34,7 +34,7 @@ class ControlPlane:
 
     Every method raises:
         ControlPlaneError: unreachable, the token was refused, or an answer that makes no sense.
-        NotFoundError, ConflictError, UsageError: what the control plane said (404, 409, 400 and 422).
+        NotFoundError, ConflictError, UsageError: the control plane's own errors (404, 409, 400 and 422).
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -60,15 +60,15 @@ class ControlPlane:
     # -- itself ---------------------------------------------------------------------------------
 
     def health(self) -> Json:
-        """`{"status", "version"}`; needs no token."""
+        """The control plane's health, `{"status", "version"}`; needs no token."""
         return self._object("GET", "/health")
 
     def statistics(self) -> Json:
-        """Success rates by update, gateways by version, the last rollbacks."""
+        """The fleet's statistics: success rates by update, gateways by version, the last rollbacks."""
         return self._object("GET", "/statistics")
 
     def events(self, *, gateway: str | None = None, rollout: int | None = None, limit: int | None = None) -> list[Json]:
-        """The newest events first, of all or of one gateway or rollout."""
+        """Events, newest first, of all or of one gateway or rollout."""
         return self._objects("/events", "events", gateway=gateway, rollout=rollout, limit=limit)
 
     def inventory(self) -> Json:
@@ -112,7 +112,7 @@ class ControlPlane:
         return self._object("POST", "/gateways", body)
 
     def change_gateway(self, gateway: str, **fields: Any) -> Json:
-        """Change delivery, address, groups or hardware."""
+        """Change a gateway's delivery, address, groups or hardware."""
         return self._object("PATCH", f"/gateways/{_part(gateway)}", fields)
 
     def rotate_gateway_token(self, gateway: str) -> Json:
@@ -120,7 +120,7 @@ class ControlPlane:
         return self._object("POST", f"/gateways/{_part(gateway)}/token")
 
     def assignment(self, gateway: str) -> Json | None:
-        """What a pull gateway is to install: `{"version", "rollout", "critical"}`, or None."""
+        """The assignment of a pull gateway, `{"version", "rollout", "critical"}`, or None."""
         path = f"/gateways/{_part(gateway)}/assignment"
         answer: Json | None = self._request("GET", path)
         return answer
@@ -164,7 +164,7 @@ class ControlPlane:
         return self._object("GET", f"/rollouts/{rollout}")
 
     def plan_rollout(self, request: Json) -> Json:
-        """What `create_rollout` would make of the same request; nothing is recorded."""
+        """The plan that `create_rollout` would make of the same request; nothing is recorded."""
         return self._object("POST", "/rollouts/plan", request)
 
     def create_rollout(self, request: Json) -> Json:
@@ -172,11 +172,11 @@ class ControlPlane:
         return self._object("POST", "/rollouts", request)
 
     def start_rollout(self, rollout: int) -> Json:
-        """PENDING or PAUSED to RUNNING."""
+        """Start or resume a rollout: PENDING or PAUSED to RUNNING."""
         return self._object("POST", f"/rollouts/{rollout}/start")
 
     def pause_rollout(self, rollout: int, reason: str) -> Json:
-        """RUNNING to PAUSED; `--resume` goes on from there."""
+        """Pause a rollout: RUNNING to PAUSED; `--resume` goes on from there."""
         return self._object("POST", f"/rollouts/{rollout}/pause", {"reason": reason})
 
     def abort_rollout(self, rollout: int, reason: str) -> Json:
@@ -184,7 +184,7 @@ class ControlPlane:
         return self._object("POST", f"/rollouts/{rollout}/abort", {"reason": reason})
 
     def finish_rollout(self, rollout: int) -> Json:
-        """RUNNING to COMPLETED, once every gateway is in a final state."""
+        """Finish a rollout: RUNNING to COMPLETED, once every gateway is in a final state."""
         return self._object("POST", f"/rollouts/{rollout}/finish")
 
     def start_batch(self, rollout: int, batch: int) -> Json:
@@ -201,7 +201,7 @@ class ControlPlane:
         return self._object("POST", f"/rollouts/{rollout}/gateways/{_part(gateway)}", body)
 
     def gate(self, rollout: int, batch: int) -> Json:
-        """Whether to go on after a batch: `{"verdict": "WAIT|GO|STOP", "reason", ...}`."""
+        """The gate's verdict after a batch: `{"verdict": "WAIT|GO|STOP", "reason", ...}`."""
         return self._object("GET", f"/rollouts/{rollout}/gate", batch=batch)
 
     # -- requests -------------------------------------------------------------------------------
@@ -243,9 +243,9 @@ class ControlPlane:
         )
 
     def _refuse(self, answer: requests.Response) -> NoReturn:
-        said = _error_body(answer)
-        message = said.get("message") or f"the control plane at {self.url} answered {answer.status_code}"
-        hint = said.get("hint", "")
+        error = _error_body(answer)
+        message = error.get("message") or f"the control plane at {self.url} answered {answer.status_code}"
+        hint = error.get("hint", "")
         if answer.status_code in (401, 403):
             raise ControlPlaneError(
                 f"the control plane at {self.url} refused the token: {message}",
@@ -255,7 +255,7 @@ class ControlPlane:
 
 
 class _Bearer(requests.auth.AuthBase):
-    """The token as a header. Set as `auth` because requests lets a .netrc replace a plain header."""
+    """The token as a header, set as `auth` because requests lets a .netrc replace a plain header."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token

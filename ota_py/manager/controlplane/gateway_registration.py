@@ -1,4 +1,4 @@
-"""Registering a gateway at the control plane, so that doing it again changes nothing."""
+"""Registration of a gateway at the control plane; doing it again changes nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register(
     hardware: str,
     dry_run: bool = False,
 ) -> Json:
-    """See to it that the gateway is registered with these fields and that its token lies in `token_file`.
+    """Register a gateway with these fields and write its token to `token_file`, as far as that is not so yet.
 
     The control plane shows a token once. Where the file is missing, the gateway gets a new token and the one
     before is revoked.

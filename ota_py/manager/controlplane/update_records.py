@@ -1,6 +1,6 @@
 """The control plane's records of published updates: how they are made, compared, and kept true.
 
-Whoever publishes tells the control plane, which itself reads no repository.
+The manager reports what it publishes to the control plane, which itself reads no repository.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ota_py.trust.repository.repository import Repository
 
 
 def record_of(repository: Repository, version: str) -> Json:
-    """What the control plane keeps of a published update."""
+    """The control plane's record of a published update."""
     verified = repository.manifest(version)
     manifest = verified.manifest
     return {
@@ -36,10 +36,10 @@ def record_of(repository: Repository, version: str) -> Json:
     }
 
 
-def tell_signers(control_plane: ControlPlane, repository: Repository) -> None:
-    """Tell the control plane whose signatures of its updates count now, where that changed.
+def report_signers(control_plane: ControlPlane, repository: Repository) -> None:
+    """Report to the control plane whose signatures of its updates count now, where that changed.
 
-    Updates that it does not know are not registered by this: nobody said that they are ours.
+    Updates that it does not know are not registered by this: nobody confirmed that they are the operator's.
 
     Raises:
         ControlPlaneError: it cannot be reached, or refused.
@@ -56,7 +56,7 @@ def tell_signers(control_plane: ControlPlane, repository: Repository) -> None:
 def compare_registered(find_update: Callable[[str], Json], request: SigningRequest) -> list[str]:
     """Compare the manifests of a signing request with the registered ones; returns warnings for a person.
 
-    Who stole a release key may have put another manifest in the place of one of ours.
+    A thief of a release key may have put another manifest in the place of a registered one.
 
     Args:
         find_update: gives the record of a version from the control plane.
@@ -64,20 +64,20 @@ def compare_registered(find_update: Callable[[str], Json], request: SigningReque
     Raises:
         IntegrityError: an update is not the one that was registered.
     """
-    told = []
+    warnings = []
     for document in manifest_documents(request):
         version = parse_manifest(document.payload).version
         sha256 = sha256_of(document.payload)
         try:
             registered = find_update(version)["manifest_sha256"]
         except NotFoundError:
-            told.append(f"warning: the control plane does not know {version}: is it yours?")
+            warnings.append(f"warning: the control plane does not know {version}: is it yours?")
         except (CarrierError, ConfigError) as error:
-            told.append(f"warning: {version} was not compared with what is registered: {error.message}")
+            warnings.append(f"warning: {version} was not compared with what is registered: {error.message}")
         else:
             if registered != sha256:
                 raise IntegrityError(
                     f"the manifest of {version} in the repository has sha256 {sha256}, and {registered} was registered",
                     hint="somebody replaced it: leave it out of --resign, and publish a new version",
                 )
-    return told
+    return warnings

@@ -1,4 +1,4 @@
 """Image registries: references, sessions, and tags resolved to digests.
 
-Gateways have their own way to a registry (`ota_py.gateway.fetch`).
+Gateways have their own client of registries (`ota_py.gateway.fetch`).
 """

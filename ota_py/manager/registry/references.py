@@ -31,12 +31,12 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """`registry/path:tag`, without the digest."""
+        """The image's name `registry/path:tag`, without the digest."""
         return f"{self.registry}/{self.path}" + (f":{self.tag}" if self.tag else "")
 
     @property
     def wanted(self) -> str:
-        """What to ask the registry for: the digest where there is one, else the tag."""
+        """The digest to request from the registry where there is one, else the tag."""
         return self.digest or self.tag
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Tags to digests: what an image is, as its registry says."""
+"""Resolution of image tags to digests, sizes and platforms, by their registry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ResolvedImage:
     """An image as its registry has it now.
 
     Attributes:
-        reference: the image as asked for, its registry made explicit.
+        reference: the image as requested, its registry made explicit.
         digest: of the index, or of the manifest where there is no index.
         size: compressed bytes to pull, of the largest platform.
         architectures: of its Linux platforms, sorted, such as `("amd64", "arm64")`.
@@ -50,7 +50,7 @@ class _Platform:
 
 
 class TagResolver:
-    """Resolves image names.
+    """Client of registries that resolves image names.
 
     Args:
         default: registry of names that have none.
@@ -62,7 +62,7 @@ class TagResolver:
         self._session = RegistrySession(insecure)
 
     def parse(self, text: str) -> Reference:
-        """An image name with its registry made explicit; nothing is asked.
+        """An image name with its registry made explicit; no registry is contacted.
 
         Raises:
             UsageError: not an image name, or one without a tag.
@@ -70,7 +70,7 @@ class TagResolver:
         return parse_reference(text, self._default)
 
     def resolve(self, image: Reference) -> ResolvedImage:
-        """Ask the registry what an image is.
+        """Resolve an image by its registry.
 
         Raises:
             NotFoundError: the registry does not have it.
@@ -107,7 +107,7 @@ class TagResolver:
         return self._session.stream(image, digest)
 
     def _manifest(self, image: Reference, name: str) -> tuple[dict[str, Any], str]:
-        """A manifest or index, and its digest; the bytes must be what a digest, given or told, names."""
+        """A manifest or index, and its digest; the bytes must fit the digest that was requested or answered."""
         answer = self._session.get(image, "manifests", name, ACCEPT)
         digest = digest_of(answer.content)
         named = name if name.startswith("sha256:") else answer.headers.get("Docker-Content-Digest", digest)
@@ -119,7 +119,7 @@ class TagResolver:
         if document["schemaVersion"] != 2:
             raise RegistryError(
                 f"the image {image} is of the old schema version {document['schemaVersion']}",
-                hint="build and push it again with a current engine",
+                hint="build and push it again with a current version of Docker",
             )
         if "manifests" not in document:
             return self._linux(image, document)

@@ -34,7 +34,7 @@ class RegistrySession:
         self._authorizations: dict[tuple[str, str], str] = {}
 
     def get(self, image: Reference, kind: str, name: str, accept: str = "*/*") -> requests.Response:
-        """GET `/v2/<path>/<kind>/<name>` of an image's registry, with its credentials where it asks for them.
+        """GET `/v2/<path>/<kind>/<name>` of an image's registry, with its credentials where it demands them.
 
         Args:
             image: names the registry and the path, and is what errors name.
@@ -69,17 +69,17 @@ class RegistrySession:
     def _allowed(
         self, image: Reference, kind: str, name: str, accept: str, *, stream: bool = False
     ) -> requests.Response:
-        """The answer to a request, once more with credentials where they are asked for."""
-        answer = self._ask(image, kind, name, accept, stream)
+        """The answer to a request, which is sent once more with credentials where they are demanded."""
+        answer = self._request(image, kind, name, accept, stream)
         if answer.status_code == 401:
             challenge = answer.headers.get("WWW-Authenticate", "")
             self._authorizations[image.registry, image.path] = self._authorize(image, challenge)
-            answer = self._ask(image, kind, name, accept, stream)
+            answer = self._request(image, kind, name, accept, stream)
         if not answer.ok:
             _refuse(image, answer)
         return answer
 
-    def _ask(self, image: Reference, kind: str, name: str, accept: str, stream: bool) -> requests.Response:
+    def _request(self, image: Reference, kind: str, name: str, accept: str, stream: bool) -> requests.Response:
         headers = {"Accept": accept}
         if authorization := self._authorizations.get((image.registry, image.path)):
             headers["Authorization"] = authorization

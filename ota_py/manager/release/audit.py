@@ -1,6 +1,6 @@
 """The chain of trust of a published update, followed from outside by the gateway's own client.
 
-Nothing is believed but the root.json that the caller trusts: no ota.toml, no store, no control plane.
+Nothing is trusted but the root.json that the caller gives: no ota.toml, no store, no control plane.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ChainLink:
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that the manifest names by its hash, and whether its bytes were looked at.
+    """A content that the manifest names by its hash, and whether its bytes were checked.
 
     Attributes:
         kind: `image`, `file` or `sbom`.
@@ -66,7 +66,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Chain:
-    """From the trusted root to the parts of an update, in the order in which one vouches for the next."""
+    """The chain of trust from the trusted root to the parts of an update, each vouching for the next."""
 
     verified: VerifiedManifest
     links: list[ChainLink] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Chain:
 
 
 class MemoryFloor:
-    """A floor for one look: there is no earlier one."""
+    """A floor for a single check, which knows of no earlier one."""
 
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}
@@ -84,17 +84,17 @@ class MemoryFloor:
         return self._seen.get(role, 0)
 
     def raise_to(self, role: str, version: int) -> None:
-        """Remember a version."""
+        """Record that a version of a role was seen."""
         self._seen[role] = version
 
 
 def follow(root: Path, url: str, version: str, registry: TagResolver) -> Chain:
-    """Check a published update as a gateway that trusts `root` would, and all that it names.
+    """Check a published update and all that it names, as a gateway that trusts `root` would.
 
     Args:
         root: a root.json that the caller trusts; later versions are followed.
         url: of the repository.
-        registry: where images are looked up, those that can be reached.
+        registry: where images are checked, as far as it can be reached.
 
     Raises:
         NotFoundError: no such update.
@@ -111,7 +111,7 @@ def follow(root: Path, url: str, version: str, registry: TagResolver) -> Chain:
 
 @contextmanager
 def _outside() -> Iterator[None]:
-    """The client's errors with hints for a person at `verify`; its own speak to a gateway's owner."""
+    """Give the client's errors hints for a person at `verify`; its own hints are for a gateway's owner."""
     try:
         yield
     except tuple(HINTS) as error:
@@ -120,7 +120,7 @@ def _outside() -> Iterator[None]:
 
 
 def _links(directory: Path, verified: VerifiedManifest) -> Iterator[ChainLink]:
-    """What the client accepted, from its cache; who signed it is looked up once more."""
+    """The documents that the client accepted, from its cache; their signers are determined once more."""
     history = directory.glob("root_history/*.root.json")
     roots = [Metadata[Root].from_bytes(path.read_bytes()) for path in history]
     roots.sort(key=lambda root: root.signed.version)

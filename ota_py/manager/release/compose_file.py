@@ -1,4 +1,4 @@
-"""A Compose file as the manager sees it: which services there are, and which images they name."""
+"""Compose files as the manager reads them: their services, and the images that these name."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class ComposeFile:
     services: dict[str, dict[str, Any]]
 
     def check_services(self, wanted: Iterable[str]) -> None:
-        """Every wanted service is there.
+        """Check that every wanted service is in the file.
 
         Raises:
-            UsageError: naming those that are not, and what may have been meant.
+            UsageError: some are not; it names them, and what may have been meant.
         """
         missing = sorted(set(wanted) - set(self.services))
         if not missing:
@@ -63,7 +63,7 @@ class ComposeFile:
 
 
 def parse_compose(raw: bytes, name: str) -> ComposeFile:
-    """Parse a Compose file; its schema is the gateway's business, only its services are looked at.
+    """Parse a Compose file; its schema is the gateway's business, only its services are read.
 
     Raises:
         UsageError: not YAML, or without a `services` mapping.

@@ -17,7 +17,7 @@ from ota_py.trust import layout
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file on this machine, and where it goes on a gateway.
+    """A file on this machine, and its destination on a gateway.
 
     Attributes:
         path: the file here.
@@ -39,7 +39,7 @@ class Content:
 
 
 def parse_source(text: str, *, template: bool = False) -> FileSource:
-    """Parse `SRC:DEST`.
+    """Parse the option value `SRC:DEST`.
 
     Raises:
         UsageError: one of the two is missing.
@@ -80,7 +80,7 @@ def read_content(version: str, source: FileSource) -> Content:
 
 
 def check_template(data: bytes, path: Path) -> None:
-    """A template is UTF-8 and parses; its variables are known on the gateway only.
+    """Check that a template is UTF-8 and parses; its variables are known on the gateway only.
 
     Raises:
         UsageError: naming the file and the line.
@@ -107,7 +107,10 @@ def _read(path: Path) -> bytes:
 
 
 def _mode(path: Path) -> str:
-    """0644 or 0755, or 0600 or 0700 for what only its owner reads; the rest is an accident of the umask."""
+    """The mode for a gateway: 0644 or 0755, or 0600 or 0700 for a file that only its owner reads.
+
+    The rest of the mode here is an accident of the umask.
+    """
     mode = path.stat().st_mode
     executable = 0o111 if mode & stat.S_IXUSR else 0
     shared = 0o777 if mode & 0o077 else 0o700

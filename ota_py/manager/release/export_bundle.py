@@ -1,6 +1,6 @@
-"""Bundles: one published update with all that a gateway needs to install it, in one file for a stick.
+"""Export of bundles: one published update with all that its installation needs, in one file for a stick.
 
-`plan` asks the repository and the registries what belongs in it; `write` brings the bytes. A file under the
+`plan` finds in repository and registries what belongs in it; `write` brings the bytes. A file under the
 final name is whole; half-written ones are removed.
 """
 
@@ -39,7 +39,7 @@ class Blob:
 
 @dataclass
 class Export:
-    """What a bundle will hold.
+    """The contents of a bundle, not yet fetched.
 
     Attributes:
         platforms: such as `linux/arm64`, sorted.
@@ -61,7 +61,7 @@ class Export:
 
 
 def plan(repository: Repository, registry: TagResolver, version: str, platforms: Sequence[str]) -> Export:
-    """Ask what belongs in the bundle of an update; nothing large is fetched.
+    """Plan the bundle of an update; nothing large is fetched.
 
     Args:
         platforms: which gateways it is for; none: all that the update is for.

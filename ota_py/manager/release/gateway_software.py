@@ -24,29 +24,29 @@ HINT = "use PYTHON/ARCHITECTURE, for example --agent 3.13/amd64, or the path of 
 
 @dataclass(frozen=True)
 class Software:
-    """What the manifest says of it, and the archives by target path."""
+    """The gateway software's entry in the manifest, and its archives by target path."""
 
     agent: GatewaySoftware
     archives: dict[str, Path]
 
     @property
     def architectures(self) -> list[Architecture]:
-        """Those that it can be installed on."""
+        """The architectures that the gateway software can be installed on."""
         return sorted({entry.architecture for entry in self.agent.wheelhouses})
 
 
-def collect(version: str, asked: Sequence[str], say: Callable[[str], None]) -> Software | None:
-    """Build or take the wheelhouses that `--agent` asks for.
+def collect(version: str, requested: Sequence[str], print_line: Callable[[str], None]) -> Software | None:
+    """Build or take the wheelhouses that `--agent` requests.
 
     Args:
         version: of the update.
-        asked: each `PYTHON/ARCHITECTURE`, to be built, or the path of an archive.
+        requested: each `PYTHON/ARCHITECTURE`, to be built, or the path of an archive.
 
     Raises:
         UsageError: not one of these, or archives that are not of one version.
         CarrierError: the package index did not give what is needed to build.
     """
-    archives = [_archive(text, say) for text in asked]
+    archives = [_archive(text, print_line) for text in requested]
     if not archives:
         return None
     described = [wheelhouse.describe(archive) for archive in archives]
@@ -64,7 +64,7 @@ def collect(version: str, asked: Sequence[str], say: Callable[[str], None]) -> S
     return Software(agent, {entry.target: path for entry, path in zip(entries, archives, strict=True)})
 
 
-def _archive(text: str, say: Callable[[str], None]) -> Path:
+def _archive(text: str, print_line: Callable[[str], None]) -> Path:
     if Path(text).is_file():
         return Path(text)
     python, _, architecture = text.partition("/")
@@ -72,7 +72,7 @@ def _archive(text: str, say: Callable[[str], None]) -> Path:
         raise UsageError(f"--agent {text[:100]!r} is neither a kind of gateway nor a file", hint=HINT)
     wheelhouse.check_python(python)
     archive, name, built = wheelhouse.build(project_root() / BUILD_DIRECTORY, python, WHEEL_MACHINES[architecture])
-    say(f"{'built' if built else 'took'} the gateway software {name} for Python {python} on {architecture}")
+    print_line(f"{'built' if built else 'took'} the gateway software {name} for Python {python} on {architecture}")
     return archive
 
 

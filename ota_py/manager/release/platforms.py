@@ -1,4 +1,4 @@
-"""Which architectures an update is for, from what was asked and what its images have. Pure."""
+"""The architectures that an update is for, from the request and from its images. Pure."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ota_py.errors import UsageError
 from ota_py.manager.registry.resolve import ResolvedImage
 
 
-def check_architectures(asked: Sequence[Architecture], images: Mapping[str, ResolvedImage]) -> list[Architecture]:
-    """The architectures of the update: those asked for, or else those that every image has.
+def check_architectures(requested: Sequence[Architecture], images: Mapping[str, ResolvedImage]) -> list[Architecture]:
+    """The architectures of the update: those requested, or else those that every image has.
 
     A gateway of another architecture then refuses the update at once, instead of rolling it back after its
-    services failed to start. Without images, and with none asked for, the list is empty: all.
+    services failed to start. Without images, and with none requested, the list is empty: all.
 
     Raises:
-        UsageError: an image lacks an architecture that was asked for, or the images have none in common.
+        UsageError: an image lacks an architecture that was requested, or the images have none in common.
     """
     for service, image in images.items():
-        if missing := sorted(set(asked) - set(image.architectures)):
+        if missing := sorted(set(requested) - set(image.architectures)):
             raise UsageError(
                 f"the image {image.reference} of {service} is not for {', '.join(missing)}",
                 hint=f"it is for {', '.join(image.architectures)}",
             )
-    if asked or not images:
-        return sorted(asked)
+    if requested or not images:
+        return sorted(requested)
     common = set(ARCHITECTURES).intersection(*(image.architectures for image in images.values()))
     if not common:
         raise UsageError(

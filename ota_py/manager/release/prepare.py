@@ -1,6 +1,6 @@
-"""An update as the operator asks for it, made ready to be signed. Read `prepare` from top to bottom.
+"""Preparation of an update: the operator's request, made ready to be signed. Read `prepare` from top to bottom.
 
-It asks and checks, and changes nothing anywhere; `releasing.py` goes on from there.
+It reads and checks, and changes nothing anywhere; `release.py` goes on from there.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from ota_py.manifest_health import Health
 from ota_py.strict_json import describe
 from ota_py.trust.repository.repository import Repository
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class UpdateRequest:
-    """What the operator asks for.
+    """An update as the operator requests it.
 
     Attributes:
         images: image name by Compose service.
         compose: a whole new Compose file, or None.
         files: files and templates.
         known_compose: the fleet's Compose file, to check service names where the update brings none.
-        compatibility: as asked; no architectures means those that all images have.
+        compatibility: as requested; no architectures means those that all images have.
         sboms: service, or None for the whole update, and the file of its software bill of materials.
         agent: kinds of gateways that get this gateway software, see `gateway_software.collect`.
     """
@@ -63,7 +63,7 @@ class UpdateRequest:
 
 @dataclass(frozen=True)
 class Destinations:
-    """Where an update goes."""
+    """The places that an update goes to: repository and control plane, and the registry that has its images."""
 
     repository: Repository
     control_plane: ControlPlane
@@ -77,9 +77,9 @@ class Prepared:
     Attributes:
         manifest: what will be signed.
         files: content by target path, large ones as a file.
-        images: what the registry said, by service.
+        images: the registry's answer, by service.
         warnings: what the operator should know before going on.
-        published: an earlier attempt published exactly this; only the control plane does not know it yet.
+        published: an earlier attempt published exactly this manifest, and did not register it.
     """
 
     manifest: Manifest
@@ -89,7 +89,7 @@ class Prepared:
     published: bool
 
 
-def prepare(request: UpdateRequest, places: Destinations, now: datetime, say: Say) -> Prepared:
+def prepare(request: UpdateRequest, places: Destinations, now: datetime, print_line: PrintLine) -> Prepared:
     """Resolve, read and check everything of an update; nothing is changed anywhere.
 
     Raises:
@@ -107,9 +107,9 @@ def prepare(request: UpdateRequest, places: Destinations, now: datetime, say: Sa
     compose = _read_compose(request)
     known = _known_compose(request, compose, places.repository)
     wanted = _wanted_images(request, known)
-    images = _resolve(wanted, places.registry, say)
+    images = _resolve(wanted, places.registry, print_line)
     contents = [_read(request.version, source) for source in request.files]
-    software = collect(request.version, request.agent, say)
+    software = collect(request.version, request.agent, print_line)
     sboms = [_read_sbom(request, images, *each) for each in request.sboms]
     created = _earlier(places, request.version).created if published else _timestamp(now)
     manifest = _manifest(request, images, compose, contents, software, [entry for entry, _ in sboms], created)
@@ -140,7 +140,7 @@ def _read_compose(request: UpdateRequest) -> Content | None:
 
 
 def _known_compose(request: UpdateRequest, compose: Content | None, repository: Repository) -> ComposeFile | None:
-    """What service names are checked against: the update's Compose file, the fleet's, or the last one."""
+    """The Compose file that has the service names: the update's, the fleet's, or the last published one."""
     if compose:
         return parse_compose(compose.data, str(request.compose))
     if request.known_compose:
@@ -154,7 +154,7 @@ def _known_compose(request: UpdateRequest, compose: Content | None, repository: 
 
 
 def _wanted_images(request: UpdateRequest, known: ComposeFile | None) -> dict[str, str]:
-    """Images as asked for, and with a new Compose file those that it names: no service runs by tag alone."""
+    """The images requested, and those that a new Compose file names: no service runs by tag alone."""
     if known:
         known.check_services(request.images)
     if known and request.compose:
@@ -162,12 +162,12 @@ def _wanted_images(request: UpdateRequest, known: ComposeFile | None) -> dict[st
     return dict(request.images)
 
 
-def _resolve(wanted: Mapping[str, str], registry: TagResolver, say: Say) -> dict[str, ResolvedImage]:
+def _resolve(wanted: Mapping[str, str], registry: TagResolver, print_line: PrintLine) -> dict[str, ResolvedImage]:
     references = {service: registry.parse(text) for service, text in sorted(wanted.items())}
     images = {}
     for service, reference in references.items():
         images[service] = registry.resolve(reference)
-        say(f"resolved {reference} to {images[service].digest[:19]}")
+        print_line(f"resolved {reference} to {images[service].digest[:19]}")
     return images
 
 

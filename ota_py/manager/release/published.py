@@ -1,4 +1,4 @@
-"""What is published already, and what may be published next."""
+"""Updates that are published, and checks of what may be published next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def published_manifest(repository: Repository, version: str) -> VerifiedManifest
     """A published manifest, verified.
 
     Raises:
-        NotFoundError: naming what is published instead.
+        NotFoundError: it is not published; the hint names what is.
         TrustError: the store's bytes are not what was signed.
     """
     published = repository.versions()
@@ -35,7 +35,7 @@ def published_manifest(repository: Repository, version: str) -> VerifiedManifest
 
 
 def step_left_out_warning(repository: Repository, version: str, lowest: str | None) -> str | None:
-    """What to say of an update that gateways may jump to over a step that the update before it asks for.
+    """A warning where gateways could jump to an update over a step that the update before it demands, or None.
 
     Args:
         lowest: its oldest version to update from.

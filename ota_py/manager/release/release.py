@@ -1,8 +1,8 @@
-"""The way of an update from the operator to the gateways, by one person or by several.
+"""Releasing an update: signed, published and registered, by one person or by several.
 
-It is signed with every release key that is here. When those are enough, it is published and registered as
-STAGED; else a signing request goes to a file, which others sign, and which `publish` ends. Until the last
-write, of timestamp.json, no gateway can install anything of it; the same command run again finishes it.
+An update is signed with every release key on this machine. When those are enough, it is published and
+registered as STAGED; else a signing request goes to a file, which others sign and `publish` publishes. Until the
+last write, of timestamp.json, no gateway can install anything of it; the same command run again finishes it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from ota_py.trust.publish.release import (
 from ota_py.trust.publish.root import check_complete
 from ota_py.trust.repository.repository import Repository
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The private keys that a person has here.
+    """The private keys on this machine.
 
     Attributes:
         section: those of ota.toml.
@@ -54,8 +54,8 @@ class Keys:
     passphrases: Passphrases
     given: Sequence[str] = ()
 
-    def here(self, role: Role, repository: Repository) -> list[Signer]:
-        """Those of a role that are here; maybe none.
+    def available(self, role: Role, repository: Repository) -> list[Signer]:
+        """Signers of a role whose private keys are on this machine; may be empty.
 
         Raises:
             KeyFileError: a key cannot be used.
@@ -64,17 +64,17 @@ class Keys:
         found = keys_here(self.section.of(role), known, role, self.passphrases)
         return found + [signer for uri in self.given for signer in keys_here([uri], known, GIVEN, self.passphrases)]
 
-    def some(self, role: Role, repository: Repository) -> list[Signer]:
-        """Those of a role that are here.
+    def required(self, role: Role, repository: Repository) -> list[Signer]:
+        """Signers of a role whose private keys are on this machine; at least one.
 
         Raises:
             KeyFileError: none is, or one cannot be used.
         """
         known = role_keys(repository.root, role).keys
-        return self.here(role, repository) or open_keys(self.section.of(role), known, role, self.passphrases)
+        return self.available(role, repository) or open_keys(self.section.of(role), known, role, self.passphrases)
 
     def online(self, repository: Repository, *, must: bool = False) -> OnlineSigners:
-        """Those of snapshot and timestamp that are here; see `here`.
+        """Signers of snapshot and timestamp whose private keys are on this machine; see `available`.
 
         Raises:
             KeyFileError: a key cannot be used, or too few are here and they `must` be.
@@ -87,7 +87,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Released:
-    """What became of a request.
+    """The end of a release: published, or a signing request for others.
 
     Attributes:
         signing: the request as it is now, and who must sign it.
@@ -101,7 +101,7 @@ class Released:
 
 
 def create(
-    prepared: Prepared, places: Destinations, keys: Keys, file: Path | None, now: datetime, say: Say
+    prepared: Prepared, places: Destinations, keys: Keys, file: Path | None, now: datetime, print_line: PrintLine
 ) -> Released:
     """Sign a prepared update and publish it, or write it to a file for the others who must sign.
 
@@ -117,24 +117,26 @@ def create(
     repository, manifest = places.repository, prepared.manifest
     raw = manifest.to_bytes()
     if prepared.published:
-        return _registered(places, raw, say)
-    signers = keys.here("release", repository) if file else keys.some("release", repository)
+        return _registered(places, raw, print_line)
+    signers = keys.available("release", repository) if file else keys.required("release", repository)
     signing = Signing(Signing(release_request(repository, raw, now)).signed_by(signers))
-    say(f"signed with {_names(signers)}")
+    print_line(f"signed with {_names(signers)}")
     online = keys.online(repository, must=file is None)
     upload(repository, manifest, prepared.files)
     if signing.missing() or online.lacking(repository.root):
         return _pass_on(signing, file or Path(f"update-{manifest.version}.request.json"))
     publish_request(repository, signing.request, online, now)
-    say(f"published to {repository.store.url}")
-    return Released(signing, update=_register(places, manifest.version, say))
+    print_line(f"published to {repository.store.url}")
+    return Released(signing, update=_register(places, manifest.version, print_line))
 
 
-def renew_list(repository: Repository, fleet: str, keys: Keys, file: Path | None, now: datetime, say: Say) -> Released:
+def renew_list(
+    repository: Repository, fleet: str, keys: Keys, file: Path | None, now: datetime, print_line: PrintLine
+) -> Released:
     """Sign the list of updates anew, so that it does not expire; its content stays. See `create`."""
-    signers = keys.here("release", repository) if file else keys.some("release", repository)
+    signers = keys.available("release", repository) if file else keys.required("release", repository)
     signing = Signing(Signing(renewal_request(repository, fleet, now)).signed_by(signers))
-    say(f"signed with {_names(signers)}")
+    print_line(f"signed with {_names(signers)}")
     online = keys.online(repository, must=file is None)
     if signing.missing() or online.lacking(repository.root):
         return _pass_on(signing, file or Path(f"list-{repository.targets.version + 1}.request.json"))
@@ -142,8 +144,10 @@ def renew_list(repository: Repository, fleet: str, keys: Keys, file: Path | None
     return Released(signing)
 
 
-def publish(request: SigningRequest, file: Path, places: Destinations, keys: Keys, now: datetime, say: Say) -> Released:
-    """Publish a request that came back from others.
+def publish(
+    request: SigningRequest, file: Path, places: Destinations, keys: Keys, now: datetime, print_line: PrintLine
+) -> Released:
+    """Publish a signing request that others have signed.
 
     The list of updates, which follows from the signed manifest and what is published, is signed here, too.
     Where something else was published since the request was made, it is made anew for that; the signatures
@@ -157,20 +161,20 @@ def publish(request: SigningRequest, file: Path, places: Destinations, keys: Key
     repository = places.repository
     manifests = [each.payload for each in manifest_documents(request)]
     if manifests and parse_manifest(manifests[0]).version in repository.versions():
-        return _registered(places, manifests[0], say)
+        return _registered(places, manifests[0], print_line)
     if any(not each.document.endswith(TARGETS_NAME) for each in Signing(request).missing()):
         check_complete(Signing(request))
     if not is_current(repository, request, now):
         request = on_newest_list(repository, request, now)
-        say("something else was published since, or it is too old: the list of updates is made anew")
-    signing = Signing(Signing(request).signed_by(keys.here("release", repository)))
+        print_line("something else was published since, or it is too old: the list of updates is made anew")
+    signing = Signing(Signing(request).signed_by(keys.available("release", repository)))
     if signing.missing():
         return _pass_on(signing, file)
     publish_request(repository, signing.request, keys.online(repository), now)
-    say(f"published to {repository.store.url}")
+    print_line(f"published to {repository.store.url}")
     if not manifests:
         return Released(signing)
-    return Released(signing, update=_register(places, parse_manifest(manifests[0]).version, say))
+    return Released(signing, update=_register(places, parse_manifest(manifests[0]).version, print_line))
 
 
 def _pass_on(signing: Signing, file: Path) -> Released:
@@ -178,8 +182,8 @@ def _pass_on(signing: Signing, file: Path) -> Released:
     return Released(signing, file)
 
 
-def _registered(places: Destinations, raw: bytes, say: Say) -> Released:
-    """The end of an earlier attempt that published exactly this."""
+def _registered(places: Destinations, raw: bytes, print_line: PrintLine) -> Released:
+    """Finish an earlier attempt that published exactly this manifest: register it."""
     version = parse_manifest(raw).version
     verified = places.repository.manifest(version)
     if verified.raw != raw:
@@ -187,14 +191,14 @@ def _registered(places: Destinations, raw: bytes, say: Say) -> Released:
             f"update {version} is published with other content than this",
             hint="a version is never replaced: use a newer one",
         )
-    say(f"{version} is in {places.repository.store.url} from an earlier attempt")
+    print_line(f"{version} is in {places.repository.store.url} from an earlier attempt")
     signing = Signing(SigningRequest("release", "", places.repository.root_raw, ()))
-    return Released(signing, update=_register(places, version, say))
+    return Released(signing, update=_register(places, version, print_line))
 
 
-def _register(places: Destinations, version: str, say: Say) -> Json:
+def _register(places: Destinations, version: str, print_line: PrintLine) -> Json:
     update = places.control_plane.register_update(record_of(places.repository, version))
-    say("registered at the control plane as STAGED")
+    print_line("registered at the control plane as STAGED")
     return update
 
 
@@ -204,7 +208,7 @@ def _names(signers: Sequence[Signer]) -> str:
 
 
 def released_json(done: Released) -> dict[str, Any]:
-    """What became of a release, for programs."""
+    """The end of a release as JSON, for programs."""
     return {
         "published": done.file is None,
         "request": str(done.file) if done.file else None,

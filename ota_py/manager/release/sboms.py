@@ -12,7 +12,7 @@ from ota_py.trust import layout
 
 
 def parse_sbom(text: str) -> tuple[str | None, Path]:
-    """Parse `SERVICE=FILE`, or `FILE` for the whole update."""
+    """Parse the option value `SERVICE=FILE`, or `FILE` for the whole update."""
     service, equals, path = text.partition("=")
     return (service, Path(path)) if equals else (None, Path(text))
 

@@ -1,4 +1,4 @@
-"""Services that will be slow to stop: each costs the gateway its grace period in down time. Pure."""
+"""Warnings of services that will be slow to stop, each for its whole grace period of down time. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ UNIT_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def slow_stop_warning(service: str, command: tuple[str, ...], compose: Mapping[str, Any]) -> str | None:
-    """What to tell the operator about a service that ignores TERM, or None.
+    """A warning for the operator of a service that ignores TERM, or None.
 
     A shell that is process 1 does not pass TERM on to what it runs, and the kernel ignores TERM for process 1
-    unless it has a handler; so the engine waits for the whole grace period and then kills it.
+    unless it has a handler; so Docker waits for the whole grace period and then kills it.
 
     Args:
         service: its name.

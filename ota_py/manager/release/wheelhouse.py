@@ -1,4 +1,4 @@
-"""The wheelhouse: what a gateway's virtual environment is installed from, built by the operator.
+"""The wheelhouse, built by the operator: packages from which a gateway's virtual environment is installed.
 
 A gateway needs no package index. `python -m ota_py.manager.release.wheelhouse --out DIR` downloads the
 pinned wheels for the gateways' Python and architecture, builds the project's own, and packs them as one file, with the
@@ -40,12 +40,12 @@ GATEWAY_PARTS = ("gateway", "trust")
 
 
 def build(out: Path, python: str, architecture: str) -> tuple[Path, str, bool]:
-    """Build the wheelhouse unless it is there.
+    """Build the wheelhouse for a Python and an architecture unless it is there.
 
     Args:
         out: directory of wheelhouses; each is `out/VERSION/wheelhouse.tar`.
         python: the gateways' Python, for example `3.13`.
-        architecture: as `uname -m` says it on a gateway.
+        architecture: as `uname -m` prints it on a gateway.
 
     Returns:
         The archive, the version that names its virtual environment, and whether it was built now.
@@ -173,7 +173,7 @@ def describe(archive: Path) -> dict[str, str]:
 
 
 def check_python(text: str) -> None:
-    """Refuse what is not a Python version.
+    """Check that a text is a Python version.
 
     Raises:
         UsageError: not of the form 3.13.
@@ -194,7 +194,7 @@ def check_python(text: str) -> None:
 )
 @boundary.json_option
 def command(out: Path, python: str, architecture: str, as_json: bool) -> None:
-    """Build what gateways are installed from, for one Python and architecture."""
+    """Build the wheelhouse that gateways are installed from, for one Python and architecture."""
     check_python(python)
     archive, version, built = build(out.absolute(), python, architecture)
     if as_json:

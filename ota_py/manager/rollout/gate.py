@@ -1,4 +1,4 @@
-"""The gate after a batch: wait for what the gateways report, watch while the stagger lasts, go on or stop."""
+"""The gate after a batch: wait for the gateways' results, watch while the stagger lasts, go on or stop."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ UNREACHABLE = "the controller could not reach it"
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long the gate waits, in minutes.
+class GateTimeouts:
+    """Limits of the gate's waiting, in minutes.
 
     Attributes:
         reach: for a gateway to begin; one that did not is deferred.
         report: for a gateway to end; one that did not is deferred.
         held: the same for one that waits for its maintenance window, a veto or a hook.
         stagger: for watching the fleet after the batch is done.
-        poll_seconds: between two questions.
+        poll_seconds: between two queries of the control plane.
     """
 
     reach: float = 15.0
@@ -39,12 +39,12 @@ class Patience:
     poll_seconds: float = 1.0
 
 
-def patiently(
+def call_with_retries(
     call: Callable[[], Answer],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Answer:
-    """Call again while the control plane is away, for at most `OUTAGE_SECONDS`.
+    """Call the control plane, and again while it is away, for at most `OUTAGE_SECONDS`.
 
     Raises:
         ControlPlaneError: it stayed away.
@@ -60,7 +60,7 @@ def patiently(
 
 
 class Gate:
-    """One batch's gate.
+    """The gate of one batch.
 
     Args:
         control_plane: as an operator.
@@ -85,48 +85,50 @@ class Gate:
         self._sleep = sleep
         self.deferred: list[str] = []
 
-    def pass_through(self, unreachable: Sequence[str], patience: Patience) -> dict[str, Any]:
+    def pass_through(self, unreachable: Sequence[str], timeouts: GateTimeouts) -> dict[str, Any]:
         """Wait until the batch may be left, and return the gate's last answer.
 
         Args:
             unreachable: gateways that the controller lost; they are deferred first.
-            patience: how long to wait.
+            timeouts: how long to wait.
 
         Raises:
             RolloutAbortedError: too many failed, so the rollout is paused now, or somebody stopped it.
             ControlPlaneError: it was away for longer than `OUTAGE_SECONDS`.
         """
         self._defer(unreachable, UNREACHABLE)
-        self._wait_for_results(patience)
-        return self._watch(patience)
+        self._wait_for_results(timeouts)
+        return self._watch(timeouts)
 
-    def _wait_for_results(self, patience: Patience) -> None:
+    def _wait_for_results(self, timeouts: GateTimeouts) -> None:
         begun = self._clock()
         reach_checked = False
-        while (answer := self._ask())["pending"]:
+        while (answer := self._query())["pending"]:
             pending, held = answer["pending"], answer["held"]
             minutes = (self._clock() - begun) / 60
             late = [name for name in pending if name not in held]
-            if minutes >= patience.held and held:
-                self._defer(held, f"held back for {patience.held:g} minutes")
-            elif minutes >= patience.report and late:
-                self._defer(late, f"no result after {patience.report:g} minutes")
-            elif minutes >= patience.reach and not reach_checked:
+            if minutes >= timeouts.held and held:
+                self._defer(held, f"held back for {timeouts.held:g} minutes")
+            elif minutes >= timeouts.report and late:
+                self._defer(late, f"no result after {timeouts.report:g} minutes")
+            elif minutes >= timeouts.reach and not reach_checked:
                 reach_checked = True
-                self._defer(self._not_begun(pending), f"not heard of for {patience.reach:g} minutes")
+                self._defer(self._not_begun(pending), f"not heard of for {timeouts.reach:g} minutes")
             else:
-                self._sleep(patience.poll_seconds)
+                self._sleep(timeouts.poll_seconds)
 
-    def _watch(self, patience: Patience) -> dict[str, Any]:
-        until = self._clock() + patience.stagger * 60
-        answer = self._ask()
+    def _watch(self, timeouts: GateTimeouts) -> dict[str, Any]:
+        until = self._clock() + timeouts.stagger * 60
+        answer = self._query()
         while (left := until - self._clock()) > 0:
-            self._sleep(min(patience.poll_seconds, left))
-            answer = self._ask()
+            self._sleep(min(timeouts.poll_seconds, left))
+            answer = self._query()
         return answer
 
-    def _ask(self) -> dict[str, Any]:
-        answer = patiently(lambda: self._control_plane.gate(self._rollout, self._batch), self._clock, self._sleep)
+    def _query(self) -> dict[str, Any]:
+        answer = call_with_retries(
+            lambda: self._control_plane.gate(self._rollout, self._batch), self._clock, self._sleep
+        )
         if answer["verdict"] == Verdict.STOP:
             self._stop(answer["reason"])
         return answer
@@ -134,7 +136,7 @@ class Gate:
     def _stop(self, reason: str) -> None:
         # A conflict: it does not run any more, since somebody aborted it first; their reason stands.
         with suppress(ConflictError):
-            self._patiently(lambda: self._control_plane.pause_rollout(self._rollout, reason))
+            self._call(lambda: self._control_plane.pause_rollout(self._rollout, reason))
         raise RolloutAbortedError(
             f"rollout {self._rollout} stopped after batch {self._batch + 1}: {reason}",
             hint=f"look at `ota_manager.py status {self._rollout}`; "
@@ -142,7 +144,7 @@ class Gate:
         )
 
     def _not_begun(self, pending: Sequence[str]) -> list[str]:
-        rollout = self._patiently(lambda: self._control_plane.rollout(self._rollout))
+        rollout = self._call(lambda: self._control_plane.rollout(self._rollout))
         waiting = {gateway["id"] for gateway in rollout["gateways"] if gateway["state"] == GatewayResult.ASSIGNED}
         return [name for name in pending if name in waiting]
 
@@ -150,8 +152,8 @@ class Gate:
         for name in gateways:
             call = partial(self._control_plane.defer_gateway, self._rollout, name, reason)
             with suppress(ConflictError):  # Its result arrived in the meantime, and that is what counts.
-                self._patiently(call)
+                self._call(call)
                 self.deferred.append(name)
 
-    def _patiently(self, call: Callable[[], Answer]) -> Answer:
-        return patiently(call, self._clock, self._sleep)
+    def _call(self, call: Callable[[], Answer]) -> Answer:
+        return call_with_retries(call, self._clock, self._sleep)

@@ -1,4 +1,4 @@
-"""The gateways that Ansible's inventory knows."""
+"""The gateways in Ansible's inventory."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _HOST_VARIABLES = {
 
 
 def load_deliveries(inventory: Path, config: Path) -> dict[str, str]:
-    """Delivery by gateway id, of all gateways in the inventory's group `gateways`, in its order.
+    """The delivery of each gateway in the inventory's group `gateways` by its id, in the group's order.
 
     Args:
         inventory: a file, directory or script, as `ansible-inventory -i` takes it.
-        config: `ota.toml`, for an inventory that asks the control plane.
+        config: `ota.toml`, for an inventory that comes from the control plane.
 
     Raises:
         ConfigError: missing, or Ansible cannot read it.
@@ -45,16 +45,16 @@ def load_deliveries(inventory: Path, config: Path) -> dict[str, str]:
         env=environment(config) | {"ANSIBLE_VERBOSITY": "0"},  # more would stand before the JSON
     )
     try:
-        said = json.loads(done.stdout)
+        listed = json.loads(done.stdout)
     except ValueError:
-        said = None
-    if done.returncode or not isinstance(said, Mapping):
+        listed = None
+    if done.returncode or not isinstance(listed, Mapping):
         raise ConfigError(f"Ansible cannot read the inventory {inventory}: {done.stderr.strip()[:500]}")
-    return deliveries(said)
+    return deliveries(listed)
 
 
 def checked(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The control plane's inventory, if it holds identifiers and nothing else.
+    """The control plane's inventory, checked to hold identifiers and nothing else.
 
     Ansible renders an inventory's values as templates and takes from it how to connect, so whoever owns the
     control plane could run programs on the operator's machine (docs/adr/0003).
@@ -93,7 +93,7 @@ def _not_allowed(what: str) -> ControlPlaneError:
 
 
 def deliveries(listed: Mapping[str, Any]) -> dict[str, str]:
-    """Delivery by gateway id from the JSON of `ansible-inventory --list`."""
+    """The delivery of each gateway by its id, from the JSON of `ansible-inventory --list`."""
     hostvars = listed.get("_meta", {}).get("hostvars", {})
     return {
         name: str(hostvars.get(name, {}).get("ota_delivery", DEFAULT_DELIVERY))

@@ -14,8 +14,8 @@ from ota_py.manager.system.checkout import PLAYBOOK, environment, project_root
 
 Event = Mapping[str, Any]
 
-# What a task means to somebody who watches. Ansible tells of a start also where a task is then skipped, so
-# only tasks that always run are here.
+# What the progress view calls a task. Ansible reports a start also where a task is then skipped, so only
+# tasks that always run are here.
 STEPS = {
     "ota_verify": "verifying",
     "ota_backup": "backing up",
@@ -42,7 +42,7 @@ class Play:
 
 
 def runner_arguments(play: Play, private_data_dir: Path) -> dict[str, Any]:
-    """What ansible-runner is called with.
+    """The arguments of ansible-runner for a play.
 
     Only checked identifiers are extra variables, because Ansible renders them as templates.
     """
@@ -55,13 +55,13 @@ def runner_arguments(play: Play, private_data_dir: Path) -> dict[str, Any]:
         "extravars": {"version": play.version, "rollout": play.rollout},
         "envvars": environment(play.config),
         "quiet": True,
-        # Our own process reports progress; nothing is asked, so nothing waits for an answer.
+        # Our own process reports progress; Ansible prompts for nothing, so nothing waits for an answer.
         "settings": {"suppress_ansible_output": True, "idle_timeout": 0, "job_timeout": 0},
     }
 
 
 class BackgroundPlay:
-    """The playbook as it runs.
+    """A running play, in the background.
 
     Args:
         play: what to run.
@@ -78,18 +78,18 @@ class BackgroundPlay:
         self._directory = Path(tempfile.mkdtemp(prefix="ota-rollout-"))
         self._thread, self._runner = run_async(  # type: ignore[no-untyped-call]
             **runner_arguments(play, self._directory),
-            event_handler=self._take,
-            status_handler=self._forget_environment,
+            event_handler=self._handle_event,
+            status_handler=self._remove_environment,
             cancel_callback=lambda: self._cancelled,
         )
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most so long; returns whether the play has ended."""
+        """Wait for the play's end for at most `seconds`; returns whether it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def cancel(self) -> None:
-        """End the play on this machine. What gateways have begun, they bring to an end by themselves."""
+        """End the play on this machine. Gateways bring what they have begun to an end by themselves."""
         self._cancelled = True
         self._thread.join()
 
@@ -99,16 +99,16 @@ class BackgroundPlay:
 
     @property
     def status(self) -> int:
-        """Exit status of ansible-playbook."""
+        """The exit status of ansible-playbook."""
         return int(self._runner.rc if self._runner.rc is not None else 1)
 
-    def _forget_environment(self, status: Event, runner_config: object) -> None:
+    def _remove_environment(self, status: Event, runner_config: object) -> None:
         """Remove the file in which the runner keeps the whole environment, with the secrets in it."""
         if status.get("status") == "running":
             for path in self._directory.glob("artifacts/*/command"):
                 path.unlink()
 
-    def _take(self, event: Event) -> bool:
+    def _handle_event(self, event: Event) -> bool:
         data = event.get("event_data", {})
         kind, host = event.get("event"), data.get("host", "")
         if is_batch_host(host):

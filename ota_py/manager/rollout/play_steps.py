@@ -1,4 +1,4 @@
-"""A play's steps of a rollout at the control plane: what `ota_rollout` does for each of its states."""
+"""Steps of a play at the control plane, one for each state of the module `ota_rollout`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ota_py import names
 from ota_py.contract.fleet import ACTIVE_ROLLOUTS, GatewayResult
 from ota_py.errors import ConflictError, RolloutIncompleteError
 from ota_py.manager.controlplane.client import ControlPlane
-from ota_py.manager.rollout.gate import patiently
+from ota_py.manager.rollout.gate import call_with_retries
 from ota_py.manager.rollout.request import (
     RolloutRequest,
     choose_gateways,
@@ -41,7 +41,7 @@ def take(control_plane: ControlPlane, options: Mapping[str, Any], *, check_mode:
 
 
 def checked_request(options: Mapping[str, Any]) -> RolloutRequest:
-    """The request in a play's variables or a command's options, all of it checked; an empty value is none.
+    """The rollout request in a play's variables or a command's options, checked; an empty value is none.
 
     Raises:
         UsageError, NotFoundError: what is wrong with it.
@@ -89,7 +89,7 @@ def _pause(control_plane: ControlPlane, options: Mapping[str, Any]) -> Json:
 
 
 def _sweep(control_plane: ControlPlane, options: Mapping[str, Any]) -> Json:
-    answer = patiently(lambda: control_plane.sweep(options["rollout"]))
+    answer = call_with_retries(lambda: control_plane.sweep(options["rollout"]))
     hosts = play_hosts([(answer["batch"], answer["gateways"])] if answer["gateways"] else [])
     return {
         "changed": bool(hosts),
@@ -100,7 +100,7 @@ def _sweep(control_plane: ControlPlane, options: Mapping[str, Any]) -> Json:
 
 
 def _finish(control_plane: ControlPlane, options: Mapping[str, Any]) -> Json:
-    rollout = patiently(lambda: control_plane.finish_rollout(options["rollout"]))
+    rollout = call_with_retries(lambda: control_plane.finish_rollout(options["rollout"]))
     if missing := shortfall(rollout):
         raise RolloutIncompleteError(
             f"rollout {rollout['id']} of {rollout['version']} is complete, but not for all: {missing}",

@@ -1,4 +1,4 @@
-"""How a running rollout is shown: live on a terminal, as plain lines in a log, or not at all for programs."""
+"""Views of a running rollout: live on a terminal, as plain lines in a log, or none for programs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MARKS: dict[str, str] = {
     GatewayResult.DEFERRED: "…",
 }
 ENDED = frozenset(MARKS)
-# A terminal shows so many gateways; those that need a look come first.
+# How many gateways a terminal shows; those that need attention come first.
 ROWS_SHOWN = 20
 _ORDER: tuple[str, ...] = (
     GatewayResult.FAILED,
@@ -47,7 +47,7 @@ _ORDER: tuple[str, ...] = (
 
 
 class View(Protocol):
-    """Somebody or something that watches a rollout."""
+    """A view of a running rollout."""
 
     def __enter__(self) -> View:
         """Begin to show."""
@@ -56,14 +56,14 @@ class View(Protocol):
         """Stop showing; what was shown last stays."""
 
     def step(self, gateway: str, step: str) -> None:
-        """A step begins on a gateway, as the controller sees it."""
+        """Show that a step begins on a gateway, as the controller sees it."""
 
     def update(self, rollout: Json) -> None:
-        """The control plane's record of the rollout."""
+        """Show the control plane's record of the rollout."""
 
 
 class SilentView:
-    """Shows nothing: for `--json`."""
+    """A view that shows nothing, for `--json`."""
 
     def __enter__(self) -> SilentView:
         return self
@@ -72,14 +72,14 @@ class SilentView:
         pass
 
     def step(self, gateway: str, step: str) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def update(self, rollout: Json) -> None:
-        """Nothing."""
+        """Show nothing."""
 
 
 class LineView:
-    """One line for each change: for a log."""
+    """A view with one line for each change, for a log."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -93,26 +93,26 @@ class LineView:
         pass
 
     def step(self, gateway: str, step: str) -> None:
-        """`12s boston_001: applying`."""
-        self._say(f"{gateway}: {step}")
+        """Print a line such as `12s boston_001: applying`."""
+        self._print_line(f"{gateway}: {step}")
 
     def update(self, rollout: Json) -> None:
-        """A line for each gateway whose state, or the reason for it, changed."""
+        """Print a line for each gateway whose state, or the reason for it, changed."""
         for gateway in rollout["gateways"]:
             state = gateway["state"]
             reason = f": {gateway['reason']}" if gateway["reason"] else ""
             seen = (state, reason)
             if self._known.get(gateway["id"], (GatewayResult.PENDING, reason)) != seen:
-                self._say(f"{gateway['id']}: {state} (batch {gateway['batch'] + 1}){reason}")
+                self._print_line(f"{gateway['id']}: {state} (batch {gateway['batch'] + 1}){reason}")
             self._known[gateway["id"]] = seen
 
-    def _say(self, text: str) -> None:
+    def _print_line(self, text: str) -> None:
         elapsed = f"{time.monotonic() - self._begun:6.0f}s"
         self._console.print(f"{elapsed} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveView:
-    """A table that changes in place: for a terminal."""
+    """A view as a table that changes in place, for a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._begun = time.monotonic()
@@ -192,7 +192,7 @@ def make_view(console: Console, *, silent: bool) -> View:
 
 
 def headline(rollout: Json, elapsed: float | None = None) -> Text:
-    """`Rollout 7: 1.2.0  RUNNING  batch 1 of 3  1m 5s`."""
+    """A rollout's headline, such as `Rollout 7: 1.2.0  RUNNING  batch 1 of 3  1m 5s`."""
     last = max((g["batch"] for g in rollout["gateways"] if g["state"] != GatewayResult.PENDING), default=0)
     text = Text.assemble(f"Rollout {rollout['id']}: ", (rollout["version"], "bold"), "  ", coloured(rollout["state"]))
     text.append(f"  batch {last + 1} of {len(rollout['batch_sizes'])}")
@@ -216,9 +216,9 @@ def bar(rollout: Json) -> Table:
     counts = {state: count for state, count in rollout["counts"].items() if count}
     total = sum(counts.values()) or 1
     done = sum(counts.get(state, 0) for state in ENDED)
-    said = Text("  ").join([Text(f"{count} ") + coloured(state) for state, count in counts.items()])
+    counted = Text("  ").join([Text(f"{count} ") + coloured(state) for state, count in counts.items()])
     grid = Table.grid(padding=(0, 2))
-    grid.add_row(ProgressBar(total=total, completed=done, width=30), Text(f"{done}/{total}"), said)
+    grid.add_row(ProgressBar(total=total, completed=done, width=30), Text(f"{done}/{total}"), counted)
     return grid
 
 

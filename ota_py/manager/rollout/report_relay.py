@@ -1,4 +1,4 @@
-"""Carrying a gateway's reports to the control plane, for gateways that only the controller can reach."""
+"""The report relay: brings a gateway's reports to the control plane where only the controller can reach it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ota_py.contract.reports import EndDetails, Report, ReportKind
 from ota_py.contract.transactions import OUTCOMES, State
 from ota_py.errors import OtaError
 from ota_py.manager.controlplane.client import ControlPlane
-from ota_py.manager.rollout.gate import patiently
+from ota_py.manager.rollout.gate import call_with_retries
 
 Json = dict[str, Any]
 
@@ -22,18 +22,18 @@ ACKNOWLEDGE_AT_ONCE = 500
 def relay(
     control_plane: ControlPlane,
     gateway: str,
-    ask: Callable[[list[str]], Json],
+    run_engine: Callable[[list[str]], Json],
     *,
     rollout: int,
     version: str,
     result: Json,
 ) -> Json:
-    """Deliver what waits in the gateway's outbox, then let the gateway forget it.
+    """Deliver the reports in a gateway's outbox, then let the gateway remove them.
 
     Args:
         control_plane: as an operator.
         gateway: its id.
-        ask: runs the gateway's engine with arguments, and returns its answer as a module result.
+        run_engine: runs the gateway's engine with arguments, and returns its answer as a module result.
         rollout: the rollout that is under way, and `version` what it brings.
         result: what a module answered on this gateway; a failure that the gateway itself could not
             report is reported in its place, so that the rollout does not wait for it.
@@ -41,12 +41,12 @@ def relay(
     Returns:
         `{"changed", "accepted"}`: whether any report was new, and how many.
     """
-    answer = ask(["outbox"])
+    answer = run_engine(["outbox"])
     reports: list[Report] = list(answer.get("reports") or [])
-    if _unreported(result) and not _tells_the_end(reports, rollout):
+    if _unreported(result) and not _has_final_report(reports, rollout):
         reports.append(failure_report(gateway, rollout, version, result))
-    delivered = patiently(lambda: control_plane.report(gateway, reports))
-    _acknowledge(ask, [*delivered["accepted"], *delivered["duplicates"]])
+    delivered = call_with_retries(lambda: control_plane.report(gateway, reports))
+    _acknowledge(run_engine, [*delivered["accepted"], *delivered["duplicates"]])
     return {"changed": bool(delivered["accepted"]), "accepted": len(delivered["accepted"])}
 
 
@@ -74,7 +74,7 @@ def _unreported(result: Json) -> bool:
     return bool(result.get("failed")) and not result.get("transaction")
 
 
-def _tells_the_end(reports: list[Report], rollout: int) -> bool:
+def _has_final_report(reports: list[Report], rollout: int) -> bool:
     return any(
         report.get("rollout") == rollout
         and (report.get("state") in OUTCOMES or report.get("kind") == ReportKind.SKIPPED)
@@ -82,7 +82,7 @@ def _tells_the_end(reports: list[Report], rollout: int) -> bool:
     )
 
 
-def _acknowledge(ask: Callable[[list[str]], Json], ids: list[str]) -> None:
+def _acknowledge(run_engine: Callable[[list[str]], Json], ids: list[str]) -> None:
     for start in range(0, len(ids), ACKNOWLEDGE_AT_ONCE):
         options = [word for one in ids[start : start + ACKNOWLEDGE_AT_ONCE] for word in ("--ack", one)]
-        ask(["outbox", *options])
+        run_engine(["outbox", *options])

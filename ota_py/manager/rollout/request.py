@@ -1,4 +1,4 @@
-"""A rollout as the operator asks for it, and as the play carries it out. Pure: no network, no clock.
+"""A rollout as the operator requests it, and as the play carries it out. Pure: no network, no clock.
 
 Batches are computed by the control plane; the play handles each as one batch host (a stand-in on the
 controller that assigns, notifies and watches) followed by the gateways that are pushed to. Gateways that pull
@@ -27,7 +27,7 @@ GOOD_STATES = frozenset({GatewayResult.SUCCEEDED, GatewayResult.SKIPPED})
 
 @dataclass(frozen=True)
 class RolloutRequest:
-    """What an operator asks for, checked.
+    """A rollout as an operator requests it, checked.
 
     Attributes:
         version: the update's version.
@@ -44,7 +44,7 @@ class RolloutRequest:
     max_failures: str = "0"
 
     def as_json(self) -> dict[str, Any]:
-        """The body of `POST /rollouts`."""
+        """The request as the body of `POST /rollouts`."""
         return {
             "version": self.version,
             "gateways": [{"id": name, "delivery": how} for name, how in self.gateways.items()],
@@ -55,7 +55,7 @@ class RolloutRequest:
 
 
 def parse_gateways(text: str) -> list[str]:
-    """The ids of `boston_001,boston_002`, in that order.
+    """The gateway ids in a text such as `boston_001,boston_002`, in that order.
 
     Raises:
         UsageError: none, one that is no gateway id, or one that stands twice.
@@ -70,7 +70,7 @@ def parse_gateways(text: str) -> list[str]:
 
 
 def parse_percentage(text: str | None) -> tuple[int | str, ...]:
-    """`50` or a ramp `10,50,100` as `serial`; None is one gateway alone, then 25%, then 100%.
+    """A percentage `50` or a ramp `10,50,100` as `serial`; None is one gateway alone, then 25%, then 100%.
 
     Raises:
         UsageError: not whole numbers from 1 to 100.
@@ -105,7 +105,7 @@ def parse_stagger(value: str | float) -> float:
 
 
 def parse_max_failures(text: str) -> str:
-    """`N` or `N%`, as the control plane takes it.
+    """The limit of failures, `N` or `N%`, as the control plane takes it.
 
     Raises:
         UsageError: neither.
@@ -120,7 +120,7 @@ def parse_max_failures(text: str) -> str:
 
 
 def choose_gateways(wanted: Iterable[str], inventory: Mapping[str, str]) -> dict[str, str]:
-    """The wanted gateways with their delivery as the inventory says.
+    """The wanted gateways with their delivery by the inventory.
 
     Raises:
         NotFoundError: some are not in the inventory; names all of them.
@@ -144,7 +144,7 @@ def choose_gateways(wanted: Iterable[str], inventory: Mapping[str, str]) -> dict
 
 
 def open_batches(rollout: Mapping[str, Any]) -> list[tuple[int, list[dict[str, Any]]]]:
-    """What is left to do of a rollout: batch numbers, each with its gateways that have no result yet."""
+    """The open batches of a rollout: their numbers, each with its gateways that have no result yet."""
     batches: dict[int, list[dict[str, Any]]] = {}
     for gateway in rollout["gateways"]:
         if gateway["state"] in OPEN_STATES:
@@ -161,7 +161,7 @@ def play_hosts(batches: Iterable[tuple[int, list[dict[str, Any]]]]) -> list[dict
     hosts: list[dict[str, Any]] = []
     batches = list(batches)
     for position, (number, gateways) in enumerate(batches):
-        # They become hosts of the play: what the control plane says is checked like what a person says.
+        # They become hosts of the play: what the control plane answers is checked like what a person types.
         push = [names.check_gateway_id(gateway["id"]) for gateway in gateways if gateway["delivery"] == Delivery.PUSH]
         last = position == len(batches) - 1
         hosts.append({"name": f"{BATCH_HOST_PREFIX}{number + 1}", "batch": number, "push": push, "last": last})
@@ -180,6 +180,6 @@ def serial_sizes(hosts: Iterable[Mapping[str, Any]]) -> list[int]:
 
 
 def shortfall(rollout: Mapping[str, Any]) -> str:
-    """What keeps a rollout from full success, as `1 ROLLED_BACK, 2 DEFERRED`; empty if nothing does."""
+    """The gateways that a rollout failed to update, as `1 ROLLED_BACK, 2 DEFERRED`; empty if there are none."""
     counts = rollout.get("counts", {})
     return ", ".join(f"{n} {state}" for state, n in counts.items() if n and state not in GOOD_STATES)

@@ -1,4 +1,4 @@
-"""Running a rollout from the operator's command: start the play, watch, and say how it ended."""
+"""Running a rollout from the operator's command: start the play, watch it, and judge its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ota_py.errors import (
     RolloutNotStartedError,
 )
 from ota_py.manager.controlplane.client import ControlPlane
-from ota_py.manager.rollout.gate import patiently
+from ota_py.manager.rollout.gate import call_with_retries
 from ota_py.manager.rollout.play import BackgroundPlay, Play
 from ota_py.manager.rollout.progress import View
 from ota_py.manager.rollout.request import shortfall
@@ -38,10 +38,10 @@ def run_rollout(control_plane: ControlPlane, play: Play, view: View) -> Json:
         running = BackgroundPlay(play, view.step)
         try:
             while not running.wait(POLL_SECONDS):
-                # The play asks too, and knows how to wait; a view that misses a second is no harm.
+                # The play queries it too, with retries; a view that misses a second is no harm.
                 with suppress(ControlPlaneError):
                     view.update(control_plane.rollout(play.rollout))
-            ended = patiently(lambda: control_plane.rollout(play.rollout))
+            ended = call_with_retries(lambda: control_plane.rollout(play.rollout))
             view.update(ended)
         except KeyboardInterrupt:
             _interrupt(control_plane, running, play.rollout)
@@ -51,7 +51,7 @@ def run_rollout(control_plane: ControlPlane, play: Play, view: View) -> Json:
 
 
 def verdict(rollout: Mapping[str, Any]) -> OtaError | None:
-    """What keeps an ended rollout from full success, as the error whose exit status says so."""
+    """The error whose exit status an ended rollout deserves, or None when it succeeded for all gateways."""
     hint = f"`ota_manager.py status {rollout['id']}` shows each gateway and its reason"
     if rollout["state"] == RolloutState.COMPLETED:
         missing = shortfall(rollout)
@@ -83,7 +83,7 @@ def _interrupt(control_plane: ControlPlane, running: BackgroundPlay, rollout: in
 
 
 def _conclude(control_plane: ControlPlane, ended: Json, running: BackgroundPlay) -> Json:
-    """A play that died with the rollout still running: pause it, so that it can be resumed."""
+    """The ended rollout's record; a rollout whose play died is paused, so that it can be resumed."""
     if ended["state"] in (RolloutState.PENDING, RolloutState.RUNNING):
         why = running.failures[-1] if running.failures else f"ansible-playbook ended with {running.status}"
         if ended["state"] == RolloutState.PENDING:

@@ -1,4 +1,4 @@
-"""What `status` shows, from the control plane's JSON."""
+"""The views of `status`, from the control plane's JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 def rollout_view(rollout: Json) -> Group:
-    """One rollout: its bar, and each gateway with state, time taken and reason."""
+    """The view of one rollout: its bar, and each gateway with state, time taken and reason."""
     table = table_of("batch", "gateway", "delivery", "from", "state", "step", "seconds", "reason")
     for gateway in rollout["gateways"]:
         table.add_row(
@@ -33,7 +33,7 @@ def rollout_view(rollout: Json) -> Group:
 
 
 def fleet_view(statistics: Json, rollouts: Sequence[Json]) -> Group:
-    """The fleet's versions, each update's success, the last rollouts and the last rollbacks."""
+    """The view of the fleet: its versions, each update's success, the last rollouts and rollbacks."""
     gateways = statistics["gateways"]
     versions = ", ".join(f"{count} on {version or '?'}" for version, count in gateways["by_version"].items())
     parts: list[Any] = [

@@ -1,4 +1,4 @@
-"""One change of root from the command line: show it, ask, sign it, and publish it or pass it on."""
+"""A change of root from the command line: show it, confirm, sign it, and publish it or pass it on."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from ota_py.trust.verify import parse_root
 
 
 def roles_of(name: str) -> tuple[str, ...]:
-    """The roles that a word of the command line means."""
+    """The roles that a role's name on the command line means."""
     return ONLINE if name == ONLINE_KEY else (name,)
 
 
 class RootChange:
-    """A change of root that an operator asks for.
+    """A change of root that an operator requests.
 
     Args:
         options: those of the command: `key_uris`, `resign`, `request`, `yes`, `passphrase_fd`, `as_json`.
@@ -67,7 +67,7 @@ class RootChange:
         return first
 
     def find(self, role: str, beginning: str | None) -> str:
-        """The id of the key of a role that is to go.
+        """The id of the key that leaves a role.
 
         Raises:
             UsageError: there are several, and none was named.
@@ -83,7 +83,7 @@ class RootChange:
 
     @contextmanager
     def new_key(self, role: str, to: str | None) -> Iterator[KeySource]:
-        """The key that comes: named, or made beside that of ota.toml, and removed when the block fails."""
+        """The new key of a role: named, or made beside that of ota.toml, and removed when the block fails."""
         if to:
             yield read_source(to, self.passphrases)
             return
@@ -102,7 +102,7 @@ class RootChange:
             raise
 
     def replace(self, role: str, gone: str, source: KeySource, *, resign_default: str | None = None) -> None:
-        """Put a key in the place of another one, with the threshold as it is."""
+        """Put a key of a role in the place of another one, with the threshold as it is."""
         now = self.role(role)
         threshold = self._options.get("threshold") or now.threshold
         wanted = without_key(with_key(now, source.key, threshold), gone, threshold)
@@ -116,7 +116,7 @@ class RootChange:
         *,
         resign_default: str | None = None,
     ) -> None:
-        """Show the change, ask, sign it with the keys that are here, and publish it or write the request.
+        """Show the change, have it confirmed, sign it with the keys here, and publish it or write the request.
 
         Args:
             role: whose keys change; None: nobody's, root is signed anew.
@@ -164,8 +164,8 @@ class RootChange:
         write_request(request, path)
         missing = Signing(request).missing()
         if self._options["as_json"]:
-            told = {"published": False, "request": str(path), "missing": [vars(each) for each in missing]}
-            echo_json(plan_json(planned) | told)
+            result = {"published": False, "request": str(path), "missing": [vars(each) for each in missing]}
+            echo_json(plan_json(planned) | result)
             return
         click.echo(f"Nothing has changed yet: more signatures are needed. Pass {path} on:")
         for line in missing_lines(Signing(request)):

@@ -1,4 +1,4 @@
-"""What a change of keys means for what is published: which updates lose their signatures."""
+"""The plan of a change of root: the new root, and the published updates that lose their signatures by it."""
 
 from __future__ import annotations
 
@@ -44,16 +44,15 @@ def plan(
     now: datetime,
     lifetimes: Lifetimes = LIFETIMES,
 ) -> RootChangePlan:
-    """Work out a change of root; nothing is changed anywhere.
+    """Plan a change of root; nothing is changed anywhere.
 
     Args:
         root: the newest root.json.
         changes: see `next_root`.
-        resign: updates to be signed anew, or `all` or `none`; None where nobody said.
+        resign: updates to be signed anew, or `all` or `none`; None where it was not given.
 
     Raises:
-        UsageError: updates lose their signatures, and nobody said what becomes of them; or the change makes
-            no sense.
+        UsageError: updates lose their signatures, and `resign` was not given; or the change makes no sense.
         StoreError: the store cannot be read.
     """
     before = parse_root(root)

@@ -14,7 +14,7 @@ from ota_py.manager.config.model import KeysSection
 from ota_py.manager.config.root_file import name_keys, replace_file, wanted_uris
 from ota_py.manager.config.secrets import Passphrases
 from ota_py.manager.context import CommandContext
-from ota_py.manager.controlplane.update_records import tell_signers
+from ota_py.manager.controlplane.update_records import report_signers
 from ota_py.manager.signing.local_keys import GIVEN, keys_here, online_signers, open_keys
 from ota_py.trust.documents.metadata import OnlineSigners
 from ota_py.trust.documents.root_change import role_keys
@@ -26,7 +26,7 @@ from ota_py.trust.repository.repository import Repository
 
 @dataclass(frozen=True)
 class Published:
-    """What was done besides.
+    """The outcome of a published change of root, beside the new root itself.
 
     Attributes:
         version: of root.
@@ -46,7 +46,7 @@ def sign_here(
     passphrases: Passphrases,
     maybe: Sequence[str] = (),
 ) -> SigningRequest:
-    """Sign a request with all keys that are here and that it needs.
+    """Sign a request with all keys on this machine that it needs.
 
     Args:
         keys: the keys of ota.toml, where there is one; those that are elsewhere are left out.
@@ -77,9 +77,9 @@ def publish_change(
     file: Path,
     new: Mapping[str, Sequence[str]] | None = None,
 ) -> Published:
-    """Bring a change of root that everybody signed into the store, then into root.json and ota.toml.
+    """Bring a fully signed change of root into the store, then into root.json and ota.toml.
 
-    The control plane is told whose signatures of updates count now; where it is away, nothing waits for it.
+    It is reported to the control plane whose signatures of updates count now; where that is away, nothing waits.
 
     Args:
         given: URIs of keys that ota.toml does not name; online keys may be among them.
@@ -103,14 +103,14 @@ def publish_change(
         except ConfigError as error:
             problems.append(error)
     if role_keys(signing.before, "release") != role_keys(signing.after, "release"):
-        problems += _tell_signers(context, request, raw, file)
+        problems += _report_signers(context, request, raw, file)
     return Published(signing.after.version, wanted, problems)
 
 
-def _tell_signers(context: CommandContext, request: SigningRequest, root: bytes, file: Path) -> list[OtaError]:
-    """Tell the control plane; what keeps from it, if anything."""
+def _report_signers(context: CommandContext, request: SigningRequest, root: bytes, file: Path) -> list[OtaError]:
+    """Report to the control plane whose signatures count; returns the error where that fails."""
     try:
-        tell_signers(context.control_plane, Repository(context.store, root, context.config.expiry.lifetimes))
+        report_signers(context.control_plane, Repository(context.store, root, context.config.expiry.lifetimes))
     except OtaError as error:
         write_request(request, file)
         return [
@@ -123,5 +123,5 @@ def _tell_signers(context: CommandContext, request: SigningRequest, root: bytes,
 
 
 def request_path(signing: Signing, option: Path | None) -> Path:
-    """Where the request goes that people pass on."""
+    """The path of the signing request that people pass on."""
     return option or Path(f"root-{signing.after.version}.request.json")

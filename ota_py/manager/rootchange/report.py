@@ -1,4 +1,4 @@
-"""What `keys` and `publish` say of a change of root, as lines and as JSON. Pure."""
+"""The output of `keys` and `publish` on a change of root, as lines and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ota_py.trust.repository.freshness import Freshness
 
 
 def plan_lines(plan: RootChangePlan) -> list[str]:
-    """What will change, and what gateways will see."""
+    """A planned change of root as lines: what will change, and what gateways will see."""
     signing = plan.signing
     lines = [*request_lines(signing), *gateway_lines(signing.before, signing.after)]
     if plan.taken_off:
@@ -32,7 +32,7 @@ def plan_lines(plan: RootChangePlan) -> list[str]:
 
 
 def plan_json(plan: RootChangePlan) -> dict[str, Any]:
-    """The same for programs."""
+    """A planned change of root as JSON, for programs."""
     before, after = plan.signing.before, plan.signing.after
     return {
         "root": {"before": before.version, "after": after.version, "expires": after.expires.isoformat()},
@@ -43,7 +43,7 @@ def plan_json(plan: RootChangePlan) -> dict[str, Any]:
 
 
 def published_lines(done: Published) -> list[str]:
-    """What was done."""
+    """A published change of root as lines, with what is left to do."""
     lines = [f"Published root version {done.version}; root.json here is that version now."]
     lines += [f"ota.toml names {', '.join(uris)} for {role} now." for role, uris in done.renamed.items()]
     lines += [f"To do: {line}" for line in _to_do(done)]
@@ -51,7 +51,7 @@ def published_lines(done: Published) -> list[str]:
 
 
 def published_json(done: Published) -> dict[str, Any]:
-    """The same for programs."""
+    """A published change of root as JSON, for programs."""
     return {
         "published": True,
         "root_version": done.version,
@@ -65,7 +65,7 @@ def _to_do(done: Published) -> list[str]:
 
 
 def keys_json(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness] | OtaError) -> dict[str, Any]:
-    """Who may sign what, and how long what they signed holds; or why that is not known."""
+    """The keys of each role as JSON, and how long what they signed holds; or why that is not known."""
     known = {} if isinstance(fresh, OtaError) else {each.role: freshness_json(each) for each in fresh}
     roles = {}
     for role, signs in KEY_ROLES.items():
@@ -86,7 +86,7 @@ def keys_json(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness] 
 
 
 def keys_lines(root: Root, uris: Mapping[str, list[str]], fresh: list[Freshness] | OtaError) -> list[str]:
-    """The same for people."""
+    """The keys of each role as lines; see `keys_json`."""
     known = {} if isinstance(fresh, OtaError) else {each.role: each for each in fresh}
     lines = [f"root.json version {root.version}, until {day(root.expires)}"]
     for role, signs in KEY_ROLES.items():

@@ -1,4 +1,4 @@
-"""What runs beside the control plane's server: its worker process and its maintenance.
+"""Processes of `serve`: the workers of the control plane's server, and maintenance beside them.
 
 The server itself is `ota_py.server`.
 """

@@ -1,7 +1,6 @@
-"""What `serve` does besides: it looks how fresh the repository is, renews what the online keys may, and
-deletes old events.
+"""Maintenance beside the server: checks the repository's freshness, renews it, and deletes old events.
 
-A process of its own, because the server forks its workers, and what it finds goes to a file that they read.
+A process of its own, because the server forks its workers; its findings go to a file that they read.
 It opens no keys but those of timestamp and snapshot. Of several that renew at once one succeeds: see
 `trust/publish/freshen.py`.
 """
@@ -26,12 +25,12 @@ from ota_py.manager.context import CommandContext
 from ota_py.manager.release.release import Keys
 from ota_py.manager.system.processes import end_with_parent, start_beside, wait_beside
 from ota_py.server.environment import from_environment
-from ota_py.server.setup import configure, forget_events
+from ota_py.server.setup import configure, delete_events
 from ota_py.trust.publish.freshen import renew
 from ota_py.trust.repository.freshness import Freshness, assess
 from ota_py.trust.repository.repository import Repository
 
-LOOK_SECONDS = 3600.0
+CHECK_SECONDS = 3600.0
 TROUBLE_SECONDS = 300.0
 # Renewed when less than this share of the time is left: long before anybody is warned.
 RENEW_SHARE = 0.5
@@ -42,7 +41,7 @@ logger = logging.getLogger("ota.upkeep")
 
 
 def start(config: ManagerConfig, passphrases: Passphrases) -> None:
-    """Start it; it ends with this process, however that ends.
+    """Start the maintenance process; it ends with this process, however that ends.
 
     Raises:
         KeyFileError: it is to renew, and the timestamp key cannot be opened.
@@ -50,12 +49,12 @@ def start(config: ManagerConfig, passphrases: Passphrases) -> None:
     if config.server.renew:
         repository = CommandContext(str(config.path)).repository
         # Here, where a person can be asked for the passphrase.
-        Keys(config.keys, passphrases).some("timestamp", repository)
+        Keys(config.keys, passphrases).required("timestamp", repository)
     start_beside(run, str(config.path), passphrases)
 
 
 def run(config: str, passphrases: Passphrases) -> None:
-    """Look again and again, until the process that started this one is gone."""
+    """Run maintenance again and again, until the process that started this one is gone."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which then ends this one
     configure(from_environment())  # sets up logging, too
@@ -64,13 +63,13 @@ def run(config: str, passphrases: Passphrases) -> None:
         is_well = False
         with suppress(OtaError):  # a configuration that is being edited is read again the next time
             context = CommandContext(config)
-            is_well = look(context, passphrases, datetime.now(UTC))
-            is_well = forget(context.config.server.keep_events_days, datetime.now(UTC)) and is_well
-        is_wanted = wait_beside(LOOK_SECONDS if is_well else TROUBLE_SECONDS)
+            is_well = check_freshness(context, passphrases, datetime.now(UTC))
+            is_well = delete_old_events(context.config.server.keep_events_days, datetime.now(UTC)) and is_well
+        is_wanted = wait_beside(CHECK_SECONDS if is_well else TROUBLE_SECONDS)
 
 
-def look(context: CommandContext, passphrases: Passphrases, now: datetime) -> bool:
-    """Look once, renew if it is time, and write down what was found; whether all went well.
+def check_freshness(context: CommandContext, passphrases: Passphrases, now: datetime) -> bool:
+    """Renew if it is time, and write the repository's freshness to its file; returns whether all went well.
 
     Raises:
         ConfigError: the configuration is wrong, or the file cannot be written.
@@ -89,15 +88,15 @@ def look(context: CommandContext, passphrases: Passphrases, now: datetime) -> bo
     for each in found:
         if each.state is not FreshnessState.FRESH:
             logger.warning("%s is %s (%s): %s", each.role, each.state, each.expires, each.to_do)
-    replace_file(context.config.server.freshness_file, _told(found, problem, now))
+    replace_file(context.config.server.freshness_file, _freshness_file(found, problem, now))
     return not problem
 
 
-def forget(days: int, now: datetime) -> bool:
-    """Delete old events, as long as this process is wanted; whether all went well."""
+def delete_old_events(days: int, now: datetime) -> bool:
+    """Delete old events, as long as this process is wanted; returns whether all went well."""
     deleted = 0
     try:
-        for number in forget_events(now - timedelta(days=days)):
+        for number in delete_events(now - timedelta(days=days)):
             deleted += number
             if not wait_beside(BATCH_PAUSE_SECONDS):
                 break
@@ -123,15 +122,15 @@ def _renew(context: CommandContext, passphrases: Passphrases, now: datetime) -> 
 
 
 def due(repository: Repository, now: datetime) -> set[str]:
-    """Which of snapshot and timestamp have lost half of their time."""
+    """The roles among snapshot and timestamp that have lost half of their time."""
     expiries = {Snapshot.type: repository.snapshot.expires, Timestamp.type: repository.timestamp.expires}
     return {role for role, expires in expiries.items() if expires - now < repository.lifetimes.of(role) * RENEW_SHARE}
 
 
-def _told(found: list[Freshness], problem: str, now: datetime) -> bytes:
-    told: dict[str, Any] = {
+def _freshness_file(found: list[Freshness], problem: str, now: datetime) -> bytes:
+    content: dict[str, Any] = {
         "checked_at": now.isoformat(),
         "problem": problem,
         "roles": [{**vars(each), "expires": each.expires.isoformat()} for each in found],
     }
-    return json.dumps(told, indent=2).encode()
+    return json.dumps(content, indent=2).encode()

@@ -1,4 +1,4 @@
-"""What each worker of `serve` runs: the control plane, for as long as `serve` itself lives."""
+"""The WSGI application of each worker of `serve`, which lives as long as `serve` itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`init`: everything that a new fleet needs, or nothing."""
+"""Initialisation of a new fleet: everything that it needs, or nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def initialise(
         StoreError: the store cannot be used.
     """
     refuse_existing(config, store)
-    with _all_or_nothing(_files(config), _store_directory(config)):
+    with _files_or_nothing(_files(config), _store_directory(config)):
         config.path.parent.mkdir(parents=True, exist_ok=True)
         signers = {role: _make_key(config, role, passphrases) for role in NEW_KEYS}
         make_control_plane(config)
@@ -65,17 +65,17 @@ def initialise(
             datetime.now(UTC),
             config.expiry.lifetimes,
         )
-        with _repository_goes_too(store):
+        with _repository_or_nothing(store):
             _write(config.repository.root, root)
             _write(config.path, text.encode())
     return _made(config, store)
 
 
 def refuse_existing(config: ManagerConfig, store: Store) -> None:
-    """Nothing of what `init` would write is there yet.
+    """Check that nothing of what `init` would write is there yet.
 
     Raises:
-        ConflictError: naming everything that is.
+        ConflictError: something is; it names everything that is there.
     """
     found = [str(path) for path in _files(config) if path.exists()]
     if store.list(layout.METADATA):
@@ -104,13 +104,13 @@ def _files(config: ManagerConfig) -> list[Path]:
 
 
 def unencrypted_keys(config: ManagerConfig) -> list[Path]:
-    """The new keys that anybody can use who reads their files."""
+    """The new private key files that are not encrypted."""
     paths = [_key_path(config, role) for role in NEW_KEYS]
     return [path for path in paths if b"ENCRYPTED" not in path.read_bytes()]
 
 
 def sqlite_file(config: ManagerConfig) -> Path | None:
-    """The control plane's database, where it is a file."""
+    """The file of the control plane's database, where it is one."""
     url = config.server.database
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
@@ -129,7 +129,7 @@ def _key_path(config: ManagerConfig, role: str) -> Path:
 
 
 def admin_password_path(config: ManagerConfig) -> Path:
-    """Where a password is written that `init` made up."""
+    """The file for an admin's password that `init` made up."""
     return config.path.parent / ADMIN_PASSWORD_FILE
 
 
@@ -151,7 +151,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _repository_goes_too(store: Store) -> Iterator[None]:
+def _repository_or_nothing(store: Store) -> Iterator[None]:
     """Remove the new repository when the block fails or is interrupted."""
     try:
         yield
@@ -161,7 +161,7 @@ def _repository_goes_too(store: Store) -> Iterator[None]:
 
 
 @contextmanager
-def _all_or_nothing(files: list[Path], store_directory: list[Path]) -> Iterator[None]:
+def _files_or_nothing(files: list[Path], store_directory: list[Path]) -> Iterator[None]:
     """Remove the files and their new directories when the block fails or is interrupted."""
     directories = {path for path in [*(file.parent for file in files), *store_directory] if not path.exists()}
     try:

@@ -1,4 +1,4 @@
-"""Private keys of this machine, signing requests, and the words in which they are shown.
+"""Private keys of this machine, signing requests, and their texts for people.
 
 What is signed is put together in `release` and `rootchange`.
 """

@@ -22,18 +22,18 @@ GIVEN = "signing"
 
 
 def signers(role: Role, keys: KeysSection, repository: Repository, passphrases: Passphrases) -> list[Signer]:
-    """Opens all keys of a role that `ota.toml` names; see `open_keys`."""
+    """Open all keys of a role that `ota.toml` names; see `open_keys`."""
     known = role_keys(repository.root, role).keys
     return open_keys(keys.of(role), known, role, passphrases)
 
 
 def release_signer(keys: KeysSection, repository: Repository, passphrases: Passphrases) -> Signer:
-    """Opens a key that signs manifests and targets; see `open_keys`."""
+    """Open a key that signs manifests and targets; see `open_keys`."""
     return signers("release", keys, repository, passphrases)[0]
 
 
 def online_signers(keys: KeysSection, root: Root, given: Sequence[str], passphrases: Passphrases) -> OnlineSigners:
-    """Opens as many keys of snapshot and timestamp as `root` wants; maybe fewer are here.
+    """Open as many keys of snapshot and timestamp as `root` requires, or fewer where fewer are on this machine.
 
     Args:
         given: URIs of keys that ota.toml does not name.
@@ -53,7 +53,7 @@ def online_signers(keys: KeysSection, root: Root, given: Sequence[str], passphra
 
 
 def open_keys(uris: Sequence[str], known: Sequence[Key], role: str, passphrases: Passphrases) -> list[Signer]:
-    """Opens those of some keys that are among the `known` ones; others may be of before or after a change.
+    """Open the keys at `uris` that are among the `known` ones; others may be of before or after a change.
 
     Raises:
         KeyMismatchError: none is.
@@ -72,7 +72,7 @@ def open_keys(uris: Sequence[str], known: Sequence[Key], role: str, passphrases:
 
 
 def keys_here(uris: Sequence[str], known: Sequence[Key], role: str, passphrases: Passphrases) -> list[Signer]:
-    """Opens those of some keys that this machine has and that are among the `known` ones; maybe none."""
+    """Open the keys at `uris` that are on this machine and among the `known` ones; the list may be empty."""
     here = [uri for uri in uris if not uri.startswith(FILE_SCHEME) or _path(uri).exists()]
     with suppress(KeyMismatchError):
         return open_keys(here, known, role, passphrases)

@@ -34,7 +34,7 @@ class ManifestFiles:
         return _describe(found.manifest.version, found.raw, found.key_ids)
 
     def sign(self, *, dry_run: bool) -> dict[str, Any]:
-        """Write the signature, unless a valid one is there; `changed` says so.
+        """Write the signature, unless a valid one is there; `changed` is whether it was written.
 
         Raises:
             NotFoundError, ManifestError: no manifest, or a malformed one.

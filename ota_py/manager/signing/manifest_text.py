@@ -1,4 +1,4 @@
-"""Whom an update is for, and what it does beside replacing files and images, in words for people. Pure."""
+"""The effects of an update beside new files and images, in words for people. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ota_py.manifest import Compatibility, Manifest
 
 
 def effect_lines(manifest: Manifest) -> list[str]:
-    """Whom it is for, the commands that it runs, and what it does to data that a rollback does not undo."""
+    """The gateways that an update is for, its commands, and its effects on data that no rollback undoes."""
     lines = _fit_lines(manifest.compatibility)
     lines += [f"  {hook.at}, {hook.service or 'on the gateway'}: {' '.join(hook.command)}" for hook in manifest.hooks]
     if manifest.data.migrates:

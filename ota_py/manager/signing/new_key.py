@@ -51,7 +51,7 @@ def make_role_key(path: Path, role: str, passphrases: Passphrases, *, unencrypte
 
 
 def read_source(text: str, passphrases: Passphrases) -> KeySource:
-    """A key that somebody names: a public key file, a private one, or a URI.
+    """The key that a text names: a public key file, a private one, or a URI.
 
     Raises:
         KeyFileError: there is no such key, or it cannot be read.

@@ -1,4 +1,4 @@
-"""What a signing request says, in words for who signs it: taken from the bytes to be signed. Pure."""
+"""The content of a signing request in words for its signers, taken from the bytes to be signed. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOTS_AT_ONCE = 256
 
 
 def request_lines(signing: Signing) -> list[str]:
-    """What is to be signed."""
+    """The documents to be signed, as lines."""
     lines = []
     if root_document(signing.request):
         lines += root_lines(signing.before, signing.after)
@@ -33,7 +33,7 @@ def request_lines(signing: Signing) -> list[str]:
 
 
 def root_lines(before: Root, after: Root) -> list[str]:
-    """What a change of root changes, and what gateways will see."""
+    """A change of root as lines: what changes for each role, and what stays."""
     lines = [f"root.json: version {before.version} becomes {after.version}, until {day(after.expires)}"]
     changes = differences(before, after)
     for change in changes:
@@ -49,7 +49,7 @@ def root_lines(before: Root, after: Root) -> list[str]:
 
 
 def change_lines(change: RoleChange) -> list[str]:
-    """What changes for one role."""
+    """The change of one role as lines."""
     old, new = change.thresholds
     lines = [f"  {change.role}:"]
     lines += [f"    - {key[:ID_LENGTH]} counts no more" for key in change.removed]
@@ -61,7 +61,7 @@ def change_lines(change: RoleChange) -> list[str]:
 
 
 def gateway_lines(before: Root, after: Root) -> list[str]:
-    """What gateways will see of a change of root."""
+    """The steps by which gateways follow a change of root, as lines."""
     taken = (
         f"  versions 2 to {after.version} one after the other, up to {ROOTS_AT_ONCE} at once."
         if after.version > 2
@@ -75,7 +75,7 @@ def gateway_lines(before: Root, after: Root) -> list[str]:
 
 
 def manifest_lines(manifest: Manifest) -> list[str]:
-    """What an update brings to gateways."""
+    """The contents of an update as lines."""
     critical = ", critical" if manifest.critical else ""
     lines = [f"update {manifest.version} of {manifest.fleet}{critical}: {manifest.description or '-'}"]
     for service, image in manifest.images.items():
@@ -91,7 +91,7 @@ def manifest_lines(manifest: Manifest) -> list[str]:
 
 
 def missing_lines(signing: Signing) -> list[str]:
-    """Who must still sign."""
+    """The signatures that a request still needs, as lines."""
     return [
         f"{each.document}: {each.count} more of the {each.whose}: " + ", ".join(key[:ID_LENGTH] for key in each.key_ids)
         for each in signing.missing()
@@ -99,7 +99,7 @@ def missing_lines(signing: Signing) -> list[str]:
 
 
 def pass_on_lines(signing: Signing, file: Path) -> list[str]:
-    """What becomes of a file that others must sign, or that is to be published elsewhere."""
+    """The next steps for a file that others must sign, or that is to be published elsewhere, as lines."""
     if not signing.missing():
         return [
             "Nothing has changed yet. Where the snapshot and timestamp keys are, run:",
@@ -113,7 +113,7 @@ def pass_on_lines(signing: Signing, file: Path) -> list[str]:
 
 
 def day(moment: datetime) -> str:
-    """A date for people."""
+    """The day of a moment, for people."""
     return moment.strftime("%Y-%m-%d")
 
 

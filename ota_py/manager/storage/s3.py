@@ -1,4 +1,4 @@
-"""A `Store` in an S3 bucket, by boto3."""
+"""The store in an S3 bucket, by boto3."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class S3Store:
     def _write_if(self, key: str, data: bytes, content_type: str, **condition: str) -> None:
         """Write on a condition, which AWS and most other servers check, and some ignore.
 
-        Where it is ignored, reading back tells who was overwritten by then, and not who is overwritten later.
+        Where it is ignored, reading back shows who was overwritten by then, and not who is overwritten later.
         """
         # A refusal may be that of the second try of our own write, whose first answer was lost.
         with suppress(ConflictError):

@@ -1,4 +1,4 @@
-"""Where the repository is kept: a directory, or a bucket (`s3.py`)."""
+"""The store of the repository: a directory here, or a bucket (`s3.py`)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class DirectoryStore:
 
     def put_new(self, key: str, data: bytes, content_type: str) -> None:
         """Write a file that is not there yet; see `Store.put_new`."""
-        with self._alone():
+        with self._locked():
             try:
                 there = self.get(key)
             except NotFoundError:
@@ -82,14 +82,14 @@ class DirectoryStore:
 
     def replace(self, key: str, data: bytes, content_type: str, before: bytes) -> None:
         """Replace a file that is as it was; see `Store.replace`."""
-        with self._alone():
+        with self._locked():
             if self.get(key) != before:
                 raise ConflictError(f"{self._path(key)} is not as it was", hint="somebody else wrote it")
             self._write(key, io.BytesIO(data))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One process at a time, here and on what else has the directory mounted; a killed one lets go."""
+    def _locked(self) -> Iterator[None]:
+        """Lock the store for one process, here and where else it is mounted; a killed process lets go."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,4 +1,4 @@
-"""What the manager needs of its machine: processes, the checkout, the texts of HTTP failures.
+"""The manager's means on its machine: processes, the checkout, the texts of HTTP failures.
 
 This room knows nothing of updates.
 """

@@ -1,4 +1,4 @@
-"""Where the playbooks are, and the environment in which Ansible runs them."""
+"""The checkout with the playbooks, and the environment in which Ansible runs them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def project_root() -> Path:
 
 
 def environment(config: Path) -> dict[str, str]:
-    """What Ansible's environment has beside the operator's own.
+    """The variables of Ansible's environment beside the operator's own.
 
     Args:
         config: `ota.toml`; the modules read control plane and keys from it.

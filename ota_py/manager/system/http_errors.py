@@ -1,4 +1,4 @@
-"""What an HTTP failure comes down to, in the words of the system."""
+"""The cause of an HTTP failure, in the operating system's words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import requests
 
 
 def reason(error: requests.RequestException) -> str:
-    """The innermost cause: `Connection refused` rather than five nested class names."""
+    """The innermost cause of an error: `Connection refused` rather than five nested class names."""
     if isinstance(error, requests.Timeout):
         return "it did not answer in time"
     cause: BaseException = error

@@ -1,4 +1,4 @@
-"""Other processes of the manager: a command that is waited for, and one beside `serve`."""
+"""Processes that the manager starts: a command that it waits for, and one beside `serve`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def start_beside(target: Callable[..., None], *arguments: Any) -> None:
 
 
 def end_with_parent() -> None:
-    """Let this process end when the one that made it does, however that ends; on Linux only."""
+    """Let this process end when its parent does, however that ends; on Linux only."""
     parent = multiprocessing.parent_process()
     if parent is None or sys.platform != "linux":
         return
@@ -53,7 +53,7 @@ def end_with_parent() -> None:
 
 
 def wait_beside(seconds: float) -> bool:
-    """Wait in a process that `start_beside` made; False, at once, when the one that made it is gone."""
+    """Wait in a process that `start_beside` made; returns False, at once, when its parent is gone."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return False

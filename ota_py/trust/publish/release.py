@@ -69,7 +69,7 @@ def renewal_request(repository: Repository, fleet: str, now: datetime) -> Signin
 
 
 def with_update(targets: Targets, manifest: Manifest, raw: bytes) -> Targets:
-    """A list of updates with one more, yet without its signature file, whose bytes are not known before it is signed."""
+    """A list of updates with one more, yet without its signature file, whose bytes are not known before signing."""
     changed = deepcopy(targets)
     for named in manifest.targets:
         changed.targets[named.target] = TargetFile(named.length, {"sha256": named.sha256}, named.target)

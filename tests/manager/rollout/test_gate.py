@@ -1,4 +1,4 @@
-"""The gate's patience, on a clock that a test turns, against scripted answers of the control plane."""
+"""The gate's timeouts, on a clock that a test turns, against scripted answers of the control plane."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ota_py.errors import ConflictError, ControlPlaneError, RolloutAbortedError
-from ota_py.manager.rollout.gate import OUTAGE_SECONDS, UNREACHABLE, Gate, Patience, patiently
+from ota_py.manager.rollout.gate import OUTAGE_SECONDS, UNREACHABLE, Gate, GateTimeouts, call_with_retries
 
 GO = {"verdict": "GO", "reason": "done", "pending": [], "held": []}
 WAIT = {"verdict": "WAIT", "reason": "waiting for a", "pending": ["a"], "held": []}
@@ -55,9 +55,9 @@ class Script:
         self.paused.append(reason)
 
 
-def passing(script: Script, unreachable: list[str] | None = None, **patience: float) -> dict[str, Any]:
+def passing(script: Script, unreachable: list[str] | None = None, **timeouts: float) -> dict[str, Any]:
     gate = Gate(script, 7, 0, clock=script.clock, sleep=script.clock.sleep)  # type: ignore[arg-type]
-    return gate.pass_through(unreachable or [], Patience(**patience))
+    return gate.pass_through(unreachable or [], GateTimeouts(**timeouts))
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_f43_a_restart_of_the_control_plane_is_waited_for(clock: Clock) -> None:
             raise ControlPlaneError("connection refused")
         return WAIT if now < 70 else GO
 
-    # patiently() itself takes the same clock.
+    # call_with_retries() itself takes the same clock.
     passing(Script(clock, answer))
     assert clock.now == 70
 
@@ -115,7 +115,7 @@ def test_f43_but_not_for_ever(clock: Clock) -> None:
         raise ControlPlaneError("connection refused")
 
     with pytest.raises(ControlPlaneError):
-        patiently(away, clock, clock.sleep)
+        call_with_retries(away, clock, clock.sleep)
     assert clock.now == pytest.approx(OUTAGE_SECONDS, abs=2)
 
 

@@ -75,11 +75,11 @@ def test_events_become_steps_of_gateways() -> None:
     play._on_step = lambda gateway, step: steps.append((gateway, step))  # type: ignore[method-assign]
     play.failures = []
     kept = [
-        play._take(event("runner_on_start", "boston_001")),
-        play._take(event("runner_on_start", "batch.1")),
-        play._take(event("runner_on_start", "boston_001", "ansible.builtin.set_fact")),
-        play._take(event("runner_on_unreachable", "boston_002")),
-        play._take(event("runner_on_failed", "localhost", msg="no such update")),
+        play._handle_event(event("runner_on_start", "boston_001")),
+        play._handle_event(event("runner_on_start", "batch.1")),
+        play._handle_event(event("runner_on_start", "boston_001", "ansible.builtin.set_fact")),
+        play._handle_event(event("runner_on_unreachable", "boston_002")),
+        play._handle_event(event("runner_on_failed", "localhost", msg="no such update")),
     ]
     assert steps == [("boston_001", "applying"), ("boston_002", "unreachable")]
     assert play.failures == ["no such update"]

@@ -12,7 +12,7 @@ import psutil
 from ota_py.manager.config.secrets import Passphrases
 from ota_py.manager.context import CommandContext
 from ota_py.manager.controlplane.client import ControlPlane
-from ota_py.manager.serve.maintenance import look
+from ota_py.manager.serve.maintenance import check_freshness
 from tests.manager.conftest import Fleet, Manager
 from tests.support.processes import MANAGER, free_port, running
 from tests.support.waiting import wait_for
@@ -26,7 +26,7 @@ def timestamp(fleet: Fleet) -> bytes:
 
 def after(fleet: Fleet, days: float) -> dict[str, str]:
     """What is noted when it looks so many days from now; by role."""
-    look(CommandContext(str(fleet.config)), Passphrases(), datetime.now(UTC) + timedelta(days=days))
+    check_freshness(CommandContext(str(fleet.config)), Passphrases(), datetime.now(UTC) + timedelta(days=days))
     told = json.loads((fleet.directory / "freshness.json").read_text())
     return {role["role"]: role["state"] for role in told["roles"]} | {"problem": told["problem"]}
 
