@@ -1,4 +1,4 @@
-"""What the admin's pages have in common: records of facts are looked at, not edited."""
+"""Base classes of the admin's pages: records of facts can be viewed, not edited."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ else:
 
 
 class ShownState:
-    """Mixin: the column `shown_state`."""
+    """Mixin for the column `shown_state`."""
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, record: Any) -> SafeString | str:
@@ -30,18 +30,18 @@ class ShownState:
 
 
 class FactsAdmin(ShownState, ModelAdmin):
-    """A model that the API and the gateways write: people look at it."""
+    """Page of a model that only the API and the gateways write: people view it."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never."""
+        """Adding is never permitted."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand; see events/retention.py."""
+        """Deleting by hand is never permitted; see events/retention.py."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """All of them."""
+        """All fields are read-only."""
         left_out = set(self.exclude or ())
         own = [field.name for field in self.opts.concrete_fields if field.editable or field.primary_key]
         return [
@@ -50,7 +50,7 @@ class FactsAdmin(ShownState, ModelAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Titled by what it lists: nothing is selected to be changed."""
+        """The list, titled by what it lists: nothing is selected to be changed."""
         title = capfirst(self.opts.verbose_name_plural)
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
@@ -61,22 +61,22 @@ class FactsAdmin(ShownState, ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """One record, without buttons to save it."""
+        """The page of one record, without buttons to save it."""
         title = capfirst(self.opts.verbose_name)
         context = {"title": title, "show_save": False, "show_save_and_continue": False}
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
 
 class FactsInline(ShownState, TabularInline):
-    """Rows of such a model on another one's page; `fields` are all read-only."""
+    """Rows of a model of facts on another model's page; `fields` are all read-only."""
 
     extra = 0
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
+        """Adding is never permitted."""
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """All of them."""
+        """All fields are read-only."""
         return [str(name) for name in self.fields or ()]

@@ -44,7 +44,7 @@ KINDS: dict[str, set[str]] = {
 
 
 def badge(state: str) -> SafeString | str:
-    """A state as a coloured word."""
+    """A badge: a state as a coloured word."""
     if not state:
         return NOTHING
     kind = next((kind for kind, states in KINDS.items() if state in states), "waiting")
@@ -74,7 +74,7 @@ def rate(value: float | None) -> str:
 
 
 def ago(moment: datetime | None) -> SafeString | str:
-    """How long ago, with the exact time on hover."""
+    """The time since a moment in words, with the exact time on hover."""
     if moment is None:
         return "never"
     exact = date(moment, "Y-m-d H:i:s") + " UTC"

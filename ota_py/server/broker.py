@@ -1,4 +1,4 @@
-"""The control plane's way to the MQTT broker."""
+"""The control plane's connection to the MQTT broker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def new_client(broker: BrokerSettings) -> paho.Client:
-    """A client that knows how to be let in, and comes back by itself.
+    """A client that has its credentials, and reconnects by itself.
 
     Raises:
         ConfigError: the password or CA file cannot be read.

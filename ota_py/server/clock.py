@@ -1,4 +1,4 @@
-"""Time as the API writes it."""
+"""Times as the API writes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC with `Z` and whole seconds, or None."""
+    """A moment as RFC 3339 in UTC with `Z` and whole seconds, or None."""
     if moment is None:
         return None
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""What the control plane is told about its surroundings: one object, read from `OTA_SERVER_*` variables."""
+"""The control plane's settings: one object, read from `OTA_SERVER_*` variables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """Where hints are published; TLS is used when `ca_file` is given."""
+    """The MQTT broker for hints; TLS is used when `ca_file` is given."""
 
     host: str
     port: int = MQTT_TLS_PORT
@@ -39,7 +39,7 @@ class ServerSettings:
         trusted_origins: `https://...` origins of a TLS proxy in front of the admin.
         https: the admin is reached by HTTPS only: cookies are marked secure.
         online_seconds: a gateway that was seen within this time counts as online.
-        freshness_file: where `serve` notes how fresh the repository is, or None.
+        freshness_file: where `serve` writes the repository's freshness, or None.
         mqtt: broker for hints, or None to send none.
     """
 

@@ -1,4 +1,4 @@
-"""How fresh the repository's signatures are, as the process beside the server noted it."""
+"""The freshness of the repository's signatures, as the maintenance process wrote it down."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ UNKNOWN: dict[str, Any] = {"checked_at": None, "problem": "nobody has looked yet
 
 
 def freshness() -> dict[str, Any]:
-    """When it was looked at, what was in the way, and for each role until when it holds and who must do what.
+    """The repository's freshness: when it was checked, a problem if there was one, and each role's state.
 
-    What has expired since is told as EXPIRED.
+    A role whose signatures have expired since then is given as `expired`.
     """
     path: Path | None = settings.SERVER.freshness_file
     try:

@@ -1,4 +1,4 @@
-"""Hints by MQTT: they make a gateway look at once instead of at its next poll, and carry no authority.
+"""Hints by MQTT: they make a gateway poll at once instead of at its next time, and carry no authority.
 
 A hint that cannot be sent costs time, never an update: the poll delivers. So nothing here raises into a
 request or holds it up for longer than `SEND_SECONDS`.
@@ -22,7 +22,7 @@ from ota_py.server.environment import BrokerSettings
 
 # For all hints of one batch, connecting included.
 SEND_SECONDS = 3.0
-LOOK_SECONDS = 0.005
+CHECK_SECONDS = 0.005
 IN_FLIGHT_MAX = 1000
 QUEUED_MAX = 20_000
 QOS_AT_LEAST_ONCE = 1
@@ -96,5 +96,5 @@ def _taken(message: mqtt.MQTTMessageInfo, deadline: float) -> bool:
 
 def _until(holds: Callable[[], bool], deadline: float) -> bool:
     while not (held := holds()) and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_SECONDS)
     return held

@@ -1,4 +1,4 @@
-"""Django's middleware for pages: requests to the API pass by it.
+"""Django's middleware for pages, which requests to the API pass by.
 
 The API knows its caller by a bearer token, so sessions and CSRF do not concern it, and their cost would be
 paid by every poll of every gateway. Everything else, whatever is added later, is covered by default.
@@ -22,7 +22,7 @@ API_PREFIX = "/api/"
 
 
 class _PagesOnly(MiddlewareMixin):
-    """Mixin: hand requests to the API straight on."""
+    """Mixin that hands requests to the API straight on."""
 
     def __call__(self, request: HttpRequest) -> Any:
         if request.path_info.startswith(API_PREFIX):
@@ -31,7 +31,7 @@ class _PagesOnly(MiddlewareMixin):
 
 
 class Security(_PagesOnly, SecurityMiddleware):
-    """Security headers."""
+    """Security headers of pages."""
 
 
 class AdminSession(_PagesOnly, SessionMiddleware):
@@ -39,7 +39,7 @@ class AdminSession(_PagesOnly, SessionMiddleware):
 
 
 class Common(_PagesOnly, CommonMiddleware):
-    """Host check and trailing slashes."""
+    """Host check and trailing slashes of pages."""
 
 
 class Csrf(_PagesOnly, CsrfViewMiddleware):
@@ -53,7 +53,7 @@ class Csrf(_PagesOnly, CsrfViewMiddleware):
 
 
 class Authentication(_PagesOnly, AuthenticationMiddleware):
-    """The signed-in user."""
+    """The signed-in user of a page."""
 
 
 class Messages(_PagesOnly, MessageMiddleware):
@@ -61,4 +61,4 @@ class Messages(_PagesOnly, MessageMiddleware):
 
 
 class FrameOptions(_PagesOnly, XFrameOptionsMiddleware):
-    """No page in another site's frame."""
+    """Protection from showing a page in another site's frame."""

@@ -1,4 +1,4 @@
-"""What `init` and `serve` need of the control plane beside its answers: tables, an admin, a token, upkeep."""
+"""Set-up of the control plane for `init` and `serve`: tables, an admin, a token, and upkeep."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def delete_events(before: datetime) -> Iterator[int]:
     from django.db import DatabaseError, connection
 
     from ota_py.errors import ControlPlaneError
-    from ota_py.server.events.retention import forget
+    from ota_py.server.events.retention import delete_before
 
     try:
-        yield from forget(before)
+        yield from delete_before(before)
     except DatabaseError as error:
         raise ControlPlaneError(f"old events could not be deleted: {error}") from None
     finally:
@@ -75,7 +75,7 @@ def create_operator_token(name: str, role: str = "operator") -> str:
 
 
 def ensure_admin(username: str, password: str) -> bool:
-    """Create the admin's superuser unless a user of that name exists; tell whether it was created.
+    """Create the admin's superuser unless a user of that name exists; return whether it was created.
 
     Raises:
         UsageError: the password is too weak.

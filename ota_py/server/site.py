@@ -17,13 +17,13 @@ ROLLBACKS_SHOWN = 6
 
 
 class OtaAdminConfig(AdminConfig):
-    """Django's admin with our site."""
+    """Django's admin app with our site."""
 
     default_site = "ota_py.server.site.OtaAdminSite"
 
 
 class OtaAdminSite(AdminSite):
-    """Front page: fleet, rollouts, success rates, rollbacks."""
+    """The admin's site, whose front page shows fleet, rollouts, success rates and rollbacks."""
 
     site_header = "OTA control plane"
     site_title = "OTA control plane"

@@ -31,14 +31,14 @@ class UpdateStatistics:
 
     @property
     def success_rate(self) -> float | None:
-        """From 0 to 1, or None before the first result."""
+        """The share of successes from 0 to 1, or None before the first result."""
         ended = self.succeeded + self.rolled_back + self.failed
         return self.succeeded / ended if ended else None
 
 
 @dataclass(frozen=True)
 class FleetStatistics:
-    """The fleet now."""
+    """The fleet now: gateways by version and state."""
 
     total: int
     online: int
@@ -47,7 +47,7 @@ class FleetStatistics:
 
 
 def update_figures() -> list[UpdateStatistics]:
-    """Of all updates, the newest version first."""
+    """The statistics of all updates, the newest version first."""
     counted: dict[str, dict[str, int]] = {}
     rows = RolloutGateway.objects.order_by().values_list("rollout__update_record", "state")
     for version, state, number in rows.annotate(number=Count("pk")):
@@ -65,7 +65,7 @@ def _figures(version: str, counts: dict[str, int]) -> UpdateStatistics:
 
 
 def fleet_figures() -> FleetStatistics:
-    """Of all gateways."""
+    """The statistics of all gateways."""
     totals = Gateway.objects.aggregate(total=Count("pk"), online=Count("pk", filter=online_filter(timezone.now())))
     return FleetStatistics(
         total=totals["total"],
@@ -76,7 +76,7 @@ def fleet_figures() -> FleetStatistics:
 
 
 def last_rollbacks() -> list[Event]:
-    """The newest first."""
+    """The last rollbacks, the newest first."""
     rows = Event.objects.filter(
         kind__in=(ReportKind.TRANSITION, ReportKind.ALARM), state__in=ROLLBACK_STATES, gateway__isnull=False
     )

@@ -1,4 +1,4 @@
-"""Addresses: the API first, because gateways ask far more often than people."""
+"""Addresses of the control plane: the API first, because gateways call far more often than people."""
 
 from __future__ import annotations
 

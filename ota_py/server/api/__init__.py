@@ -34,7 +34,7 @@ UNLISTED: list[tuple[type[BaseModel], Literal["serialization"]]] = [
 
 
 class OtaApi(NinjaAPI):
-    """Ninja's API, whose document also says what failures look like."""
+    """Ninja's API, whose document also describes failures."""
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         """The OpenAPI document."""
@@ -67,5 +67,5 @@ api.add_router("", fleet.router)
 
 @api.get("/openapi.json", include_in_schema=False)
 def openapi(request: HttpRequest) -> dict[str, Any]:
-    """This document."""
+    """The API's OpenAPI document."""
     return api.get_openapi_schema()

@@ -1,4 +1,4 @@
-"""Who may call what: bearer tokens and their roles."""
+"""Authentication and permissions of the API: bearer tokens and their roles."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Caller(NamedTuple):
 
     @property
     def label(self) -> str:
-        """How events name the caller: token names need not be unique, so with the token's number."""
+        """The caller's name in events, with the token's number, since token names need not be unique."""
         return f"{self.name}#{self.token}"
 
 
 class Bearer(HttpBearer):
-    """Lets in valid tokens of the given roles; a gateway's token only on that gateway's own paths."""
+    """Authentication by valid tokens of the given roles; a gateway's token only on that gateway's own paths."""
 
     def __init__(self, *roles: str) -> None:
         super().__init__()

@@ -43,7 +43,7 @@ def add_handlers(api: NinjaAPI) -> None:
 
 
 def answer(status: int, code: str, message: str, hint: str) -> HttpResponse:
-    """One error."""
+    """A response with one error."""
     return JsonResponse({"error": {"code": code, "message": message, "hint": hint}}, status=status)
 
 
@@ -65,14 +65,14 @@ def _validation(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def unauthenticated() -> HttpResponse:
-    """401: no token, or one that is not valid."""
+    """The response 401: no token, or one that is not valid."""
     response = answer(401, "unauthenticated", "the token is missing, unknown or revoked", TOKEN_HINT)
     response["WWW-Authenticate"] = "Bearer"
     return response
 
 
 def forbidden(message: str) -> HttpResponse:
-    """403: a valid token that may not do this."""
+    """The response 403: a valid token that may not do this."""
     return answer(403, "forbidden", message, ROLE_HINT)
 
 
@@ -87,7 +87,7 @@ def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 def unavailable(error: Exception) -> HttpResponse:
-    """503: the database cannot be reached, or is too busy."""
+    """The response 503: the database cannot be reached, or is too busy."""
     logger.error("database: %s", error)
     response = answer(503, "unavailable", "the control plane's database does not answer", "try again")
     response["Retry-After"] = "5"

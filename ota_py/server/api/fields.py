@@ -1,4 +1,4 @@
-"""Types of single fields: what each may look like. Everything here ends in a database or an inventory."""
+"""Types of single fields, with the form that each must have. All values end in a database or an inventory."""
 
 from __future__ import annotations
 

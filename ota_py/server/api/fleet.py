@@ -27,7 +27,7 @@ router = Router()
 
 @router.get("/health", auth=None, response=HealthOut, tags=["control plane"])
 def health(request: HttpRequest) -> Any:
-    """The control plane is up and its database answers. The only path without a token."""
+    """Check that the control plane is up and its database answers. The only path without a token."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return {"status": "ok", "version": __version__}
@@ -35,13 +35,13 @@ def health(request: HttpRequest) -> Any:
 
 @router.get("/freshness", auth=READER, response=FreshnessOut, tags=["control plane"])
 def get_freshness(request: HttpRequest) -> Any:
-    """How long the repository's signatures still hold, and who must run what before they expire."""
+    """The repository's freshness: until when its signatures hold, and who must run what before."""
     return freshness()
 
 
 @router.get("/statistics", auth=READER, response=StatisticsOut, tags=["fleet"])
 def get_statistics(request: HttpRequest) -> Any:
-    """Success rates by update, the fleet now, the last rollbacks."""
+    """Statistics: success rates by update, the fleet now, the last rollbacks."""
     return {
         "updates": statistics.update_figures(),
         "gateways": statistics.fleet_figures(),

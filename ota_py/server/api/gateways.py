@@ -1,4 +1,4 @@
-"""`/gateways`: what operators do with gateways, and the reports of gateways."""
+"""The paths `/gateways`: gateways registered and changed by operators, and the reports of gateways."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ router = Router(tags=["gateways"])
 
 @router.post("/{gateway_id}/reports", auth=REPORTER, response=ReportsOut)
 def reports(request: HttpRequest, gateway_id: GatewayId, payload: ReportsIn) -> Any:
-    """Deliver reports; each is counted once by its id, however often it is sent."""
+    """Deliver a gateway's reports; each is counted once by its id, however often it is sent."""
     strangers = sorted({report.gateway for report in payload.reports} - {gateway_id})
     if strangers:
         raise UsageError(
@@ -80,14 +80,14 @@ def get_gateway(request: HttpRequest, gateway_id: GatewayId) -> Any:
 
 @router.patch("/{gateway_id}", auth=OPERATOR, response=GatewayOut)
 def change_gateway(request: HttpRequest, gateway_id: GatewayId, payload: GatewayPatch) -> Any:
-    """Change delivery, address, groups or hardware."""
+    """Change a gateway's delivery, address, groups or hardware."""
     changes = {name: value for name, value in payload.dict(exclude_unset=True).items() if value is not None}
     return render.gateway(services.change_gateway(gateway_id, changes))
 
 
 @router.post("/{gateway_id}/token", auth=OPERATOR, response=TokenOut)
 def rotate_token(request: HttpRequest, gateway_id: GatewayId) -> Any:
-    """A new token; all earlier ones of the gateway are revoked."""
+    """Give a gateway a new token; all its earlier ones are revoked."""
     return {"token": services.rotate_token(gateway_id)}
 
 

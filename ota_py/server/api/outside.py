@@ -1,4 +1,4 @@
-"""Errors below the API's prefix that no handler of it made: Django's own answers, in the API's one form."""
+"""Errors below the API's prefix that come from Django itself, turned into the API's one form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOCUMENT_HINT = "GET /api/v1/openapi.json describes every path"
 def outside_errors(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware, the first of all: unknown paths, methods that a path does not have, and what else fails."""
+    """The first middleware: gives Django's own errors, such as unknown paths and methods, the API's form."""
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)

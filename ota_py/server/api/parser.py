@@ -1,4 +1,4 @@
-"""Request bodies: strict JSON, and nothing that a database cannot store."""
+"""The parser of request bodies: strict JSON, and nothing that a database cannot store."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NUL = "\x00"
 
 
 class StrictParser(Parser):
-    """JSON without NaN, infinite numbers, lone surrogates or trailing data; NUL characters are dropped."""
+    """Parser of JSON without NaN, infinite numbers, lone surrogates or trailing data; NUL characters are dropped."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        """The body as data.
+        """The request's body as data.
 
         Raises:
             UsageError: it is not JSON, and where; ninja hides it behind an error of its own, as the cause.

@@ -1,4 +1,4 @@
-"""`GET /gateways/{id}/assignment`, a plain Django view: every gateway asks this every minute.
+"""The poll, `GET /gateways/{id}/assignment`, a plain Django view: every gateway sends it every minute.
 
 Ninja's handling of one operation costs more than the poll's query. This view answers as its operations do,
 and `DOCUMENT` is its part of the API's document.
@@ -39,7 +39,7 @@ DOCUMENT: dict[str, Any] = {
 
 @csrf_exempt
 def assignment(request: HttpRequest, gateway_id: str) -> HttpResponse:
-    """What this gateway should install now."""
+    """The assignment of a gateway: the update that it should install now."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")

@@ -1,4 +1,4 @@
-"""Records as the API shows them. The schemas check the shapes; here are the names that differ."""
+"""Records as the API returns them. The schemas check the shapes; here are the names that differ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def gateway(record: Gateway) -> Json:
-    """A gateway's columns, and whether it is online."""
+    """A gateway: its columns, and whether it is online."""
     return {**_columns(record), "online": online(record, timezone.now())}
 
 
@@ -47,12 +47,12 @@ def result(row: RolloutGateway) -> Json:
 
 
 def dispatched(rows: Iterable[RolloutGateway]) -> list[Json]:
-    """Ids and deliveries."""
+    """Dispatched gateways: ids and deliveries."""
     return [{"id": row.gateway_id, "delivery": row.delivery} for row in rows]
 
 
 def plan(made: RolloutPlan, stagger_minutes: float, max_failures: str) -> Json:
-    """A preview."""
+    """The plan of a rollout."""
     return {
         "version": made.update.version,
         "critical": made.update.critical,
@@ -68,7 +68,7 @@ def plan(made: RolloutPlan, stagger_minutes: float, max_failures: str) -> Json:
 
 
 def event(record: Event) -> Json:
-    """One event."""
+    """An event."""
     return {
         **_columns(record),
         "gateway": record.gateway_id,

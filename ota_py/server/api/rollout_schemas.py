@@ -1,4 +1,4 @@
-"""What the API takes and gives: rollouts, gates, statistics."""
+"""Schemas of the API's requests and answers: rollouts, gates, statistics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RolloutIn(Request):
 
 
 class PlannedGateway(Schema):
-    """A gateway and its batch."""
+    """A gateway of a plan and its batch."""
 
     id: str
     batch: int
@@ -43,7 +43,7 @@ class PlannedGateway(Schema):
 
 
 class PlanOut(Schema):
-    """What a request would become."""
+    """The plan of a requested rollout."""
 
     version: str
     critical: bool
@@ -55,7 +55,7 @@ class PlanOut(Schema):
 
 
 class ResultOut(Schema):
-    """One gateway of a rollout."""
+    """The result of one gateway in a rollout."""
 
     id: str
     batch: int
@@ -88,7 +88,7 @@ class RolloutSummary(Schema):
 
 
 class RolloutOut(RolloutSummary):
-    """A rollout."""
+    """A rollout with its gateways."""
 
     gateways: list[ResultOut]
 
@@ -100,46 +100,46 @@ class RolloutList(Schema):
 
 
 class ControllerIn(Request):
-    """Who starts a rollout, where several controllers share one token."""
+    """The controller that starts a rollout, where several share one token."""
 
     controller: Annotated[str, Field(max_length=80)] = ""
 
 
 class ReasonIn(Request):
-    """Why."""
+    """The reason to pause or abort a rollout."""
 
     reason: Reason = ""
 
 
 class DeferIn(Request):
-    """The gateway could not be reached."""
+    """The deferral of a gateway that could not be reached."""
 
     state: Literal[GatewayResult.DEFERRED]
     reason: Reason = ""
 
 
 class Dispatched(Schema):
-    """A gateway and who starts its transaction."""
+    """A dispatched gateway, and by its delivery who starts the transaction."""
 
     id: str
     delivery: Delivery
 
 
 class AssignedOut(Schema):
-    """The batch's gateways that are under way."""
+    """The gateways of a batch that are under way."""
 
     assigned: list[Dispatched]
 
 
 class SweepOut(Schema):
-    """The new last batch."""
+    """The new last batch, of deferred gateways."""
 
     batch: int
     gateways: list[Dispatched]
 
 
 class GateOut(Schema):
-    """The verdict on a batch."""
+    """The gate's verdict on a batch."""
 
     verdict: Verdict
     reason: str
@@ -151,7 +151,7 @@ class GateOut(Schema):
 
 
 class UpdateFigures(Schema):
-    """How an update fared in all its rollouts."""
+    """The results of an update in all its rollouts."""
 
     version: str
     succeeded: int
@@ -161,7 +161,7 @@ class UpdateFigures(Schema):
 
 
 class FleetFigures(Schema):
-    """The fleet now."""
+    """The fleet now: gateways by version and state."""
 
     total: int
     online: int
@@ -170,7 +170,7 @@ class FleetFigures(Schema):
 
 
 class Rollback(Schema):
-    """A gateway that went back."""
+    """A rollback of a gateway."""
 
     gateway: str
     version: str
@@ -183,7 +183,7 @@ class Rollback(Schema):
 
 
 class StatisticsOut(Schema):
-    """Success rates, the fleet, and the last rollbacks."""
+    """Statistics: success rates, the fleet, and the last rollbacks."""
 
     updates: list[UpdateFigures]
     gateways: FleetFigures

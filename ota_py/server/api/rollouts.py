@@ -1,4 +1,4 @@
-"""`/rollouts`: plan, create, run, judge."""
+"""The paths `/rollouts`: rollouts planned, created, run and judged."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def create_rollout(request: HttpRequest, payload: RolloutIn) -> Any:
 
 @router.post("/plan", auth=READER, response=PlanOut)
 def plan_rollout(request: HttpRequest, payload: RolloutIn) -> Any:
-    """What creating this rollout would make of it; nothing is recorded."""
+    """Plan a rollout as creating it would; nothing is recorded."""
     made = planning.make_plan(_request(payload))
     return render.plan(made, payload.stagger_minutes, payload.max_failures)
 
@@ -58,14 +58,14 @@ def get_rollout(request: HttpRequest, rollout_id: RolloutId) -> Any:
 
 @router.post("/{rollout_id}/start", auth=OPERATOR, response=RolloutOut)
 def start(request: HttpRequest, rollout_id: RolloutId, payload: ControllerIn | None = None) -> Any:
-    """PENDING or PAUSED to RUNNING; again by the same controller it changes nothing."""
+    """Start a rollout: PENDING or PAUSED to RUNNING; again by the same controller it changes nothing."""
     who = " ".join(filter(None, (caller(request).label, payload.controller if payload else "")))
     return render.rollout(lifecycle.start(rollout_id, who))
 
 
 @router.post("/{rollout_id}/pause", auth=OPERATOR, response=RolloutOut)
 def pause(request: HttpRequest, rollout_id: RolloutId, payload: ReasonIn | None = None) -> Any:
-    """RUNNING to PAUSED."""
+    """Pause a rollout: RUNNING to PAUSED."""
     return render.rollout(lifecycle.pause(rollout_id, _reason(request, payload)))
 
 
@@ -77,13 +77,13 @@ def abort(request: HttpRequest, rollout_id: RolloutId, payload: ReasonIn | None 
 
 @router.post("/{rollout_id}/finish", auth=OPERATOR, response=RolloutOut)
 def finish(request: HttpRequest, rollout_id: RolloutId) -> Any:
-    """RUNNING to COMPLETED, once nothing is waited for."""
+    """Finish a rollout: RUNNING to COMPLETED, once nothing is waited for."""
     return render.rollout(lifecycle.finish(rollout_id))
 
 
 @router.post("/{rollout_id}/batches/{batch}/start", auth=OPERATOR, response=AssignedOut)
 def start_batch(request: HttpRequest, rollout_id: RolloutId, batch: BatchNumber) -> Any:
-    """Assign the batch's gateways and wake those that pull."""
+    """Start a batch: assign its gateways and wake those that pull."""
     return {"assigned": render.dispatched(dispatch.start_batch(rollout_id, batch))}
 
 
@@ -96,13 +96,13 @@ def sweep(request: HttpRequest, rollout_id: RolloutId) -> Any:
 
 @router.post("/{rollout_id}/gateways/{gateway_id}", auth=OPERATOR, response=ResultOut)
 def defer(request: HttpRequest, rollout_id: RolloutId, gateway_id: GatewayId, payload: DeferIn) -> Any:
-    """Note that the controller could not reach a gateway."""
+    """Record that the controller could not reach a gateway."""
     return render.result(dispatch.defer(rollout_id, gateway_id, payload.reason))
 
 
 @router.get("/{rollout_id}/gate", auth=READER, response=GateOut)
 def gate(request: HttpRequest, rollout_id: RolloutId, batch: BatchNumber) -> Any:
-    """Whether to go on after a batch."""
+    """The gate's verdict: whether to go on after a batch."""
     return dispatch.judge(rollout_id, batch)
 
 

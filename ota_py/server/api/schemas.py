@@ -1,4 +1,4 @@
-"""What the API takes and gives: gateways, updates, reports, events."""
+"""Schemas of the API's requests and answers: gateways, updates, reports, events."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Request(Schema):
 
 
 class Problem(Schema):
-    """What went wrong."""
+    """The error of a failed request: its code, message and hint."""
 
     code: str
     message: str
@@ -59,14 +59,14 @@ class Failure(Schema):
 
 
 class HealthOut(Schema):
-    """The control plane is up and its database answers."""
+    """The health of the control plane, whose database answers."""
 
     status: str
     version: str
 
 
 class RoleFreshness(Schema):
-    """How long what one kind of key signed holds, and who must act."""
+    """Freshness of one role's signatures, `fresh`, `expiring` or `expired`, and who must act."""
 
     role: str
     expires: Moment
@@ -75,7 +75,7 @@ class RoleFreshness(Schema):
 
 
 class FreshnessOut(Schema):
-    """How fresh the repository is; a problem says why that is not known, or could not be renewed."""
+    """Freshness of the repository; a problem states why it is not known, or could not be renewed."""
 
     checked_at: Moment | None
     problem: str
@@ -83,7 +83,7 @@ class FreshnessOut(Schema):
 
 
 class AssignmentOut(Schema):
-    """What the gateway should look for. It carries no authority."""
+    """The update that a gateway should look for. It carries no authority."""
 
     version: str
     rollout: int
@@ -143,13 +143,13 @@ class TokenOut(Schema):
 
 
 class GatewayCreated(TokenOut):
-    """The gateway and its token."""
+    """A new gateway and its token."""
 
     gateway: GatewayOut
 
 
 class UpdateIn(Request):
-    """A published update."""
+    """A published update, to be registered."""
 
     version: Version
     description: Annotated[str, Field(max_length=DESCRIPTION_MAX_CHARS)] = ""
@@ -166,7 +166,7 @@ class UpdateIn(Request):
 
 
 class UpdateOut(Schema):
-    """An update."""
+    """A registered update."""
 
     version: str
     description: str
@@ -215,20 +215,20 @@ class ReportIn(Schema):
 
 
 class ReportsIn(Request):
-    """Reports in any order."""
+    """Reports of a gateway, in any order."""
 
     reports: Annotated[list[ReportIn], Field(max_length=REPORTS_MAX)]
 
 
 class ReportsOut(Schema):
-    """Which reports were new, and which were known. Both may leave the outbox."""
+    """The ids of reports that were new, and of those that were known. Both may leave the outbox."""
 
     accepted: list[str]
     duplicates: list[str]
 
 
 class EventOut(Schema):
-    """One thing that happened."""
+    """An event: a gateway's report, or an act of the control plane."""
 
     id: int
     at: Moment

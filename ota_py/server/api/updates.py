@@ -1,4 +1,4 @@
-"""`/updates`."""
+"""The paths `/updates`: updates registered, listed and withdrawn."""
 
 from __future__ import annotations
 

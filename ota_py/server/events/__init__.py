@@ -1,1 +1,1 @@
-"""What happened: reports of gateways, counted once, and acts of the control plane."""
+"""Events: reports of gateways, counted once, and acts of the control plane."""

@@ -18,7 +18,7 @@ REASON_CHARS = 120
 
 @admin.register(Event)
 class EventAdmin(FactsAdmin):
-    """What happened, the newest first."""
+    """The page of events, the newest first."""
 
     list_display = (
         "recorded_at",
@@ -40,15 +40,15 @@ class EventAdmin(FactsAdmin):
 
     @admin.display(description="kind", ordering="kind")
     def shown_kind(self, event: Event) -> SafeString | str:
-        """As a badge."""
+        """The event's kind as a badge."""
         return badge(event.kind)
 
     @admin.display(description="reason")
     def shown_reason(self, event: Event) -> str:
-        """Its beginning; the event's page has it all."""
+        """The beginning of the reason; the event's page has it all."""
         return truncatechars(event.reason, REASON_CHARS)
 
     @admin.display(description="details")
     def shown_details(self, event: Event) -> SafeString:
-        """As indented JSON."""
+        """The details as indented JSON."""
         return format_html("<pre>{}</pre>", json.dumps(event.details, indent=2, sort_keys=True, ensure_ascii=False))

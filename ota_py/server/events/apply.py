@@ -1,4 +1,4 @@
-"""What a report changes: the gateway's record, and its row in a rollout. No database access."""
+"""Applying a report to the gateway's record and to its row in a rollout. No database access."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
     if state is None or report.version != row.rollout.update_record_id:
         return
     if report.kind == ReportKind.TRANSITION and row.transaction and not report.transaction:
-        return  # the controller's word for a silent gateway never replaces what the gateway said
+        return  # the controller's report on a silent gateway never replaces what the gateway reported
     place = _place(report)
     known = ReportOrder(row.transaction, row.report_seq, row.report_at)
     same_transaction = place.transaction == row.transaction
@@ -68,7 +68,7 @@ def _result(report: Report) -> GatewayResult | None:
 
 
 def _is_transition(report: Report) -> bool:
-    """Whether it tells of a transaction's step: a gateway raises the last one, BROKEN, as an alarm."""
+    """Whether a report is of a transaction's step: a gateway raises the last one, BROKEN, as an alarm."""
     return report.kind == ReportKind.TRANSITION or (report.kind == ReportKind.ALARM and report.state == State.BROKEN)
 
 
@@ -92,19 +92,19 @@ def _apply_transition(gateway: Gateway, report: Report) -> None:
 
 
 def _apply_status(gateway: Gateway, report: Report) -> None:
-    said = report.details
-    _take(gateway, "version", said.get("version"), _version)
-    _take_digests(gateway, said.get("digests"))
-    stale = said.get("freshness_problem")
+    status = report.details
+    _take(gateway, "version", status.get("version"), _version)
+    _take_digests(gateway, status.get("digests"))
+    stale = status.get("freshness_problem")
     if isinstance(stale, str):
         gateway.freshness_problem = stale[:FRESHNESS_MAX_CHARS]
-    _take(gateway, "agent_version", said.get("agent_version"), _version)
-    _take(gateway, "architecture", said.get("architecture"), _word)
-    _take(gateway, "disk_free_bytes", said.get("disk_free_bytes"), _size)
+    _take(gateway, "agent_version", status.get("agent_version"), _version)
+    _take(gateway, "architecture", status.get("architecture"), _word)
+    _take(gateway, "disk_free_bytes", status.get("disk_free_bytes"), _size)
     # Groups and hardware decide what a gateway is sent, so the operator's record of them stands.
     if not gateway.hardware:
-        _take(gateway, "hardware", said.get("hardware"), _word)
-    transaction_state = said.get("transaction_state")
+        _take(gateway, "hardware", status.get("hardware"), _word)
+    transaction_state = status.get("transaction_state")
     if transaction_state == State.BROKEN:
         gateway.state = GatewayState.BROKEN
     elif REPORTED.get(str(transaction_state)) == GatewayResult.UPDATING:
@@ -120,7 +120,7 @@ def _take(gateway: Gateway, name: str, value: Any, check: Callable[[Any], bool])
 
 
 def _take_digests(gateway: Gateway, value: Any) -> None:
-    """An image that came from no registry has no digest, which is news as well."""
+    """Set the digests; an image that came from no registry has none, which is recorded as well."""
     if isinstance(value, dict):
         value = {service: "" if digest is None else digest for service, digest in value.items()}
     _take(gateway, "digests", value, _digests)

@@ -1,4 +1,4 @@
-"""Django's registration of this part."""
+"""Django's registration of the app `events`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class EventsConfig(AppConfig):
-    """See models.py."""
+    """The app of events; see models.py."""
 
     name = "ota_py.server.events"
     verbose_name = "Events"

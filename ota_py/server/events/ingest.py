@@ -1,7 +1,7 @@
-"""Taking in gateways' reports: each counted once, in any order, never twice.
+"""Ingestion of gateways' reports: each counted once, in any order, never twice.
 
-A report is a fact about what a gateway did. It is recorded whatever it says; it changes the records of
-the gateway and of its rollout only if it is newer than what they were taken from.
+A report is a fact about what a gateway did. It is always recorded; it changes the records of the gateway
+and of its rollout only if it is newer than what they were taken from.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ def _split(gateway: Gateway, reports: list[Report]) -> tuple[list[Report], list[
 
 
 def _results(gateway: Gateway, reports: list[Report]) -> dict[int | None, RolloutGateway]:
-    """The gateway's own rows in the rollouts that the reports speak of, locked."""
+    """The gateway's own rows in the rollouts of the reports, locked."""
     ids = {report.rollout for report in reports if report.rollout is not None}
     rows = RolloutGateway.objects.select_for_update(of=("self",)).select_related("rollout")
     return {row.rollout_id: row for row in rows.filter(gateway=gateway, rollout__in=ids).order_by("pk")}
 
 
 def _compare(gateway: Gateway) -> None:
-    """Note which services run another image than the update names; in the middle of an update, none does."""
+    """Record which services run another image than the update names; during an update, none does."""
     update = Update.objects.filter(pk=gateway.version).only("images").first()
     is_judged = update is not None and gateway.state == GatewayState.IDLE
     gateway.differing = differing(gateway.digests, update.images) if update and is_judged else []

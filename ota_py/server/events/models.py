@@ -1,4 +1,4 @@
-"""One table of what happened."""
+"""The table of events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ota_py.server.rollouts.models import Rollout
 
 
 class Event(models.Model):
-    """One thing that happened. A gateway's report carries its own id, which makes it counted once."""
+    """An event that is on record. A gateway's report carries its own id, by which it is counted once."""
 
     kind = models.CharField(max_length=11, choices=choices(ReportKind, ActKind), db_index=True)
     at = models.DateTimeField(help_text="By the clock of the one who says so.")
@@ -29,7 +29,7 @@ class Event(models.Model):
     details = models.JSONField(default=dict, blank=True)
 
     class Meta:
-        """Newest first; a report's id counts within its gateway, so that none can take another's."""
+        """Order: newest first. A report's id counts within its gateway, so that none can take another's."""
 
         ordering = ("-id",)
         constraints = (models.UniqueConstraint(fields=("gateway", "report_id"), name="report_counted_once"),)

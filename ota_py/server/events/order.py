@@ -1,8 +1,8 @@
-"""Which of two reports is the newer one, when the network delivers them in any order. Pure.
+"""The order of reports, which the network delivers in any order: which of two is newer. Pure.
 
 A gateway numbers its reports. The numbers start again when its journal is new, and its clock may jump: so
-within a transaction the number decides, and between transactions a report is old only if both number and
-time say so.
+within a transaction the number decides, and between transactions a report is old only by both number and
+time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class ReportOrder(NamedTuple):
-    """Where a report stands among those of its gateway."""
+    """The place of a report among those of its gateway."""
 
     transaction: str
     seq: int
@@ -20,7 +20,7 @@ class ReportOrder(NamedTuple):
 
 
 def is_newer(report: ReportOrder, known: ReportOrder) -> bool:
-    """Whether `report` tells more than the newest one known."""
+    """Whether `report` is newer than the newest one known."""
     if known.at is None or report.at is None:
         return True
     if report.transaction and report.transaction == known.transaction:

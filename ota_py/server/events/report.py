@@ -1,4 +1,4 @@
-"""One report of a gateway, as the control plane takes it in."""
+"""The report of a gateway, as the control plane ingests it."""
 
 from __future__ import annotations
 

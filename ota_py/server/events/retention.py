@@ -1,4 +1,4 @@
-"""Old events go, so that a large fleet does not fill the database for ever.
+"""Retention of events: old ones are deleted, so that a large fleet does not fill the database for ever.
 
 What stays, however old it is: what people did to updates and rollouts, which is little; everything of a
 rollout that has not ended; and the rollbacks that the statistics show. Results of gateways in rollouts are
@@ -19,7 +19,7 @@ BATCH_ROWS = 500
 KEPT_KINDS = frozenset({ActKind.UPDATE, ActKind.ROLLOUT})
 
 
-def forget(before: datetime) -> Iterator[int]:
+def delete_before(before: datetime) -> Iterator[int]:
     """Delete events recorded before a moment, batch by batch; yields how many each batch had.
 
     A report that is delivered again after that is recorded again, and changes nothing: see events/order.py.

@@ -1,4 +1,4 @@
-"""Recording what the control plane itself did."""
+"""Recording of the control plane's own acts as events."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from ota_py.server.events.models import Event
 
 
 def record(kind: ActKind, reason: str, **fields: Any) -> Event:
-    """Keep one event that happened now; `fields` are those of the model."""
+    """Record an event that happened now; `fields` are those of the model."""
     return Event.objects.create(kind=kind, at=timezone.now(), reason=reason, **fields)

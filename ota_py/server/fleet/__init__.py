@@ -1,1 +1,1 @@
-"""The gateways, and whether they are there."""
+"""The gateways, and their presence."""

@@ -21,41 +21,41 @@ from ota_py.server.rollouts.models import RolloutGateway
 
 
 class OnlineFilter(admin.SimpleListFilter):
-    """Seen lately, or not."""
+    """Filter of gateways that were seen lately, or not."""
 
     title = "online"
     parameter_name = "online"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Yes and no."""
+        """The filter's choices: yes and no."""
         return [("yes", "online"), ("no", "offline")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Gateway]) -> QuerySet[Gateway]:
-        """Those."""
+        """The gateways of the chosen value."""
         if self.value() == "yes":
             return queryset.filter(online_filter(timezone.now()))
         return queryset.exclude(online_filter(timezone.now())) if self.value() == "no" else queryset
 
 
 class DiffersFilter(admin.SimpleListFilter):
-    """Runs what its update names, or not."""
+    """Filter of gateways that run other images than their update names, or not."""
 
     title = "images"
     parameter_name = "differs"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Yes and no."""
+        """The filter's choices: yes and no."""
         return [("yes", "differ from the update"), ("no", "are those of the update")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Gateway]) -> QuerySet[Gateway]:
-        """Those."""
+        """The gateways of the chosen value."""
         if self.value() == "yes":
             return queryset.exclude(differing=[])
         return queryset.filter(differing=[]) if self.value() == "no" else queryset
 
 
 class ResultsOfGateway(FactsInline):
-    """What became of the gateway in each rollout."""
+    """The gateway's result in each rollout."""
 
     model = RolloutGateway
     verbose_name_plural = "rollouts"
@@ -73,7 +73,7 @@ class ResultsOfGateway(FactsInline):
 
 @admin.register(Gateway)
 class GatewayAdmin(ShownState, ModelAdmin):
-    """Operators name, group and address gateways; what they run is reported."""
+    """The page of gateways: operators name, group and address them; what they run is reported."""
 
     form = GatewayForm
     list_display = (
@@ -115,27 +115,27 @@ class GatewayAdmin(ShownState, ModelAdmin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Gateway | None = None) -> tuple[str, ...]:
-        """An id is for ever."""
+        """The read-only fields; the id is one of them once the gateway exists."""
         return (*self.readonly_fields, "id") if obj else self.readonly_fields
 
     @admin.display(description="online")
     def shown_online(self, gateway: Gateway) -> SafeString | str:
-        """As a badge."""
+        """The gateway's presence as a badge."""
         return badge("online" if online(gateway, timezone.now()) else "offline")
 
     @admin.display(description="groups")
     def shown_groups(self, gateway: Gateway) -> str:
-        """Separated by commas."""
+        """The gateway's groups, separated by commas."""
         return ", ".join(gateway.groups) or NOTHING
 
     @admin.display(description="digests")
     def shown_digests(self, gateway: Gateway) -> str:
-        """One service a line."""
+        """The digest of each service, one a line."""
         return "\n".join(f"{service}: {digest}" for service, digest in sorted(gateway.digests.items())) or NOTHING
 
     @admin.display(description="notes")
     def shown_notes(self, gateway: Gateway) -> SafeString | str:
-        """Other images than its update names, and metadata that expired, with the details on hover."""
+        """Notes on images other than the update's and on expired metadata, with the details on hover."""
         differs = f"another image than the update names: {', '.join(gateway.differing)}"
         notes = [("differs", differs)] if gateway.differing else []
         notes += [("stale", gateway.freshness_problem)] if gateway.freshness_problem else []
@@ -144,12 +144,12 @@ class GatewayAdmin(ShownState, ModelAdmin):
 
     @admin.display(description="last seen", ordering="last_seen")
     def seen(self, gateway: Gateway) -> SafeString | str:
-        """How long ago."""
+        """The time since the gateway was last seen."""
         return ago(gateway.last_seen)
 
     @admin.action(description="Give a new token (the old one is revoked)", permissions=["change"])
     def new_token(self, request: HttpRequest, queryset: QuerySet[Gateway]) -> None:
-        """Show the token once, in the message."""
+        """Give each selected gateway a new token, shown once, in the message."""
         for gateway in queryset:
             token = rotate_token(gateway.pk)
             messages.warning(request, f"New token of {gateway.pk}, shown only now: {token}")

@@ -1,4 +1,4 @@
-"""Django's registration of this part."""
+"""Django's registration of the app `fleet`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class FleetConfig(AppConfig):
-    """See models.py."""
+    """The app of gateways; see models.py."""
 
     name = "ota_py.server.fleet"
     verbose_name = "Gateways"

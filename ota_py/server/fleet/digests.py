@@ -1,4 +1,4 @@
-"""Whether a gateway runs what its update names: reported digests against those of the manifest. Pure."""
+"""Comparison of the digests that a gateway reported with those of its update. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def differing(digests: Mapping[str, str], images: Mapping[str, Mapping[str, Any]
 
     Args:
         digests: by service, as reported; empty for an image that came from no registry.
-        images: of the update, by service. Services that it does not name, or that do not run, are no matter.
+        images: of the update, by service. Services that it does not name, or that do not run, are left out.
     """
     return sorted(
         service for service, image in images.items() if service in digests and digests[service] != image["digest"]

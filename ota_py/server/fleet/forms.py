@@ -18,18 +18,18 @@ else:
 
 
 class GroupsField(forms.CharField):
-    """A list of groups, written as words with commas between them."""
+    """Field for a list of groups, written as words with commas between them."""
 
     def prepare_value(self, value: Any) -> Any:
-        """The list as text."""
+        """The list of groups as text."""
         return ", ".join(value) if isinstance(value, list) else value
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compared as text."""
+        """Whether the groups changed, compared as text."""
         return bool(super().has_changed(self.prepare_value(initial), data))
 
     def clean(self, value: Any) -> list[str]:
-        """The text as a sorted list; each word is checked as the API checks it."""
+        """The groups in the text as a sorted list; each is checked as the API checks it."""
         words = sorted({word for word in re.split(r"[,\s]+", super().clean(value)) if word})
         for word in words:
             if not re.fullmatch(names.GROUP, word):
@@ -38,12 +38,12 @@ class GroupsField(forms.CharField):
 
 
 class GatewayForm(ModelForm):
-    """Groups as words."""
+    """Form of a gateway, with its groups as words."""
 
     groups = GroupsField(required=False, help_text="Separated by commas.")
 
     class Meta:
-        """What an operator says of a gateway; the rest is reported."""
+        """The fields that an operator sets; the rest is reported."""
 
         model = Gateway
         fields = ("id", "delivery", "address", "groups", "hardware")

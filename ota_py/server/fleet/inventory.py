@@ -12,7 +12,7 @@ ALL_GATEWAYS = "gateways"
 
 
 def inventory() -> dict[str, Any]:
-    """`{"_meta": {"hostvars"}, "gateways": {"hosts"}, GROUP: {"hosts"}, ...}`.
+    """The inventory `{"_meta": {"hostvars"}, "gateways": {"hosts"}, GROUP: {"hosts"}, ...}`.
 
     Groups carry `-` as `_`, since Ansible allows no dash in a group's name.
     """

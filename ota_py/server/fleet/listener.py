@@ -1,7 +1,7 @@
-"""Who is there, as the MQTT broker knows it: each agent's status, and its last will when it is gone.
+"""Presence of gateways by the MQTT broker: each agent's status, and its last will when it is gone.
 
-It only makes the record quicker than the next missing poll: whoever polls or reports is there, whatever the
-broker says.
+It only makes the record quicker than the next missing poll: a gateway that polls or reports is online,
+whatever the broker reports.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ logger = logging.getLogger(__name__)
 
 
 class Presence(Protocol):
-    """What is told who comes and goes."""
+    """Receiver of the gateways' presence."""
 
     def touch(self, gateway_id: str) -> None:
-        """The gateway was here now."""
+        """Record that the gateway is here now."""
 
     def gone(self, gateway_id: str) -> None:
-        """Its agent has left the broker now."""
+        """Record that the gateway's agent has left the broker now."""
 
 
 class Listener:
-    """Listens for as long as it lives, in a thread of the client's own.
+    """Subscriber to the agents' status for as long as it lives, in a thread of the client's own.
 
     Raises:
         ConfigError: the password or CA file cannot be read.
@@ -44,7 +44,7 @@ class Listener:
         self._presence = presence
         self._client = new_client(broker)
         self._client.on_connect = self._subscribe
-        self._client.on_message = self._hear
+        self._client.on_message = self._on_status
         start(self._client, broker)
 
     def close(self) -> None:
@@ -55,7 +55,7 @@ class Listener:
     def _subscribe(self, client: paho.Client, *_: Any) -> None:
         client.subscribe(TOPICS, qos=1)
 
-    def _hear(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+    def _on_status(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if len(message.payload) > STATUS_MAX_BYTES:
             return
         match = _TOPIC.fullmatch(message.topic)
@@ -66,8 +66,8 @@ class Listener:
         if match is None or not isinstance(status, dict):
             logger.warning("a status that is none was ignored: %s", message.topic)
         elif status.get("online") is True:
-            # What was retained is of a moment that nobody knows. Who came then may have gone unnoticed; who
-            # left then has not come back.
+            # What was retained is of an unknown moment. An agent that came then may have gone unnoticed; one
+            # that left then has not come back.
             if not message.retain:
                 self._presence.touch(match[1])
         elif status.get("online") is False:

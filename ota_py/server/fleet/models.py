@@ -12,12 +12,12 @@ from ota_py.server.choices import choices
 # Addresses end up in Ansible's inventory, which is a template: nothing but a host name or an IP address.
 ADDRESS = r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252})$"
 
-# What it says about metadata that expired; the rest of a longer text is left out.
+# Of a gateway's report on metadata that expired; the rest of a longer text is left out.
 FRESHNESS_MAX_CHARS = 500
 
 
 class Gateway(models.Model):
-    """One edge device. What it runs is known from its own reports alone."""
+    """A gateway, one edge device. What it runs is known from its own reports alone."""
 
     id = models.CharField(primary_key=True, max_length=63, validators=[RegexValidator(names.GATEWAY_ID)])
     delivery = models.CharField(max_length=4, choices=choices(Delivery), default=Delivery.PULL.value)
@@ -47,7 +47,7 @@ class Gateway(models.Model):
     report_transaction = models.CharField(max_length=36, blank=True, editable=False)
 
     class Meta:
-        """Sorted as people read them."""
+        """Order: by id."""
 
         ordering = ("id",)
 

@@ -1,4 +1,4 @@
-"""When a gateway was last seen, and when its agent left the broker: noted at once, written every few seconds.
+"""Presence of gateways: when each was last seen, and left the broker; noted at once, written every few seconds.
 
 Writing it in the poll itself would make the poll up to twice as slow. A killed process loses at most
 `FLUSH_SECONDS` of it, and the next poll brings it back.
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class LastSeen:
-    """Gateways that came or went since the last flush, as this process heard of it."""
+    """Gateways that this process saw come or go since the last flush."""
 
     def __init__(self) -> None:
         self._seen: dict[str, datetime] = {}
@@ -43,11 +43,11 @@ class LastSeen:
             self._start()
 
     def gone(self, gateway_id: str) -> None:
-        """Note that the broker lost its agent now."""
+        """Note that the broker lost the gateway's agent now."""
         self._gone[gateway_id] = datetime.now(UTC)
 
     def flush(self) -> int:
-        """Write what was noted, and return for how many gateways."""
+        """Write what was noted since the last flush, and return for how many gateways."""
         with self._lock:
             seen, self._seen = self._seen, {}
             gone, self._gone = self._gone, {}
@@ -85,7 +85,7 @@ class LastSeen:
         connection.close()
 
     def _listen(self) -> Listener | None:
-        """Hear from the broker who comes and goes; without it, a gateway is offline when it stops asking."""
+        """Listen to the agents' status at the broker; without it, a gateway is offline when it stops polling."""
         if settings.SERVER.mqtt is None:
             return None
         try:
@@ -96,7 +96,7 @@ class LastSeen:
 
 
 def online(gateway: Gateway, now: datetime) -> bool:
-    """Whether it was seen lately, and has not left the broker since."""
+    """Whether a gateway was seen lately, and has not left the broker since."""
     seen, left = gateway.last_seen, gateway.offline_at
     if seen is None or now - seen >= timedelta(seconds=settings.SERVER.online_seconds):
         return False
@@ -104,7 +104,7 @@ def online(gateway: Gateway, now: datetime) -> bool:
 
 
 def online_filter(now: datetime) -> Q:
-    """The same as a filter of gateways."""
+    """The filter of gateways that are online; see `online`."""
     lately = Q(last_seen__gt=now - timedelta(seconds=settings.SERVER.online_seconds))
     return lately & (Q(offline_at=None) | Q(offline_at__lt=F("last_seen")))
 

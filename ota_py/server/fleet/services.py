@@ -1,4 +1,4 @@
-"""Registering and changing gateways."""
+"""Registration of gateways, and changes to them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def register_gateway(**values: Any) -> tuple[Gateway, str]:
 
 
 def get_gateway(gateway_id: str) -> Gateway:
-    """The gateway.
+    """The registered gateway of an id.
 
     Raises:
         NotFoundError: no gateway of this id is registered.

@@ -1,1 +1,1 @@
-"""Rollouts: batches, gates and what became of each gateway."""
+"""Rollouts: batches, gates and the result of each gateway."""

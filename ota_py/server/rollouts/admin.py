@@ -25,7 +25,7 @@ ACTS = {PAUSE.verb: lifecycle.pause, ABORT.verb: lifecycle.abort}
 
 
 class ResultsOfRollout(FactsInline):
-    """What became of each gateway."""
+    """The result of each gateway in the rollout."""
 
     model = RolloutGateway
     verbose_name_plural = "gateways"
@@ -44,7 +44,7 @@ class ResultsOfRollout(FactsInline):
 
 @admin.register(Rollout)
 class RolloutAdmin(FactsAdmin):
-    """Rollouts are made and run by ota_manager; here they are watched, paused and aborted."""
+    """The page of rollouts, which ota_manager makes and runs; here they are watched, paused and aborted."""
 
     list_display = (
         "id",
@@ -82,17 +82,17 @@ class RolloutAdmin(FactsAdmin):
     readonly_fields = ("created_at",)
 
     def get_inlines(self, request: HttpRequest, obj: Rollout | None) -> Any:
-        """Gateways on the page itself as long as it stays readable."""
+        """The gateways on the page itself, as long as it stays readable."""
         few = obj is not None and obj.gateways.count() <= INLINE_GATEWAYS_MAX
         return self.inlines if few else ()
 
     def get_urls(self) -> list[URLPattern]:
-        """With the buttons' address."""
+        """The page's addresses, with that of its buttons."""
         act = path("<int:rollout_id>/act/", self.admin_site.admin_view(self.act), name="rollout_act")
         return [act, *super().get_urls()]
 
     def act(self, request: HttpRequest, rollout_id: int) -> HttpResponse:
-        """Pause or abort, by a button of the rollout's page."""
+        """Pause or abort a rollout, by a button of its page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if self.has_change_permission(request):
@@ -125,28 +125,28 @@ class RolloutAdmin(FactsAdmin):
 
     @admin.display(description="progress")
     def progress(self, rollout: Rollout) -> SafeString:
-        """As a bar."""
+        """The rollout's progress as a bar."""
         return bar(_progress(rollout))
 
     @admin.display(description="failed")
     def failures(self, rollout: Rollout) -> int:
-        """Gateways that rolled back or failed."""
+        """The number of gateways that rolled back or failed."""
         return _progress(rollout).failures
 
     @admin.display(description="success")
     def success(self, rollout: Rollout) -> str:
-        """Of those that were tried."""
+        """The success rate among the gateways that were tried."""
         return rate(_progress(rollout).success_rate)
 
     @admin.action(description="Pause", permissions=["change"])
     def pause_selected(self, request: HttpRequest, queryset: QuerySet[Rollout]) -> None:
-        """Each selected rollout."""
+        """Pause each selected rollout."""
         for rollout in queryset:
             self._act(request, PAUSE.verb, rollout.pk)
 
     @admin.action(description="Abort, for good", permissions=["change"])
     def abort_selected(self, request: HttpRequest, queryset: QuerySet[Rollout]) -> None:
-        """Each selected rollout."""
+        """Abort each selected rollout."""
         for rollout in queryset:
             self._act(request, ABORT.verb, rollout.pk)
 
@@ -163,7 +163,7 @@ class RolloutAdmin(FactsAdmin):
 
 
 def _progress(rollout: Rollout) -> RolloutProgress:
-    """Counted once for all columns of the rollout's row."""
+    """The rollout's progress, counted once for all columns of its row."""
     known = vars(rollout)
     if "counted_progress" not in known:
         known["counted_progress"] = progress_of(rollout)
@@ -173,7 +173,7 @@ def _progress(rollout: Rollout) -> RolloutProgress:
 
 @admin.register(RolloutGateway)
 class ResultAdmin(FactsAdmin):
-    """Results of gateways in rollouts, to search and filter."""
+    """The page of gateways' results in rollouts, to search and filter."""
 
     list_display = (
         "gateway",

@@ -1,4 +1,4 @@
-"""Django's registration of this part."""
+"""Django's registration of the app `rollouts`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class RolloutsConfig(AppConfig):
-    """See models.py."""
+    """The app of rollouts; see models.py."""
 
     name = "ota_py.server.rollouts"
     verbose_name = "Rollouts"

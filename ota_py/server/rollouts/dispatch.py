@@ -1,4 +1,4 @@
-"""Batches: assign, wake, defer, sweep, and the gate between them."""
+"""Batches of a rollout: assign, wake, defer, sweep, and the gate between them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def judge(rollout_id: int, batch: int) -> GateVerdict:
 
 @transaction.atomic
 def sweep(rollout_id: int) -> tuple[int, list[RolloutGateway]]:
-    """Move the deferred gateways to a new last batch; return its number and them.
+    """Move the deferred gateways to a new last batch; return the batch's number and the gateways.
 
     Without deferred gateways nothing changes, and the number is that of the last batch.
 
@@ -80,7 +80,7 @@ def sweep(rollout_id: int) -> tuple[int, list[RolloutGateway]]:
 
 @transaction.atomic
 def defer(rollout_id: int, gateway_id: str, reason: str) -> RolloutGateway:
-    """Note that a gateway could not be reached: not a failure, it is swept up at the end.
+    """Record that a gateway could not be reached: not a failure, it is swept up at the end.
 
     Raises:
         NotFoundError: no such rollout, or the gateway is not part of it.

@@ -12,7 +12,7 @@ from ota_py.server.rollouts.states import AWAITED, FAILURES, HELD
 
 
 class Row(NamedTuple):
-    """One gateway of the rollout."""
+    """One gateway of the rollout, as the gate sees it."""
 
     gateway: str
     batch: int
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """What the gate says.
+    """The gate's verdict on a batch.
 
     Attributes:
         failures: gateways of the whole rollout that failed or rolled back, without those that an
@@ -70,7 +70,7 @@ def evaluate(rows: Iterable[Row], batch: int, allowed: int, accepted: int = 0, h
 
 
 def count(states: Iterable[str]) -> dict[str, int]:
-    """How many gateways are in each state, zeros included."""
+    """The number of gateways in each state, zeros included."""
     counted = Counter(states)
     return {state: counted[state] for state in GatewayResult}
 

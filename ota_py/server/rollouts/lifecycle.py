@@ -1,4 +1,4 @@
-"""A rollout's acts: start, pause, abort, finish. Each is one conditional UPDATE, so only one caller wins."""
+"""Acts on a rollout: start, pause, abort, finish. Each is one conditional UPDATE, so only one caller wins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ota_py.server.updates.services import mark_withdrawn, release
 
 
 def get_rollout(rollout_id: int, *, lock: bool = False) -> Rollout:
-    """The rollout; with `lock`, no other act on it happens before this transaction ends.
+    """The rollout of an id; with `lock`, no other act on it happens before this transaction ends.
 
     Raises:
         NotFoundError: there is none of this id.
@@ -35,7 +35,7 @@ def get_rollout(rollout_id: int, *, lock: bool = False) -> Rollout:
 
 @transaction.atomic
 def start(rollout_id: int, controller: str) -> Rollout:
-    """PENDING or PAUSED to RUNNING. Starting again by the same controller changes nothing.
+    """Start a rollout: PENDING or PAUSED to RUNNING. Again by the same controller it changes nothing.
 
     Resuming accepts the failures so far: an operator has seen them, and the gate counts from there.
 
@@ -62,7 +62,7 @@ def start(rollout_id: int, controller: str) -> Rollout:
 
 @transaction.atomic
 def pause(rollout_id: int, reason: str) -> Rollout:
-    """RUNNING to PAUSED: nothing is assigned any more; transactions on gateways go on to their end."""
+    """Pause a rollout: RUNNING to PAUSED. Nothing is assigned any more; open transactions go on to their end."""
     rollout = get_rollout(rollout_id, lock=True)
     if rollout.state == PAUSE.target:
         return rollout
@@ -72,21 +72,21 @@ def pause(rollout_id: int, reason: str) -> Rollout:
 
 @transaction.atomic
 def abort(rollout_id: int, reason: str) -> Rollout:
-    """Any active state to ABORTED, for good; why it had paused stays readable."""
+    """Abort a rollout: any active state to ABORTED, for good; why it had paused stays readable."""
     rollout = get_rollout(rollout_id, lock=True)
     if rollout.state == ABORT.target:
         return rollout
-    told = f"{reason}; before, paused: {rollout.reason}" if rollout.reason else reason
-    _act(rollout, ABORT, reason=told, finished_at=timezone.now())
+    full_reason = f"{reason}; before, paused: {rollout.reason}" if rollout.reason else reason
+    _act(rollout, ABORT, reason=full_reason, finished_at=timezone.now())
     return _done(rollout, f"aborted: {reason}")
 
 
 @transaction.atomic
 def finish(rollout_id: int) -> Rollout:
-    """RUNNING to COMPLETED.
+    """Finish a rollout: RUNNING to COMPLETED.
 
     Raises:
-        ConflictError: another state, or gateways that nothing final was heard of.
+        ConflictError: another state, or gateways without a final report.
     """
     rollout = get_rollout(rollout_id, lock=True)
     if rollout.state == FINISH.target:

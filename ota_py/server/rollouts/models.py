@@ -1,4 +1,4 @@
-"""A rollout and its gateways."""
+"""The records of a rollout and of its gateways."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ota_py.server.updates.models import Update
 
 
 class Rollout(models.Model):
-    """Bringing one update to a set of gateways, batch by batch."""
+    """A rollout: one update brought to a set of gateways, batch by batch."""
 
     update_record = models.ForeignKey(Update, on_delete=models.PROTECT, related_name="rollouts", verbose_name="update")
     state = models.CharField(
@@ -37,7 +37,7 @@ class Rollout(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        """Newest first."""
+        """Order: newest first."""
 
         ordering = ("-id",)
 
@@ -46,7 +46,7 @@ class Rollout(models.Model):
 
 
 class RolloutGateway(models.Model):
-    """What became of one gateway in one rollout."""
+    """The result of one gateway in one rollout."""
 
     rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="gateways")
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, related_name="results")
@@ -65,7 +65,7 @@ class RolloutGateway(models.Model):
     report_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
-        """In the order of the plan; the poll's lookup has an index of its own, small because partial."""
+        """Order: that of the plan. The poll's lookup has an index of its own, small because partial."""
 
         verbose_name = "result"
         ordering = ("rollout", "batch", "position")

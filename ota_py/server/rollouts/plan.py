@@ -15,7 +15,7 @@ EXAMPLE = '[1, "25%", "100%"]'
 
 
 def batch_sizes(total: int, serial: Sequence[int | str]) -> list[int]:
-    """How many of `total` gateways each batch has.
+    """The sizes of the batches into which `total` gateways are cut.
 
     A percentage is of the total, floored, at least one; the last value repeats until all have a batch.
     This is ansible-core's `serial`, to the rounding of its floats: the play must cut the list alike.
@@ -37,7 +37,7 @@ def batch_sizes(total: int, serial: Sequence[int | str]) -> list[int]:
 
 
 def check_serial(serial: Sequence[int | str]) -> None:
-    """Check all values, also those that a short list of gateways would not reach.
+    """Check all values of `serial`, also those that a short list of gateways would not reach.
 
     Raises:
         UsageError: as `batch_sizes`.
@@ -48,7 +48,7 @@ def check_serial(serial: Sequence[int | str]) -> None:
 
 
 def allowed_failures(text: str, total: int) -> int:
-    """How many of `total` gateways may fail: `"2"` is a count, `"10%"` a percentage, floored.
+    """The number of gateways among `total` that may fail: `"2"` is a count, `"10%"` a percentage, floored.
 
     Raises:
         UsageError: the text is neither.

@@ -1,4 +1,4 @@
-"""Creating rollouts: who takes part, in which batch."""
+"""Creation of rollouts: the gateways that take part, each in its batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IDS_NAMED = 20
 
 @dataclass(frozen=True)
 class RolloutRequest:
-    """What an operator asks for.
+    """A rollout as an operator requests it.
 
     Attributes:
         gateways: id and delivery (empty: the gateway's own) in the order of the rollout.
@@ -44,7 +44,7 @@ class RolloutRequest:
 
 @dataclass(frozen=True)
 class RolloutPlan:
-    """What a request would become.
+    """A requested rollout, checked and cut into batches.
 
     Attributes:
         update: the update.
@@ -130,15 +130,15 @@ def _check_ids(ids: list[str]) -> None:
 
 
 def _some(ids: list[str]) -> str:
-    """As many as a person reads."""
+    """The first ids, as many as a person reads."""
     more = f" and {len(ids) - IDS_NAMED} more" if len(ids) > IDS_NAMED else ""
     return ", ".join(ids[:IDS_NAMED]) + more
 
 
 def _known_gateways(ids: list[str]) -> dict[str, Gateway]:
     known: dict[str, Gateway] = {}
-    for part in _parts(ids):
-        known |= Gateway.objects.in_bulk(part)
+    for chunk in _chunks(ids):
+        known |= Gateway.objects.in_bulk(chunk)
     if missing := [gateway_id for gateway_id in ids if gateway_id not in known]:
         raise NotFoundError(
             f"gateways not registered: {_some(missing)}",
@@ -149,8 +149,8 @@ def _known_gateways(ids: list[str]) -> dict[str, Gateway]:
 
 def _check_free(ids: list[str]) -> None:
     taken: list[tuple[str, int]] = []
-    for part in _parts(ids):
-        rows = RolloutGateway.objects.filter(gateway__in=part, rollout__state__in=ACTIVE_ROLLOUTS)
+    for chunk in _chunks(ids):
+        rows = RolloutGateway.objects.filter(gateway__in=chunk, rollout__state__in=ACTIVE_ROLLOUTS)
         taken += rows.order_by("gateway").values_list("gateway_id", "rollout_id")
     if taken:
         named = ", ".join(f"{gateway_id} (rollout {rollout_id})" for gateway_id, rollout_id in taken)
@@ -161,10 +161,10 @@ def _check_free(ids: list[str]) -> None:
 
 
 def _lock(ids: list[str]) -> None:
-    for part in _parts(sorted(ids)):
+    for chunk in _chunks(sorted(ids)):
         # In the order of ids: requests that share gateways wait for each other, and never in a ring.
-        list(Gateway.objects.select_for_update(no_key=True).filter(pk__in=part).order_by("pk").values_list("pk"))
+        list(Gateway.objects.select_for_update(no_key=True).filter(pk__in=chunk).order_by("pk").values_list("pk"))
 
 
-def _parts(ids: list[str]) -> Iterator[list[str]]:
+def _chunks(ids: list[str]) -> Iterator[list[str]]:
     return (ids[start : start + QUERY_IDS] for start in range(0, len(ids), QUERY_IDS))

@@ -1,4 +1,4 @@
-"""The hot path: one query that recognises a token and finds its gateway's assignment."""
+"""The poll's lookup, the hot path: one query that recognises a token and finds its gateway's assignment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a rollout is, for people: shares of its gateways by outcome."""
+"""The progress of a rollout, for people: shares of its gateways by outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class RolloutProgress:
-    """Numbers of gateways.
+    """The progress of a rollout in numbers of gateways.
 
     Attributes:
         failures: rolled back or failed.
@@ -39,7 +39,7 @@ class RolloutProgress:
 
     @property
     def success_rate(self) -> float | None:
-        """Of those that succeeded, rolled back or failed, from 0 to 1; None before the first."""
+        """The share of successes among results, from 0 to 1; None before the first result."""
         tried = self.succeeded + self.failures
         return self.succeeded / tried if tried else None
 
@@ -55,7 +55,7 @@ _KINDS: tuple[tuple[str, str, frozenset[str]], ...] = (
 
 
 def progress_of(rollout: Rollout) -> RolloutProgress:
-    """Count the rollout's gateways: one query."""
+    """Count the rollout's gateways by outcome, in one query."""
     rows = rollout.gateways.order_by().values_list("state")
     counts: dict[str, int] = {**dict.fromkeys(GatewayResult, 0), **dict(rows.annotate(number=Count("pk")))}
     total = sum(counts.values())

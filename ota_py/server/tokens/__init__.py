@@ -1,1 +1,1 @@
-"""Who may call the API."""
+"""Tokens of those who may call the API."""

@@ -19,7 +19,7 @@ from ota_py.server.tokens.services import new_secret
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ModelAdmin):
-    """Make a token, which is shown once; revoke tokens."""
+    """The page of tokens: a new one is shown once, others are revoked."""
 
     list_display = ("name", "role", "gateway", "shown_state", "created_at", "revoked_at")
     list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter))
@@ -30,26 +30,26 @@ class ApiTokenAdmin(ModelAdmin):
     actions = ("revoke",)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        """A token is revoked, never changed; the list itself needs the permission."""
+        """Changing is never permitted, since a token is revoked; the list itself needs the permission."""
         return obj is None and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        """Revoked ones stay on record."""
+        """Deleting is never permitted: revoked tokens stay on record."""
         return False
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: ModelForm[Any], change: bool) -> None:
-        """Make the secret, and show it in the message."""
+        """Save a token, with a new secret that is shown in the message."""
         secret, obj.digest = new_secret()
         super().save_model(request, obj, form, change)
         messages.warning(request, f"The token of {obj.name}, shown only now: {secret}")
 
     @admin.display(description="state")
     def shown_state(self, token: ApiToken) -> SafeString | str:
-        """Valid or revoked."""
+        """The token's state, valid or revoked, as a badge."""
         return badge("revoked" if token.revoked_at else "valid")
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        """At once."""
+        """Revoke the selected tokens at once."""
         number = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
         messages.success(request, f"{number} tokens are revoked.")

@@ -1,4 +1,4 @@
-"""Django's registration of this part."""
+"""Django's registration of the app `tokens`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class TokensConfig(AppConfig):
-    """See models.py."""
+    """The app of API tokens; see models.py."""
 
     name = "ota_py.server.tokens"
     verbose_name = "API access"

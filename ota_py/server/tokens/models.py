@@ -8,7 +8,7 @@ from ota_py.server.fleet.models import Gateway
 
 
 class Role(models.TextChoices):
-    """What a token may do: everything, read everything, or one gateway's own paths."""
+    """Role of a token, which permits everything, to read everything, or one gateway's own paths."""
 
     OPERATOR = "operator"
     READER = "reader"
@@ -27,7 +27,7 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        """A gateway's token names its gateway; the others name none."""
+        """Constraint: a gateway's token names its gateway; the others name none."""
 
         verbose_name = "API token"
         ordering = ("-created_at",)

@@ -1,4 +1,4 @@
-"""Making, revoking and recognising tokens; the admin's first user."""
+"""Creation, revocation and recognition of tokens; the admin's first user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN_PREFIX = "ota_"
 
 
 def digest(token: str) -> str:
-    """What is kept of a token: its SHA-256 in hex."""
+    """The hash of a token, which alone is kept: its SHA-256 in hex."""
     return sha256_of(token.encode())
 
 
@@ -51,12 +51,12 @@ def revoke_tokens(gateway: Gateway) -> int:
 
 
 def find_token(token: str) -> ApiToken | None:
-    """The valid token's record, or None."""
+    """The record of a valid token, or None."""
     return ApiToken.objects.filter(digest=digest(token), revoked_at=None).first()
 
 
 def ensure_superuser(username: str, password: str) -> bool:
-    """Create a superuser unless a user of that name exists; tell whether it was created.
+    """Create a superuser unless a user of that name exists; return whether it was created.
 
     Raises:
         UsageError: the password is too weak.

@@ -1,1 +1,1 @@
-"""The updates that were registered."""
+"""The registered updates."""

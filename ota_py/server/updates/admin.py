@@ -20,7 +20,7 @@ from ota_py.server.updates.models import Update
 
 @admin.register(Update)
 class UpdateAdmin(FactsAdmin):
-    """Updates come from create-update; here they are looked at and withdrawn."""
+    """The page of updates, which create-update registers; here they are viewed and withdrawn."""
 
     list_display = (
         "version",
@@ -47,7 +47,7 @@ class UpdateAdmin(FactsAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the results of all rollouts of each update."""
+        """The updates, each with the results of all its rollouts."""
         found = super().get_queryset(request)
         state = "rollouts__gateways__state"
         counted: QuerySet[Any] = found.annotate(
@@ -58,40 +58,40 @@ class UpdateAdmin(FactsAdmin):
 
     @admin.display(description="succeeded", ordering="succeeded")
     def succeeded(self, update: Any) -> int:
-        """Gateways."""
+        """The number of gateways that succeeded."""
         return int(update.succeeded)
 
     @admin.display(description="rolled back or failed", ordering="failures")
     def failures(self, update: Any) -> int:
-        """Gateways."""
+        """The number of gateways that rolled back or failed."""
         return int(update.failures)
 
     @admin.display(description="success rate")
     def success(self, update: Any) -> str:
-        """In all rollouts."""
+        """The success rate in all rollouts."""
         tried = update.succeeded + update.failures
         return rate(update.succeeded / tried if tried else None)
 
     @admin.display(description="images")
     def shown_images(self, update: Update) -> SafeString | str:
-        """One service a line."""
+        """The image of each service, one a line."""
         lines = ((service, image["reference"], image["digest"]) for service, image in sorted(update.images.items()))
         return format_html_join("", "<div><b>{}</b> {}<br><code>{}</code></div>", lines) or NOTHING
 
     @admin.display(description="SBOM")
     def shown_sbom(self, update: Update) -> SafeString | str:
-        """One a line."""
+        """The SBOMs, one a line."""
         lines = ((each["service"] or "update", each["format"], each["sha256"]) for each in update.sbom)
         return format_html_join("", "<div><b>{}</b> {}<br><code>sha256:{}</code></div>", lines) or NOTHING
 
     @admin.display(description="signed by")
     def shown_signers(self, update: Update) -> SafeString | str:
-        """One key id a line."""
+        """The key ids of the signers, one a line."""
         return format_html_join("", "<div><code>{}</code></div>", ((key,) for key in update.key_ids)) or NOTHING
 
     @admin.action(description="Withdraw (ends its rollouts, for good)", permissions=["change"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Update]) -> None:
-        """Of each selected update."""
+        """Withdraw each selected update."""
         for update in queryset:
             withdraw(update.version)
             messages.success(request, f"Update {update.version} is withdrawn.")

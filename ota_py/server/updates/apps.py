@@ -1,4 +1,4 @@
-"""Django's registration of this part."""
+"""Django's registration of the app `updates`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class UpdatesConfig(AppConfig):
-    """See models.py."""
+    """The app of updates; see models.py."""
 
     name = "ota_py.server.updates"
     verbose_name = "Updates"

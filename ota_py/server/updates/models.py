@@ -1,4 +1,4 @@
-"""The update as the control plane knows it: a record, not the signed manifest."""
+"""The control plane's record of an update, which is not the signed manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ota_py.server.choices import choices
 
 
 class Update(models.Model):
-    """One released version. Gateways believe the repository's signature, never this row."""
+    """An update, one released version. Gateways trust the repository's signature, never this row."""
 
     version = models.CharField(primary_key=True, max_length=names.VERSION_MAX_CHARS)
     description = models.TextField(max_length=manifest.DESCRIPTION_MAX_CHARS, blank=True)
@@ -42,7 +42,7 @@ class Update(models.Model):
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        """Newest first."""
+        """Order: newest first."""
 
         ordering = ("-created",)
 

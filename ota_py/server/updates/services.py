@@ -1,4 +1,4 @@
-"""Registering, releasing and withdrawing updates."""
+"""Registration, release and withdrawal of updates."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _take_signers(update: Update, key_ids: list[str]) -> None:
 
 
 def get_update(version: str) -> Update:
-    """The update.
+    """The registered update of a version.
 
     Raises:
         NotFoundError: no update of this version is registered.
@@ -67,12 +67,12 @@ def get_update(version: str) -> Update:
 
 
 def newest_first() -> list[Update]:
-    """All updates by semantic version."""
+    """All updates by semantic version, the newest first."""
     return sorted(Update.objects.all(), key=lambda update: names.parse_version(update.version), reverse=True)
 
 
 def release(update: Update) -> None:
-    """STAGED to RELEASED, when the first rollout of it starts.
+    """Release an update, STAGED to RELEASED, when its first rollout starts.
 
     Raises:
         ConflictError: it was withdrawn.
@@ -86,7 +86,7 @@ def release(update: Update) -> None:
 
 
 def check_not_withdrawn(update: Update) -> None:
-    """Refuse a withdrawn update.
+    """Check that an update is not withdrawn.
 
     Raises:
         ConflictError: it was withdrawn.
@@ -96,7 +96,7 @@ def check_not_withdrawn(update: Update) -> None:
 
 
 def mark_withdrawn(version: str) -> bool:
-    """Any state to WITHDRAWN; tell whether it was not so before."""
+    """Withdraw an update, any state to WITHDRAWN; return whether it was not so before."""
     get_update(version)
     changed = Update.objects.filter(pk=version).exclude(state=UpdateState.WITHDRAWN)
     if not changed.update(state=UpdateState.WITHDRAWN, withdrawn_at=timezone.now()):

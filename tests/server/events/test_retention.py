@@ -23,8 +23,8 @@ def age(days: float) -> None:
         Event.objects.filter(pk=event.pk).update(recorded_at=event.recorded_at - timedelta(days=days))
 
 
-def forget() -> list[int]:
-    return list(retention.forget(timezone.now() - timedelta(days=DAYS)))
+def delete_old() -> list[int]:
+    return list(retention.delete_before(timezone.now() - timedelta(days=DAYS)))
 
 
 def status(gateway: str, seq: int) -> dict[str, Any]:
@@ -43,12 +43,12 @@ def test_what_gateways_reported_goes_when_it_is_old(world: World) -> None:
     world.operator.ok("POST", f"/rollouts/{rollout}/abort")
     age(DAYS - 1)
     before = Event.objects.count()
-    assert sum(forget()) == 0
+    assert sum(delete_old()) == 0
     assert Event.objects.count() == before
     age(2)
     world.report("gw_000", [status("gw_000", seq=40)])
     told = [world.reader.ok("GET", path) for path in ("/statistics", f"/rollouts/{rollout}", "/gateways")]
-    assert sum(forget()) > 15
+    assert sum(delete_old()) > 15
     # The rollback that the statistics show, the newest report, and what people did.
     left = Event.objects.exclude(kind__in=(ActKind.UPDATE, ActKind.ROLLOUT))
     assert [(event.gateway_id, event.kind, event.state) for event in left] == [
@@ -66,9 +66,9 @@ def test_a_rollout_that_has_not_ended_keeps_its_events(world: World) -> None:
     age(DAYS + 1)
     for act in ("pause", "start"):
         world.operator.ok("POST", f"/rollouts/{rollout}/{act}")
-        assert sum(forget()) == 0
+        assert sum(delete_old()) == 0
     world.operator.ok("POST", f"/rollouts/{rollout}/finish")
-    assert sum(forget()) > 0
+    assert sum(delete_old()) > 0
     assert "transition" not in kinds()
 
 
@@ -78,7 +78,7 @@ def test_as_many_rollbacks_stay_as_are_shown(world: World) -> None:
     world.report("gw_000", rollbacks)
     age(DAYS + 1)
     shown = world.reader.ok("GET", "/statistics")["rollbacks"]
-    assert sum(forget()) == 5
+    assert sum(delete_old()) == 5
     assert world.reader.ok("GET", "/statistics")["rollbacks"] == shown
 
 
@@ -91,7 +91,7 @@ def test_it_goes_in_small_batches_and_ends_where_events_are_new(
     age(DAYS + 1)
     world.report("gw_000", [status("gw_000", seq=seq) for seq in range(11, 31)])
     with django_assert_num_queries(1 + 3 + 3):  # the last batch is the first that has a new one
-        assert forget() == [4, 4, 2]
+        assert delete_old() == [4, 4, 2]
     assert Event.objects.count() == 20
 
 
@@ -100,7 +100,7 @@ def test_a_report_that_comes_once_more_after_that_changes_nothing(world: World) 
     old = status("gw_000", seq=1) | {"details": {"version": "0.9.0"}}
     world.report("gw_000", [old, status("gw_000", seq=2)])
     age(DAYS + 1)
-    assert sum(forget()) == 2
+    assert sum(delete_old()) == 2
     before = world.record("gw_000")
     assert world.report("gw_000", [old])["accepted"] == [old["id"]]
     assert world.record("gw_000") | {"last_seen": None, "online": None} == before | {
@@ -111,4 +111,4 @@ def test_a_report_that_comes_once_more_after_that_changes_nothing(world: World) 
 
 
 def test_nothing_to_forget(world: World) -> None:
-    assert forget() == [0]
+    assert delete_old() == [0]

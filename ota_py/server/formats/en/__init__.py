@@ -1,1 +1,1 @@
-"""English, with dates that sort."""
+"""Formats for English, with dates that sort."""

@@ -1,4 +1,4 @@
-"""Times as the API writes them, but for the zone: all are UTC."""
+"""Formats of times as the API writes them, but for the zone: all are UTC."""
 
 DATE_FORMAT = "Y-m-d"
 DATETIME_FORMAT = "Y-m-d H:i:s"

@@ -1,1 +1,1 @@
-"""Management commands live below."""
+"""Django's management commands, in the package below."""

@@ -1,1 +1,1 @@
-"""Commands for `init` and for operators without it."""
+"""Management commands for operators who set the control plane up without `init`."""

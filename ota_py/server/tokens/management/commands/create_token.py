@@ -17,12 +17,12 @@ class Command(BaseCommand):
     help = "Create an API token and print it. Only its hash is kept: it cannot be shown again."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Name and role."""
+        """The arguments: name and role."""
         parser.add_argument("name", help="who uses it, for example the operator's name")
         parser.add_argument("--role", default=Role.OPERATOR, choices=[Role.OPERATOR.value, Role.READER.value])
 
     def handle(self, *args: Any, **options: Any) -> str:
-        """Print the token."""
+        """Create the token and print it."""
         try:
             return create_token(name=options["name"], role=options["role"])
         except OtaError as error:

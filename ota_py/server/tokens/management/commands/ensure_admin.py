@@ -17,11 +17,11 @@ class Command(BaseCommand):
     help = "Create a superuser unless the name exists. The password is read from standard input."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """User name; the password is no argument, because arguments are visible to other users."""
+        """The argument: the user name. The password is none, because arguments are visible to other users."""
         parser.add_argument("username")
 
     def handle(self, *args: Any, **options: Any) -> str:
-        """Say what was done."""
+        """Create the superuser and print what was done."""
         try:
             created = ensure_superuser(options["username"], sys.stdin.readline().rstrip("\n"))
         except OtaError as error:
