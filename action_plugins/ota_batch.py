@@ -6,4 +6,4 @@ from ota_py.manager.ansible_base.controller_action import ControllerAction
 
 
 class ActionModule(ControllerAction):
-    """See library/ota_batch.py."""
+    """Action of the module ota_batch; see library/ota_batch.py."""

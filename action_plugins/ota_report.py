@@ -1,4 +1,4 @@
-"""ota_report: relay a gateway's reports to the control plane."""
+"""ota_report: bring a gateway's reports to the control plane (the report relay)."""
 
 from __future__ import annotations
 

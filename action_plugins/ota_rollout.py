@@ -6,4 +6,4 @@ from ota_py.manager.ansible_base.controller_action import ControllerAction
 
 
 class ActionModule(ControllerAction):
-    """See library/ota_rollout.py."""
+    """Action of the module ota_rollout; see library/ota_rollout.py."""

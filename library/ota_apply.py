@@ -12,42 +12,17 @@ description:
     are stopped, changed and started, their health is checked, and the update is committed or rolled
     back by the gateway itself.
   - The gateway ends on exactly the new version or exactly the old one, also when the connection is lost.
-options:
-  version:
-    description:
-      - Version of the update. The gateway fetches its manifest from the repository.
-      - One of O(version) and O(manifest) is required.
-    type: str
-  manifest:
-    description:
-      - Path of a manifest on the gateway, with its signature beside it as the same name and C(.sig).
-    type: path
-  rollout:
-    description: Rollout that the transaction belongs to; its reports carry the number.
-    type: int
-  force:
-    description: Try a version again that was rolled back on this gateway before.
-    type: bool
-    default: false
-  directory:
-    description:
-      - Where the engine is installed on the gateway.
-      - When not given, the variable C(ota_directory), and else C(/opt/restaurant-gateway/ota).
-    type: path
-notes:
-  - Runs on the gateway by one command of its engine, so it needs no Python modules there and
-    gathers no facts.
-  - The task fails with the gateway's own reason, code and hint.
 attributes:
   check_mode:
-    description: Verifies the update with the gateway's own trust root and says what would change.
+    description: Verifies the update with the gateway's own trust root and shows what would change.
       Changes nothing.
     support: full
   diff_mode:
     description: Shows the version, and the digests of the images, before and after.
     support: full
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_engine
+  - ota_engine.update
 """
 
 EXAMPLES = r"""

@@ -14,37 +14,17 @@ description:
 options:
   version:
     description: Version of the update that the backup is made for.
-    type: str
-  manifest:
-    description:
-      - Path of a manifest on the gateway, with its signature beside it as the same name and C(.sig).
-    type: path
-  rollout:
-    description: Rollout that the transaction belongs to; its reports carry the number.
-    type: int
-  force:
-    description: Try a version again that was rolled back on this gateway before.
-    type: bool
-    default: false
-  directory:
-    description:
-      - Where the engine is installed on the gateway.
-      - When not given, the variable C(ota_directory), and else C(/opt/restaurant-gateway/ota).
-    type: path
-notes:
-  - Runs on the gateway by one command of its engine, so it needs no Python modules there and
-    gathers no facts.
-  - The task fails with the gateway's own reason, code and hint.
 attributes:
   check_mode:
-    description: For an update verifies it and says what would change, else says that a backup would
+    description: For an update verifies it and shows what would change, else states that a backup would
       be made. Changes nothing.
     support: full
   diff_mode:
     description: A backup changes nothing that runs.
     support: none
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_engine
+  - ota_engine.update
 """
 
 EXAMPLES = r"""

@@ -21,22 +21,12 @@ options:
     description: Number of the batch, from 0.
     type: int
     required: true
-  config:
-    description:
-      - The operator's C(ota.toml), which names the control plane and its token.
-      - When not given, the environment variable E(OTA_CONFIG), and else C(ota.toml) in the current directory.
-    type: path
-notes:
-  - Runs on the controller, where the package C(ota_py) is installed.
 attributes:
   check_mode:
-    description: Says that the batch would begin. Records nothing.
+    description: States that the batch would begin. Records nothing.
     support: full
-  diff_mode:
-    description: Nothing that could be shown as a difference.
-    support: none
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_controller
 """
 
 EXAMPLES = r"""

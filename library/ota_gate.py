@@ -46,25 +46,15 @@ options:
     type: float
     default: 1440
   poll_seconds:
-    description: Time between two questions to the control plane.
+    description: Time between two queries of the control plane.
     type: float
     default: 1
-  config:
-    description:
-      - The operator's C(ota.toml), which names the control plane and its token.
-      - When not given, the environment variable E(OTA_CONFIG), and else C(ota.toml) in the current directory.
-    type: path
-notes:
-  - Runs on the controller, where the package C(ota_py) is installed.
 attributes:
   check_mode:
     description: Waits for nothing and records nothing.
     support: full
-  diff_mode:
-    description: Nothing that could be shown as a difference.
-    support: none
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_controller
 """
 
 EXAMPLES = r"""

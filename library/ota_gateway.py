@@ -38,22 +38,15 @@ options:
     description: Kind of hardware.
     type: str
     default: ""
-  config:
-    description:
-      - The operator's C(ota.toml), which names the control plane and its token.
-      - When not given, the environment variable E(OTA_CONFIG), and else C(ota.toml) in the current directory.
-    type: path
-notes:
-  - Runs on the controller, where the package C(ota_py) is installed.
 attributes:
   check_mode:
-    description: Says what would change. Records nothing.
+    description: Shows what would change. Records nothing.
     support: full
   diff_mode:
     description: Shows what is recorded of the gateway before and after.
     support: full
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_controller
 """
 
 EXAMPLES = r"""

@@ -10,16 +10,6 @@ version_added: "0.1.0"
 description:
   - Runs the gateway's health checks, which are those of its containers, the settle time, and its probes.
   - Never changes anything. An unhealthy gateway fails the task.
-options:
-  directory:
-    description:
-      - Where the engine is installed on the gateway.
-      - When not given, the variable C(ota_directory), and else C(/opt/restaurant-gateway/ota).
-    type: path
-notes:
-  - Runs on the gateway by one command of its engine, so it needs no Python modules there and
-    gathers no facts.
-  - The task fails with the gateway's own reason, code and hint.
 attributes:
   check_mode:
     description: Only reads, so it runs as always.
@@ -27,8 +17,8 @@ attributes:
   diff_mode:
     description: Only reads.
     support: none
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_engine
 """
 
 EXAMPLES = r"""

@@ -8,19 +8,9 @@ module: ota_info
 short_description: Read what a gateway runs
 version_added: "0.1.0"
 description:
-  - Reads version, open transaction and last outcome from the gateway's journal, and what its Docker
-    engine runs.
+  - Reads version, open transaction and last outcome from the gateway's journal, and from its Docker
+    daemon what runs.
   - Never changes anything.
-options:
-  directory:
-    description:
-      - Where the engine is installed on the gateway.
-      - When not given, the variable C(ota_directory), and else C(/opt/restaurant-gateway/ota).
-    type: path
-notes:
-  - Runs on the gateway by one command of its engine, so it needs no Python modules there and
-    gathers no facts.
-  - The task fails with the gateway's own reason, code and hint.
 attributes:
   check_mode:
     description: Only reads, so it runs as always.
@@ -28,12 +18,12 @@ attributes:
   diff_mode:
     description: Only reads.
     support: none
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_engine
 """
 
 EXAMPLES = r"""
-- name: Ask the gateway
+- name: Read the gateway's status
   ota_info:
   register: gateway
 

@@ -24,22 +24,12 @@ options:
     type: str
     choices: [signed, verified]
     default: verified
-  config:
-    description:
-      - The operator's C(ota.toml), which names the control plane and its token.
-      - When not given, the environment variable E(OTA_CONFIG), and else C(ota.toml) in the current directory.
-    type: path
-notes:
-  - Runs on the controller, where the package C(ota_py) is installed.
 attributes:
   check_mode:
-    description: Says whether the manifest would be signed. Writes nothing.
+    description: States whether the manifest would be signed. Writes nothing.
     support: full
-  diff_mode:
-    description: Nothing that could be shown as a difference.
-    support: none
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_controller
 """
 
 EXAMPLES = r"""

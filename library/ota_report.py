@@ -26,27 +26,15 @@ options:
     description: What the module that failed on this gateway returned.
     type: dict
     default: {}
-  directory:
-    description:
-      - Where the engine is installed on the gateway.
-      - When not given, the variable C(ota_directory), and else C(/opt/restaurant-gateway/ota).
-    type: path
-  config:
-    description:
-      - The operator's C(ota.toml), which names the control plane and its token.
-      - When not given, the environment variable E(OTA_CONFIG), and else C(ota.toml) in the current directory.
-    type: path
 notes:
   - Asks the gateway by one command of its engine, and the control plane from the controller.
 attributes:
   check_mode:
     description: Relays nothing.
     support: full
-  diff_mode:
-    description: Nothing that could be shown as a difference.
-    support: none
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_engine.directory
+  - ota_controller.config
 """
 
 EXAMPLES = r"""

@@ -18,24 +18,15 @@ options:
     type: str
     choices: [recovered, previous]
     default: recovered
-  directory:
-    description:
-      - Where the engine is installed on the gateway.
-      - When not given, the variable C(ota_directory), and else C(/opt/restaurant-gateway/ota).
-    type: path
-notes:
-  - Runs on the gateway by one command of its engine, so it needs no Python modules there and
-    gathers no facts.
-  - The task fails with the gateway's own reason, code and hint.
 attributes:
   check_mode:
-    description: Says what it would end or restore, from the gateway's status. Changes nothing.
+    description: States what it would end or restore, from the gateway's status. Changes nothing.
     support: full
   diff_mode:
     description: Shows the version, and the digests of the images, before and after.
     support: full
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_engine
 """
 
 EXAMPLES = r"""

@@ -9,7 +9,7 @@ module: ota_rollout
 short_description: Plan, start, pause or finish a rollout at the control plane
 version_added: "0.1.0"
 description:
-  - Creates a rollout or picks one up, and says which hosts a play has to visit, in which order and batches.
+  - Creates a rollout or picks one up, and returns which hosts a play has to visit, in which order and batches.
   - Every value is checked, and gateways that are not in the inventory or at the control plane are
     refused, before anything is recorded.
 options:
@@ -52,22 +52,12 @@ options:
     description: Why the rollout is paused.
     type: str
     default: paused by a play
-  config:
-    description:
-      - The operator's C(ota.toml), which names the control plane and its token.
-      - When not given, the environment variable E(OTA_CONFIG), and else C(ota.toml) in the current directory.
-    type: path
-notes:
-  - Runs on the controller, where the package C(ota_py) is installed.
 attributes:
   check_mode:
     description: Checks everything and shows the plan. Records nothing.
     support: full
-  diff_mode:
-    description: Nothing that could be shown as a difference.
-    support: none
-author:
-  - ota-py authors (@ota-py)
+extends_documentation_fragment:
+  - ota_controller
 """
 
 EXAMPLES = r"""

@@ -1,4 +1,4 @@
-"""The one adapter from the project's errors to fail_json, for the modules that run on the controller."""
+"""The adapter from the project's errors to fail_json, for the modules that run on the controller."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIG_OPTION: dict[str, Any] = {"config": {"type": "path"}}
 
 
 def run(module: AnsibleModule, act: Callable[[AnsibleModule, CommandContext], Result]) -> None:
-    """Exit with what `act` returns, or fail with the error's own message, code and hint."""
+    """Run `act` and exit with its result, or fail with the error's own message, code and hint."""
     if MISSING:
         module.fail_json(msg=missing_required_lib("ota_py"), exception=MISSING)
     try:

@@ -22,7 +22,7 @@ GATEWAY_MODULES = [*("ota_apply", "ota_backup", "ota_health", "ota_info", "ota_r
 
 @cache
 def documents() -> dict[str, Any]:
-    """What `ansible-doc -M library` says of all modules."""
+    """The pages of `ansible-doc -M library` for all modules, with their fragments."""
     done = subprocess.run(
         ["ansible-doc", "-M", "library", "--json", *MODULES],
         cwd=PROJECT,
@@ -43,6 +43,9 @@ def documents() -> dict[str, Any]:
 def test_has_options_examples_and_return_values(module: str) -> None:
     page = documents()[module]
     assert page["doc"]["short_description"]
+    assert page["doc"]["notes"]
+    assert page["doc"]["author"]
+    assert {"check_mode", "diff_mode"} <= set(page["doc"]["attributes"])
     assert all(option["description"] for option in page["doc"]["options"].values())
     assert {"code", "hint"} <= set(page["return"]) or module == "ota_report"
     tasks = yaml.safe_load(page["examples"])
