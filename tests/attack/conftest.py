@@ -1,4 +1,4 @@
-"""A gateway that has seen an honest repository, and what of it an attack may not change."""
+"""A gateway that has seen an honest repository, and the state of it that no attack may change."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Box:
     publisher: Publisher
 
     def look(self, act: Callable[[TrustClient], Any] = TrustClient.refresh) -> Any:
-        """Do something with a client as a new process would have it."""
+        """Act with a client as a new process would have it."""
         with Journal(self.config) as journal:
             return act(sources.trust_client(self.config, journal))
 
     def state(self) -> dict[str, object]:
-        """What it trusts and runs: the bytes of its trust cache, its floor, the installed version."""
+        """The state of trust: the bytes of the trust cache, the floor, the installed version."""
         return standing(self.config)
 
     def refuses(
@@ -74,14 +74,14 @@ class Box:
         return caught.value
 
     def heals(self) -> None:
-        """All is well once the repository is honest again, and newer than what a thief made."""
+        """Assert that all is well once the repository is honest again, and newer than what a thief made."""
         self.mirror.instead.clear()
         for version in ("1.2.1", "1.2.2"):
             self.publisher.publish(self.publisher.manifest(version))
         assert self.look(TrustClient.updates)[-1].version == "1.2.2"
 
     def command(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """`ota_client.py ... --json`, as people run it: its exit status and what it says."""
+        """Run `ota_client.py ... --json` as people do; its exit status and its JSON."""
         done = subprocess.run(
             [sys.executable, str(gateways.ROOT / "ota_client.py"), *arguments, "--json"],
             env={**os.environ, "OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml")},
@@ -121,7 +121,7 @@ class Box:
 
 @pytest.fixture(scope="session")
 def stranger() -> Signer:
-    """A key that nobody named."""
+    """The key of a stranger, which no root names."""
     return CryptoSigner.generate_rsa()
 
 

@@ -1,7 +1,7 @@
-"""A repository that misbehaves as it is told to: real metadata of the real publishing code, behind real HTTP.
+"""A repository that misbehaves on demand: real metadata of the real publishing code, behind real HTTP.
 
-`Mirror` serves a store and may give other bytes than are there: whoever owns the bucket or the network.
-`Forger` makes metadata with whichever keys a test hands it: whoever stole those.
+`Mirror` serves a store and may give other bytes than are there: it has the bucket or the network.
+`Forger` makes metadata with the keys that a test gives it: it stole those.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Drip:
 
 @dataclass
 class Mirror:
-    """Serves `publisher.store`.
+    """A web server for `publisher.store`.
 
     Attributes:
         instead: by path, such as `metadata/timestamp.json`, what is sent instead; None: 404.
-        requests: the paths that were asked for.
+        requests: the paths that were requested.
     """
 
     publisher: Publisher
@@ -72,8 +72,8 @@ class Mirror:
             server.shutdown()
             thread.join()
 
-    def targets_asked(self) -> list[str]:
-        """The names of the targets that were asked for, without their hashes."""
+    def targets_requested(self) -> list[str]:
+        """The names of the targets that were requested, without their hashes."""
         return [p.rpartition("/")[2].partition(".")[2] for p in self.requests if p.startswith("targets/")]
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -100,7 +100,7 @@ class Mirror:
 
 
 class Forger:
-    """Makes metadata from what is published, and has the mirror serve it."""
+    """A thief that makes metadata from what is published, and has the mirror serve it."""
 
     def __init__(self, mirror: Mirror, signers: dict[str, Signer]) -> None:
         self.mirror = mirror
@@ -192,14 +192,14 @@ class Forger:
 
 
 def twice(data: bytes) -> bytes:
-    """The same metadata with its first signature standing there twice."""
+    """Metadata with its first signature standing there twice."""
     document = json.loads(data)
     document["signatures"].append(document["signatures"][0])
     return json.dumps(document).encode()
 
 
 def under_another_id(data: bytes, keyid: str) -> bytes:
-    """The same metadata with its first signature standing there once more, under another key id."""
+    """Metadata with its first signature standing there once more, under another key id."""
     document = json.loads(data)
     document["signatures"].append({**document["signatures"][0], "keyid": keyid})
     return json.dumps(document).encode()

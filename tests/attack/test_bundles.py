@@ -49,5 +49,5 @@ def test_a_hostile_archive_changes_nothing(box: Box, data: bytes, words: str) ->
 
 
 def lock_of(box: Box) -> set[str]:
-    """What every command leaves: the lock of the gateway."""
+    """The lock of the gateway, which every command leaves."""
     return {str(Path(box.config.lock_path))}

@@ -131,7 +131,7 @@ def test_a_manifest_that_is_too_large(box: Box) -> None:
     box.mirror.requests.clear()
     words = f"manifest.json has {MANIFEST_MAX_BYTES + 1} bytes, the limit is {MANIFEST_MAX_BYTES}"
     box.refuses(IntegrityError, words, lambda client: client.fetch_manifest("1.3.0"))
-    assert box.mirror.targets_asked() == []
+    assert box.mirror.targets_requested() == []
 
 
 # -- names --------------------------------------------------------------------------------------------------
@@ -214,6 +214,6 @@ def test_a_version_that_leads_elsewhere_by_command(box: Box) -> None:
 
 
 def files_of(box: Box) -> set[str]:
-    """All files of the machine's part that is ours, and what lies about it; not the metadata itself."""
+    """The files of the gateway's directory and about it, without the metadata itself."""
     found = {str(path) for path in box.directory.parent.rglob("*") if "store" not in path.parts}
     return {name for name in found if "/trust/" not in name and "-wal" not in name and "-shm" not in name}

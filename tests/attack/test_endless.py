@@ -1,4 +1,4 @@
-"""Servers that are never silent and never done: each is cut off, and nothing is believed of it (A06)."""
+"""Servers that are never silent and never done: each is cut off, and nothing of it is trusted (A06)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def dripping(first: bytes, again: bytes, tls: ssl.SSLContext | None = None) -> I
 
 
 def cut_off(url: str, ca_file: Path | None = None) -> CarrierError:
-    """How a link gives up on it, in a time that shows that it did not wait for the end."""
+    """The error with which a transfer gives up on a server, soon enough to show that it did not wait for the end."""
     begun = time.monotonic()
     with pytest.raises(CarrierError) as caught:
         list(HttpTransfer(Throttle(), tries=1, ca_file=ca_file and str(ca_file)).stream(url))

@@ -41,7 +41,7 @@ def publish(box: Box, version: str, **fields: Any) -> None:
 def test_an_update_for_others_is_refused_before_anything_is_fetched(
     box: Box, fields: dict[str, Any], words: str
 ) -> None:
-    """By the engine itself, as every door calls it."""
+    """The engine itself refuses it, which every command calls."""
     publish(box, "1.3.0", **fields)
     box.look()
     box.mirror.requests.clear()
@@ -50,7 +50,7 @@ def test_an_update_for_others_is_refused_before_anything_is_fetched(
         result = update(box, journal, "1.3.0")
     assert result["outcome"] == "FAILED"
     assert result["reason"].startswith(words)
-    assert box.mirror.targets_asked() == ["manifest.json", "manifest.json.sig"]
+    assert box.mirror.targets_requested() == ["manifest.json", "manifest.json.sig"]
     assert box.state() == before
 
 
@@ -72,7 +72,7 @@ def test_a_downgrade_without_leave_by_command(box: Box, words: tuple[str, ...]) 
     status, said = box.command(*words, "--version", "1.0.0")
     assert status == IncompatibleError.exit_status
     assert said["error"]["message"] == "update 1.0.0 is older than the installed 1.1.0"
-    assert box.mirror.targets_asked() == ["manifest.json", "manifest.json.sig"]
+    assert box.mirror.targets_requested() == ["manifest.json", "manifest.json.sig"]
     assert box.state() == before
 
 
@@ -119,7 +119,7 @@ def test_steps_that_must_not_be_left_out_are_taken_in_turn(box: Box) -> None:
 
 @pytest.mark.case("A01", "A20")
 def test_the_network_cannot_bring_a_manifest_without_its_own_signature(box: Box) -> None:
-    """Listed in genuine targets metadata, with a signature file that is somebody else's."""
+    """It is listed in genuine targets metadata, with a signature file by another key."""
     raw = box.publisher.manifest("1.3.0").to_bytes()
     box.publish_raw("1.3.0", raw, sign_manifest(raw, [box.publisher.signers["online"]]))
     box.look()
@@ -177,7 +177,7 @@ def test_a_file_by_hand_needs_the_release_keys_signature(box: Box) -> None:
 
 @pytest.mark.case("A01", "A20")
 def test_ansible_cannot_bring_a_manifest_without_its_own_signature(box: Box) -> None:
-    """The module asks the gateway's own engine, which believes the controller no more than anybody else."""
+    """The module runs the gateway's own engine, which trusts the controller no more than anybody else."""
     raw = box.publisher.manifest("1.3.0").to_bytes()
     path = box.stick(raw, sign_manifest(raw, [box.publisher.signers["online"]]))
     before = box.state()
@@ -189,7 +189,7 @@ def test_ansible_cannot_bring_a_manifest_without_its_own_signature(box: Box) -> 
 
 
 def ansible(box: Box, manifest: Path, *flags: str) -> tuple[int, str]:
-    """Run the module `ota_apply` on this very gateway; its status and what it says, on one line."""
+    """Run the module `ota_apply` on this very gateway; its status and its output, on one line."""
     options = f"manifest={manifest} directory={gateways.ROOT}"
     done = subprocess.run(
         ["ansible", "localhost", *flags, "-m", "ota_apply", "-a", options],

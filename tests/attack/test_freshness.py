@@ -18,7 +18,7 @@ from tests.attack.test_signatures import PASSED, ROOT_FILES, serve
 
 
 def old_state(box: Box) -> dict[str, bytes]:
-    """What is published now, to be served again later."""
+    """The metadata that is published now, to be served again later."""
     return {key: box.publisher.store.get(key) for key in box.publisher.store.list("metadata/")}
 
 

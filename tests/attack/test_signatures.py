@@ -1,4 +1,4 @@
-"""Who signed it: too few signatures, roots out of turn, keys that do not count (A01, A02, A08)."""
+"""Signatures: too few of them, roots out of turn, keys that do not count (A01, A02, A08)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_one_signature_that_stands_there_twice(box: Box, role: str) -> None:
 
 
 def two_of_two(forger: Forger, *, ids: tuple[str, str]) -> None:
-    """Root names two release keys and wants both; the second is the stranger's, or the first once more."""
+    """Serve a root that requires two release keys; the second is the stranger's, or the first once more."""
 
     def change(root: Root) -> None:
         key = forger.signers["release" if ids[1] == "again" else "stranger"].public_key

@@ -97,11 +97,11 @@ def test_a_target_is_what_was_listed_or_nothing(tuf: Client, mirror: Mirror) -> 
 def test_what_is_there_already_is_not_fetched_again(tuf: Client, mirror: Mirror) -> None:
     name = layout.manifest_path("1.1.0")
     assert (tuf.download(name), tuf.download(name)) == (0, 0)
-    assert mirror.targets_asked() == []
+    assert mirror.targets_requested() == []
     (written,) = tuf.targets.iterdir()
     written.write_bytes(b"rotten")
     assert tuf.download(name) == 0
-    assert mirror.targets_asked() == ["manifest.json"]
+    assert mirror.targets_requested() == ["manifest.json"]
     assert written.read_bytes() == mirror.publisher.manifest("1.1.0").to_bytes()
 
 

@@ -22,7 +22,7 @@ class Run(Protocol):
 
 @pytest.fixture
 def run(fleet: Fleet, tmp_path: Path) -> Run:
-    """The result is what `register` gives to the next task, which writes it whole."""
+    """A runner of single modules; the result is what `register` gives to the next task, which writes it whole."""
     playbook, result = tmp_path / "play.yml", tmp_path / "result.json"
 
     def once(host: str, module: str, *flags: str, **options: Any) -> dict[str, Any]:

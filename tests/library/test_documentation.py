@@ -1,4 +1,4 @@
-"""Every module is documented, and its documentation says what its code takes."""
+"""The documentation of every module, which states what its code takes."""
 
 from __future__ import annotations
 

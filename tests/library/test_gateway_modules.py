@@ -1,4 +1,4 @@
-"""The modules that act on a gateway: what they ask its engine, and what they make of the answer."""
+"""The modules that act on a gateway: the commands that they run there, and their results."""
 
 from __future__ import annotations
 

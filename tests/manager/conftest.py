@@ -27,7 +27,7 @@ IMAGES = '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}'
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`host:port` of a registry with healthguard/mqtt-bridge:1.2.0."""
+    """The address `host:port` of a registry with healthguard/mqtt-bridge:1.2.0."""
     directory = tmp_path_factory.mktemp("registry")
     port = free_port()
     config = directory / "config.yml"
@@ -60,7 +60,7 @@ class Fleet:
         self.config.write_text(text.replace(old, new))
 
     def repository(self) -> dict[str, bytes]:
-        """Everything in the repository, by key."""
+        """The content of the repository, by key."""
         top = self.directory / "repository"
         return {p.relative_to(top).as_posix(): p.read_bytes() for p in top.rglob("*") if p.is_file()}
 
@@ -69,7 +69,7 @@ class Fleet:
             return connection.execute(query).fetchall()
 
     def state(self) -> tuple[dict[str, bytes], list[Any]]:
-        """What must not change when a command refuses."""
+        """The state that must not change when a command refuses."""
         return self.repository(), self.rows("SELECT * FROM updates_update")
 
 
@@ -121,7 +121,7 @@ def _copy_database(source: Path, copy: Path) -> None:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did."""
+    """The outcome of a command."""
 
     status: int
     out: str
@@ -133,7 +133,7 @@ class Result:
 
 
 class Manager:
-    """Runs `ota_manager.py` in this process, in the fleet's directory."""
+    """Runner of `ota_manager.py` in this process, in the fleet's directory."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys

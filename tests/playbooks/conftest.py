@@ -83,12 +83,12 @@ class Fleet:
         self.inventory.write_text(yaml.safe_dump({"gateways": {"hosts": self.hosts}}, sort_keys=False))
 
     def behave(self, gateway: str, **behaviour: Any) -> None:
-        """Say how a gateway's engine behaves from now on."""
+        """Set how a gateway's engine behaves from now on."""
         path = self.directory / "gateways" / gateway / "behaviour.json"
         path.write_text(json.dumps(behaviour))
 
     def engine(self, gateway: str) -> dict[str, Any]:
-        """What a gateway's engine did; `calls` is empty if nobody asked it anything."""
+        """The record of a gateway's engine; its `calls` are empty if nothing called it."""
         path = self.directory / "gateways" / gateway / "state.json"
         return json.loads(path.read_text()) if path.exists() else {"calls": [], "version": "1.0.0"}
 
@@ -98,7 +98,7 @@ class Fleet:
         return self.control_plane.rollout(newest["id"])
 
     def states(self) -> dict[str, str]:
-        """State in the newest rollout by gateway, without the fleet's prefix."""
+        """The state of each gateway in the newest rollout, without the fleet's prefix."""
         return {g["id"].removeprefix(self.prefix): g["state"] for g in self.rollout()["gateways"]}
 
     def environment(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the design counts on in ansible-core 2.19, shown by small real plays.
+"""Behaviour of ansible-core 2.19 that the design counts on, shown by small real plays.
 
 Each test is one sentence of "Rollouts" in the architecture. When a newer ansible-core changes one of them,
 the play must be looked at again.

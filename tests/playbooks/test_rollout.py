@@ -1,4 +1,4 @@
-"""rollout.yml run by hand, against a real control plane and simulated gateways."""
+"""The playbook rollout.yml run by hand, against a real control plane and simulated gateways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ota_manager.py rollout` and `status`: what they print, and their exit statuses."""
+"""The commands `rollout` and `status`: what they print, and their exit statuses."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ from tests.support.server.world import World  # noqa: E402
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """A file for SQLite: threads share it, and WAL is on, as in earnest."""
+    """Use a file for SQLite: threads share it, and WAL is on, as in earnest."""
     from django.conf import settings
 
     database = settings.DATABASES["default"]
@@ -55,13 +55,13 @@ def world(db: None) -> World:
 
 @pytest.fixture
 def committed_world(transactional_db: None) -> World:
-    """The same, with every change committed: for tests with threads."""
+    """Tokens and short ways as of `world`, with every change committed: for tests with threads."""
     return World()
 
 
 @pytest.fixture(autouse=True)
 def _presence_is_flushed_by_hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The thread's own connection would wait for the test's transaction, and outlive the test."""
+    """Have presence flushed by hand: a thread's connection would wait for the test's transaction, and outlive it."""
     from ota_py.server.fleet.presence import LastSeen, last_seen
 
     monkeypatch.setattr(LastSeen, "_start", lambda self: None)

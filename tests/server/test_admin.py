@@ -1,4 +1,4 @@
-"""The admin: facts are looked at, acts go through the state machines, CSRF is on (A31)."""
+"""The admin: facts can only be viewed, acts go through the state machines, CSRF is on (A31)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LISTS = [
 
 @pytest.fixture
 def viewer(db: None) -> Client:
-    """Somebody who may look at everything and change nothing."""
+    """A user who may view everything and change nothing."""
     user = User.objects.create_user("vera", password="x", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client = Client()

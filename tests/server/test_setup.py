@@ -1,4 +1,4 @@
-"""What `init` and `serve` call: in a process of its own, as they are used."""
+"""The set-up of the control plane for `init` and `serve`, in a process of its own, as they use it."""
 
 from __future__ import annotations
 

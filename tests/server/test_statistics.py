@@ -1,4 +1,4 @@
-"""`/statistics`, `/events`, `/inventory`."""
+"""The paths `/statistics`, `/events` and `/inventory`."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class MemoryFloor(dict):
 
 @dataclass
 class Gateway:
-    """A gateway's trust state on disk; `client()` is what a new process sees."""
+    """A gateway's trust state on disk; `client()` is that of a new process."""
 
     directory: Path
     url: str

@@ -1,4 +1,4 @@
-"""What bad input gets: a message that says what to do, a documented exit status, and nothing changed."""
+"""Bad input: it gets a message with what to do, a documented exit status, and changes nothing."""
 
 from __future__ import annotations
 

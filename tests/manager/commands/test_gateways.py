@@ -1,4 +1,4 @@
-"""gateways: list, add, change, token; list-updates, withdraw and renew; and the help."""
+"""The commands `gateways`, `list-updates`, `withdraw` and `renew`; and the help."""
 
 from __future__ import annotations
 

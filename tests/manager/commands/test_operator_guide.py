@@ -1,4 +1,4 @@
-"""The operator guide says what ota.toml takes, and names every command."""
+"""The operator guide: it has every key of ota.toml, and names every command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets of the operator at work: passphrases and registry logins are told nowhere, whatever the way in."""
+"""Secrets of the operator at work: passphrases and registry logins are shown nowhere, however they come in."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def registry_that_wants(authorization: str | None) -> object:
 
 
 class Operator:
-    """Somebody with an encrypted release key, whose registry login a helper keeps."""
+    """An operator with an encrypted release key, whose registry login a helper keeps."""
 
     def __init__(self, fleet: Fleet, directory: Path) -> None:
         self.fleet, self.directory = fleet, directory
@@ -71,7 +71,7 @@ class Operator:
                 "--images", images, "--yes"]  # fmt: skip
 
     def watched(self, registry: str, **given: str) -> Watched:
-        """Create an update, with everything that it could tell a secret to."""
+        """Create an update, with everything that it could leak a secret to."""
         seen = watch(self.create(registry), self.fleet.directory, self.env | given, self.directory / "tmp")
         seen.texts["helper"] = self.notes.read_text() if self.notes.exists() else ""
         for path in self.fleet.directory.rglob("*"):

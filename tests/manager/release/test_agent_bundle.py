@@ -19,7 +19,7 @@ COMPOSE = "name: {name}\nservices:\n  app:\n    image: nowhere.invalid/app:1\n  
 
 
 def take(box: Box, bundle: Path) -> dict:
-    """What a person on site does, with the build in use."""
+    """Take a bundle as a person on site does, with the build in use."""
     client = box.ota / "venv" / "commands" / "ota_client.py"
     argv = [box.ota / "venv" / "bin" / "python", client, "update", "--bundle", bundle]
     done = subprocess.run(

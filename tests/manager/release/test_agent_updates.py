@@ -1,4 +1,4 @@
-"""create-update --agent: the gateway software as a part of an update; and what list-updates tells."""
+"""The gateway software as a part of an update by `create-update --agent`, and in `list-updates`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def archive(
     version: str = "0.2.0",
     size: int = 4000,
 ) -> str:
-    """A wheelhouse that nobody installs, with a wheel of so many bytes."""
+    """A wheelhouse that nobody installs, with a wheel of a given size."""
     wheels = directory / f"wheels-{python}-{architecture}-{version}"
     wheels.mkdir()
     (wheels / "pip-26.0-py3-none-any.whl").write_bytes(b"pip")

@@ -1,4 +1,4 @@
-"""create-update from end to end: real registry, real control plane, a repository in a directory."""
+"""The command `create-update` from end to end: real registry and control plane, a repository in a directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""playbooks/create_update.yml, against a real registry, control plane and S3 server."""
+"""The playbook create_update.yml, against a real registry, control plane and S3 server."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def in_s3(fleet: Fleet, s3: str, tmp_path: Path) -> Fleet:
 
 
 def play(fleet: Fleet, tmp_path: Path, *arguments: str) -> Watched:
-    """Run the playbook as people do, with all that it can be made to say."""
+    """Run the playbook as people do, as verbose as it can be."""
     env = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

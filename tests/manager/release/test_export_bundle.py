@@ -1,4 +1,4 @@
-"""`export-bundle`: what is in the file, what it says, and what is left when it breaks off."""
+"""The command `export-bundle`: the file's content, the output, and what is left when it breaks off."""
 
 from __future__ import annotations
 

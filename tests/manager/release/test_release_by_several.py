@@ -34,7 +34,7 @@ class People:
         assert said.status == 0, said.err
 
     def sign(self, name: str, file: str) -> str:
-        """The file travels to a person and back; there is no ota.toml, no store and no network there."""
+        """Have a person sign the file, on a machine without ota.toml, store and network."""
         there = self.directory / name
         shutil.copy(self.office / file, there)
         shutil.copy(self.office / "root.json", there)

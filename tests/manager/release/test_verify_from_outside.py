@@ -1,4 +1,4 @@
-"""`verify --root --url`: the chain of trust, with nothing but a root.json and a URL."""
+"""The chain of trust by `verify --root --url`, with nothing but a root.json and a URL."""
 
 from __future__ import annotations
 

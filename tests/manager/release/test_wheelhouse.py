@@ -1,4 +1,4 @@
-"""The wheelhouse: what it is named after, and what a bad request gets; Molecule installs a real one."""
+"""The wheelhouse: its name, and refusals of bad requests; Molecule installs a real one."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ STOP = {"verdict": "STOP", "reason": "1 failed, 0 allowed: a", "pending": [], "h
 
 
 class Clock:
-    """Time passes only by sleeping."""
+    """A clock on which time passes only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -29,7 +29,7 @@ class Clock:
 
 
 class Script:
-    """A control plane whose gate answers by the clock, and which notes what it is told."""
+    """A control plane whose gate answers by the clock, and which notes the calls that it gets."""
 
     def __init__(self, clock: Clock, answer: Callable[[float], dict[str, Any]], state: str = "ASSIGNED") -> None:
         self.clock = clock

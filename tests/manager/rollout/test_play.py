@@ -1,4 +1,4 @@
-"""What ansible-runner is called with, and what is made of its events."""
+"""The play: the arguments of ansible-runner, and the handling of its events."""
 
 from __future__ import annotations
 

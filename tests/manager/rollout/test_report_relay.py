@@ -1,4 +1,4 @@
-"""What the controller carries for a gateway, and when it speaks in its place."""
+"""The report relay: it delivers a gateway's reports, and reports a failure that the gateway could not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FAILED = {"failed": True, "msg": "the service is unhealthy", "code": "rolled_bac
 
 
 class Recorder:
-    """A control plane that accepts all, and remembers it."""
+    """A control plane that accepts all reports, and records them."""
 
     def __init__(self) -> None:
         self.reports: list[dict[str, Any]] = []

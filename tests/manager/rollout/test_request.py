@@ -1,4 +1,4 @@
-"""A rollout as asked for, and as the play carries it out."""
+"""A rollout as requested, and as the play carries it out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator sees: lines in a log, a table on a terminal, the fleet by `status`."""
+"""Views of a rollout: lines in a log, a table on a terminal, the fleet by `status`."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Machine:
     patch: pytest.MonkeyPatch
 
     def __call__(self, *arguments: str) -> str:
-        """What a command says; it succeeds."""
+        """Run a command, which succeeds; its output."""
         self.patch.chdir(self.directory)
         done = self.ota(*arguments)
         assert done.status == 0, done.err + done.out
@@ -60,7 +60,7 @@ class Machine:
         return [key["id"] for key in self.ota("keys", "list", "--json").json["roles"][role]["keys"]]
 
     def signers(self) -> dict[str, list[str]]:
-        """Who signed each update, as the control plane knows it."""
+        """The signers of each update, as the control plane knows them."""
         updates = json.loads(self("list-updates", "--json"))["updates"]
         return {update["version"]: update["key_ids"] for update in updates}
 
@@ -98,7 +98,7 @@ class World:
     journals: contextlib.ExitStack
 
     def machine(self, name: str) -> Machine:
-        """Another person's machine; it has nothing yet."""
+        """Another person's machine, which has nothing yet."""
         directory = self.directory / name
         directory.mkdir()
         return Machine(directory, self.office.ota, self.office.patch)
@@ -133,13 +133,13 @@ def world(fleet: Fleet, ota: Manager, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 @pytest.fixture
 def awake(world: World) -> Gateway:
-    """A gateway that asks after each step."""
+    """A gateway that refreshes after each step."""
     return world.gateway("awake")
 
 
 @pytest.fixture
 def asleep(world: World) -> Gateway:
-    """A gateway that has not asked since the first update."""
+    """A gateway that has not refreshed since the first update."""
     return world.gateway("asleep")
 
 
@@ -288,7 +288,7 @@ def test_the_timestamp_key_of_a_control_plane_was_stolen(world: World, awake: Ga
 
 
 def fast_forward(world: World, key: Path) -> None:
-    """What a thief with the online key and the store can do: the highest versions there are."""
+    """Publish the highest versions there are, as a thief with the online key and the store can."""
     directory = world.store / "metadata"
     _, public = import_public(f"file:{key}", str)
     newest = max(int(path.name.split(".")[0]) for path in directory.glob("*.targets.json"))
@@ -311,7 +311,7 @@ def test_root_holders_changed(world: World, awake: Gateway, asleep: Gateway) -> 
     first = office.ids("root")[0]
 
     def sign(name: str, file: str) -> str:
-        """The file travels to a person, who signs it without ota.toml, and back."""
+        """Have a person sign the file, without ota.toml."""
         there = people[name].directory
         shutil.copy(office.directory / file, there)
         if not (there / "root.json").exists():

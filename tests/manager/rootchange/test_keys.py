@@ -1,4 +1,4 @@
-"""The commands of keys: what they make, ask, refuse and say."""
+"""The commands of keys: the files that they make, their questions, refusals and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`serve` keeps the repository fresh, with the online key only and only when asked to, and old events few."""
+"""Maintenance beside `serve`: it renews with the online key only, only by configuration, and deletes old events."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def timestamp(fleet: Fleet) -> bytes:
 
 
 def after(fleet: Fleet, days: float) -> dict[str, str]:
-    """What is noted when it looks so many days from now; by role."""
+    """The freshness, by role, that a check so many days from now writes down."""
     check_freshness(CommandContext(str(fleet.config)), Passphrases(), datetime.now(UTC) + timedelta(days=days))
-    told = json.loads((fleet.directory / "freshness.json").read_text())
-    return {role["role"]: role["state"] for role in told["roles"]} | {"problem": told["problem"]}
+    written = json.loads((fleet.directory / "freshness.json").read_text())
+    return {role["role"]: role["state"] for role in written["roles"]} | {"problem": written["problem"]}
 
 
 def test_it_only_looks_unless_it_is_asked_to_renew(fleet: Fleet) -> None:

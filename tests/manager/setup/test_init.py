@@ -1,4 +1,4 @@
-"""init: everything a fleet needs or nothing; and serve, from start to a clean stop."""
+"""The commands `init`, everything a fleet needs or nothing, and `serve`, from start to a clean stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both stores keep the same promises: a directory, and a bucket of a real S3 server."""
+"""Both stores, a directory and a bucket of a real S3 server, by the same tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ACCESS_KEY, SECRET_KEY = "operator", "not-really-secret"
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of an S3 server with a bucket `ota`."""
+    """The URL of an S3 server with a bucket `ota`."""
     directory = tmp_path_factory.mktemp("s3")
     (directory / "data" / "ota").mkdir(parents=True)
     port = free_port()
@@ -98,7 +98,7 @@ def test_of_two_who_write_one_key_the_second_is_refused(store: Store) -> None:
 
 @pytest.fixture(scope="module")
 def conditional(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], S3Store]]:
-    """Opens a place in the bucket of a server that checks conditions, each time with a client of its own."""
+    """Open a place in the bucket of a server that checks conditions, each time with a client of its own."""
     directory, port = tmp_path_factory.mktemp("conditional"), free_port()
     server, endpoint = PROJECT / "tests/support/manager/s3_server.py", f"http://127.0.0.1:{port}"
     path = credentials(directory)

@@ -1,4 +1,4 @@
-"""`GET /gateways/{id}/assignment`: what a polling gateway is told."""
+"""The poll, `GET /gateways/{id}/assignment`: the answer to a gateway."""
 
 from __future__ import annotations
 

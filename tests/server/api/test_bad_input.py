@@ -1,4 +1,4 @@
-"""Whatever is sent to the API: no answer is a failure of its inside, and every refusal has the one form."""
+"""Bad input to the API: no answer is a failure of its inside, and every refusal has the one form."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def callers(world: World) -> list[Api]:
 
 
 def check(callers: list[Api], method: str, path: str, raw: bytes | None = None) -> None:
-    """Nobody's request fails inside, and it changes nothing for the next one."""
+    """Check that no request fails inside, and that none changes anything for the next one."""
     for caller in callers:
         with database_transaction.atomic():
             answer = caller.call(method.upper(), path, raw=raw)
@@ -116,7 +116,7 @@ def address(path: str) -> str:
 
 
 def changed(value: Any) -> Iterator[Any]:
-    """The value with each part of it in turn replaced by each bad one, or missing."""
+    """Variants of a value: each part in turn replaced by each bad one, or missing."""
     yield from VALUES
     if isinstance(value, dict):
         for name in value:
@@ -128,7 +128,7 @@ def changed(value: Any) -> Iterator[Any]:
 
 
 def written(value: Any) -> bytes:
-    """As JSON, also what Python would not write."""
+    """A value as JSON, also one that Python would not write."""
     return re.sub(rb'"@([^"]*)"', rb"\1", json.dumps(value).encode())
 
 

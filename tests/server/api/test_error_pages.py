@@ -1,4 +1,4 @@
-"""What a failure of the control plane shows, to who asks and in its log: no secret."""
+"""Failures of the control plane, which show no secret to the caller or in the log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CANARY = "c4nary-in-a-local-variable"
 
 
 class DefectError(Exception):
-    """A defect, with a secret in reach of whoever shows the variables of its frames."""
+    """A defect, with a secret among the variables of its frames."""
 
 
 def fail(*_: Any, **__: Any) -> Any:
@@ -32,7 +32,7 @@ def fail(*_: Any, **__: Any) -> Any:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What the server's own handler writes."""
+    """The log as the server's own handler writes it."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(logging.Formatter(own.LOGGING["formatters"]["line"]["format"]))

@@ -1,4 +1,4 @@
-"""How fresh the repository is: the API tells it, and the admin's front page warns."""
+"""The repository's freshness in the API, and the warning on the admin's front page."""
 
 from __future__ import annotations
 

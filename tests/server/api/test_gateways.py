@@ -1,4 +1,4 @@
-"""`/gateways`: register, list, change, new tokens."""
+"""The paths `/gateways`: register, list, change, new tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`GET /health`: the one open path."""
+"""The path `/health`, the only open one."""
 
 from __future__ import annotations
 

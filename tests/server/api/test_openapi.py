@@ -1,4 +1,4 @@
-"""The API's document describes what is there."""
+"""The API's document, which describes the API as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A30: who may call what. Every path of the API against every kind of caller."""
+"""Permissions: every path of the API against every kind of caller (A30)."""
 
 from __future__ import annotations
 

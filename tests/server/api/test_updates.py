@@ -1,4 +1,4 @@
-"""`/updates`: register, release, withdraw."""
+"""The paths `/updates`: register, release, withdraw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway that runs another image than its update names is marked; so is one whose metadata expired."""
+"""Marks of gateways that run other images than their update names, or whose metadata expired."""
 
 from __future__ import annotations
 

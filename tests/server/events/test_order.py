@@ -1,4 +1,4 @@
-"""Which report is newer: number, clock and transaction may each mislead (F34)."""
+"""The order of reports: number, clock and transaction may each mislead (F34)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`POST /gateways/{id}/reports`: each counted once, in any order (F24)."""
+"""Reports by `POST /gateways/{id}/reports`: each counted once, in any order (F24)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Old events are deleted in small batches, and nothing is lost that is still needed."""
+"""Retention of events: old ones are deleted in small batches, and nothing is lost that is still needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAYS = 90
 
 
 def age(days: float) -> None:
-    """Let all that is recorded be older."""
+    """Make all recorded events older."""
     for event in Event.objects.all():
         Event.objects.filter(pk=event.pk).update(recorded_at=event.recorded_at - timedelta(days=days))
 

@@ -73,12 +73,12 @@ def events(world: World, kind: str) -> list[str]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For what a broker does that is there: on a loaded machine it may take its time."""
+    """Give a running broker more time, which it may need on a loaded machine."""
     monkeypatch.setattr(hints, "SEND_SECONDS", 60)
 
 
 class Clock:
-    """Time passes only by sleeping: what else takes time here is not the control plane's patience."""
+    """A clock on which time passes only by sleeping: nothing else counts against the time limit of hints."""
 
     def __init__(self) -> None:
         self.now = 0.0

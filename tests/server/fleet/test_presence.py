@@ -19,7 +19,7 @@ start = LastSeen._start
 
 @pytest.fixture
 def notes(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> LastSeen:
-    """Notes of their own, written by a real and hasty thread."""
+    """Presence notes of the test's own, written by a real and hasty thread."""
     monkeypatch.setattr(LastSeen, "_start", start)
     monkeypatch.setattr(presence, "FLUSH_SECONDS", 0.05)
     Gateway.objects.create(id="gw")
@@ -119,5 +119,5 @@ def test_a_status_is_one_of_two_words(topic: str, payload: bytes, retained: bool
     listener._presence = Notes()
     message = MQTTMessage(topic=topic.encode())
     message.payload, message.retain = payload, retained
-    listener._hear(None, None, message)  # type: ignore[arg-type]
+    listener._on_status(None, None, message)  # type: ignore[arg-type]
     assert said == heard

@@ -16,7 +16,7 @@ SERIAL = st.lists(st.integers(1, 300) | st.integers(1, 100).map(lambda percent: 
 
 
 def ansibles(total: int, serial: list[int | str]) -> list[int]:
-    """What the play does with its hosts."""
+    """The batches that Ansible's own code makes of the hosts."""
     executor = PlaybookExecutor.__new__(PlaybookExecutor)
     executor._inventory = SimpleNamespace(get_hosts=lambda *_args, **_options: list(range(total)))
     play = SimpleNamespace(hosts="all", order=None, serial=serial)

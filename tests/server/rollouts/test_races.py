@@ -1,4 +1,4 @@
-"""Two at once: the database decides, and only one wins (F30, F41, F43)."""
+"""Races of two callers: the database decides, and only one wins (F30, F41, F43)."""
 
 from __future__ import annotations
 

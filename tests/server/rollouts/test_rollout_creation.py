@@ -1,4 +1,4 @@
-"""`POST /rollouts` and `/rollouts/plan`."""
+"""Creation of rollouts by `POST /rollouts`, and plans by `/rollouts/plan`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""start, pause, abort, finish: a table of states and acts."""
+"""The acts start, pause, abort and finish: a table of states and acts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file that people pass on: what it keeps, what counts in it, and what is refused."""
+"""The signing request, a file that people pass on: its content, the signatures that count, and refusals."""
 
 from __future__ import annotations
 

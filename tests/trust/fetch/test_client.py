@@ -1,4 +1,4 @@
-"""What a gateway accepts from a repository, and what it refuses, word for word."""
+"""The client of a repository: what a gateway accepts, and what it refuses, word for word."""
 
 from __future__ import annotations
 

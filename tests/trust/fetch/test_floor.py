@@ -27,7 +27,7 @@ def online_key(directory, name):
 
 
 def change_online(publisher, keys, signer=None):
-    """A change of the online keys, signed and published."""
+    """Publish a signed change of the online keys."""
     before = parse_root(publisher.root)
     now = datetime.now(UTC)
     after = next_root(before, dict.fromkeys(ONLINE, RoleKeys(tuple(keys), 1)), LIFETIMES.until("root", now))
@@ -48,7 +48,7 @@ def timestamp(publisher, version, signer):
 
 
 def forget(gateway):
-    """The cache is lost: only the floor is left."""
+    """Lose the cache, so that only the floor is left."""
     shutil.rmtree(gateway.directory / "trust")
 
 

@@ -1,4 +1,4 @@
-"""What a gateway makes of a link that cuts, drips, refuses, or asks for patience (F20, F21, A06)."""
+"""Transfers over a link that cuts, drips, refuses, or demands a pause (F20, F21, A06)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place that looks inside python-tuf stops at a version that keeps things elsewhere."""
+"""The access to python-tuf's inside, which stops at a version that keeps things elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Private key files: what is written, and what is refused."""
+"""Private key files: their writing, and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of root: what is refused, what is published in which order, and what a failure half-way leaves."""
+"""Changes of root: refusals, the order of publishing, and what a failure half-way leaves."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ WAITS = "timestamp was signed by 0/1 keys"
 
 @pytest.fixture
 def person(tmp_path):
-    """Makes a key for somebody, and opens it."""
+    """Make a key for a person, and open it."""
 
     def make(name: str, kind: str = "ed25519"):
         path = tmp_path / f"{name}.pem"
@@ -62,7 +62,7 @@ def replaced(publisher, role, new):
 
 
 def seen(gateway):
-    """Who signed the update that a gateway would install, or why it would not."""
+    """The signers of the update that a gateway would install, or why it would not."""
     try:
         return list(gateway.client().fetch_manifest("1.0.0").key_ids)
     except OtaError as error:
