@@ -1,1 +1,1 @@
-"""Benchmarks: each measures ours and what a user would pick instead, in one run, and prints the ratio."""
+"""Benchmarks: each measures the project and what a user would pick instead, in one run, and prints the ratio."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: run the benchmarks, print a table for people or JSON for programs."""
+"""The command `python -m bench`: run the benchmarks, print a table for people or JSON for programs."""
 
 from __future__ import annotations
 

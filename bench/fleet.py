@@ -38,7 +38,7 @@ def down() -> None:
 
 
 class Versions:
-    """Makes new images, each pulled for the first time by whoever is measured."""
+    """Maker of new images, each pulled for the first time by what is measured."""
 
     def __init__(self, person: Operator, major: int) -> None:
         self._factory = images.factory(person.config, engine.require(), lambda _: None)
@@ -47,7 +47,7 @@ class Versions:
         self._minor = 0
 
     def image(self) -> str:
-        """Push an image that nobody has seen; return its tag."""
+        """Push an image that no gateway has seen; return its tag."""
         self._minor += 1
         tag = f"{self._major}.{self._minor}.0"
         self._factory.build_and_push(SERVICE, tag, images.GOOD)

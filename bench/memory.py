@@ -1,4 +1,4 @@
-"""What the agent costs while nothing happens."""
+"""The agent's memory and processor time while nothing happens."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def run() -> list[Comparison]:
     """Measure resident memory and processor time of each gateway's agent over half a minute."""
     person = operator()
 
-    def ask(gateway: str, line: str) -> float:
+    def measure(gateway: str, line: str) -> float:
         return float(person.on_gateway(gateway, "sh", "-c", line).stdout or 0)
 
     for gateway in person.gateways:
         person.on_gateway(gateway, "sh", "-c", FIND)
-    before = [ask(gateway, TICKS) for gateway in person.gateways]
+    before = [measure(gateway, TICKS) for gateway in person.gateways]
     time.sleep(SECONDS)
-    used = [ask(g, TICKS) - ticks for g, ticks in zip(person.gateways, before, strict=True)]
-    memory = [ask(gateway, MEMORY) for gateway in person.gateways]
+    used = [measure(g, TICKS) - ticks for g, ticks in zip(person.gateways, before, strict=True)]
+    memory = [measure(gateway, MEMORY) for gateway in person.gateways]
     return [
         Comparison("memory of the idle agent", "MB", memory, [40.0], "the limit set for it", mark=1.0),
         Comparison(

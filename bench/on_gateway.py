@@ -1,4 +1,4 @@
-"""Runs on a gateway, by its own Python: time a command, its memory, and how long a service was down.
+"""Measurement on a gateway, by its own Python: time of a command, its memory, and how long a service was down.
 
 python3 - SERVICE COMMAND...      prints {"seconds", "down_seconds", "memory_mb", "status", "output"}
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def _peak_memory(process: subprocess.Popen[str], result: dict[str, Any]) -> None:
-    """Highest resident memory of the process itself, not of what it starts."""
+    """Record the highest resident memory of the process itself, not of what it starts."""
     while process.poll() is None:
         try:
             with open(f"/proc/{process.pid}/status") as file:
@@ -45,7 +45,7 @@ def _down(service: str, since: float, until: float) -> float | None:
 
 
 def main() -> None:
-    """Time the command given as arguments."""
+    """Measure the command given as arguments."""
     service, command = sys.argv[1], sys.argv[2:]
     result: dict[str, Any] = {"memory_mb": 0.0}
     since = time.time()

@@ -26,7 +26,7 @@ CONNECTIONS = 16
 
 
 def run() -> list[Comparison]:
-    """Measure; needs wrk."""
+    """Measure polls per second, alternately with the empty view; needs wrk."""
     if not shutil.which("wrk"):
         raise SystemExit("bench: wrk is missing; install it: apt-get install wrk")
     with (

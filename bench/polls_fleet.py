@@ -9,7 +9,7 @@ from ota_py.server.setup import migrate
 
 
 def main() -> None:
-    """Register as many gateways as the first argument says."""
+    """Register as many gateways as the first argument states, and print a token."""
     migrate(from_environment())
     from ota_py.server.fleet.services import register_gateway
 

@@ -9,7 +9,7 @@ from ota_py.server.urls import urlpatterns as project
 
 
 def empty(_request: HttpRequest) -> HttpResponse:
-    """The least that Django can answer."""
+    """An empty view, the least that Django can answer."""
     return HttpResponse(status=204)
 
 

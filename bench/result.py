@@ -1,4 +1,4 @@
-"""What a benchmark returns, and how it is shown."""
+"""The result of a benchmark: measurements of both sides, and their ratio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ours against what a user would pick instead.
+    """Measurements of the project against what a user would pick instead.
 
     Attributes:
         name: what was measured.
@@ -32,7 +32,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """Median of ours divided by median of theirs."""
+        """The median of ours divided by the median of theirs."""
         return statistics.median(self.ours) / statistics.median(self.theirs)
 
     @property
@@ -43,7 +43,7 @@ class Comparison:
         return self.ratio <= self.mark if self.better == "lower" else self.ratio >= self.mark
 
     def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """The comparison as JSON data, for programs."""
         return {
             **asdict(self),
             "ours_median": statistics.median(self.ours),

@@ -13,7 +13,7 @@ PLAYBOOK = str(Path(__file__).with_suffix(".yml"))
 
 
 def run() -> list[Comparison]:
-    """Measure alternately, each time with an image that the gateways have not seen."""
+    """Measure rollouts alternately, each time with an image that the gateways have not seen."""
     person = operator()
     versions = Versions(person, major=30)
     ours, theirs = [], []

@@ -18,7 +18,7 @@ SCRIPT = (Path(__file__).parent / "on_gateway.py").read_text()
 
 
 def run() -> list[Comparison]:
-    """Measure alternately, each time with an image that the gateway has not seen."""
+    """Measure updates alternately, each time with an image that the gateway has not seen."""
     person = operator()
     versions = Versions(person, major=20)
     gateway = person.gateways[0]

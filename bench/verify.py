@@ -1,4 +1,4 @@
-"""What trust costs on a gateway: processor time from a manifest's bytes to a verdict, on one core."""
+"""The cost of trust on a gateway: processor time from a manifest's bytes to a verdict, on one core."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Floor(dict[str, int]):
         self[role] = version
 
 
-class _Remembered:
+class _MemoryCarrier:
     """The repository's files in memory, so that no disk or network is measured."""
 
     def __init__(self, url: str) -> None:
@@ -56,12 +56,12 @@ class _Remembered:
 
 
 def run() -> list[Comparison]:
-    """Measure on a repository of its own."""
+    """Measure verification on a repository of its own."""
     with tempfile.TemporaryDirectory(prefix="ota-bench-") as name:
         directory = Path(name)
         root_bytes, url = _repository(directory)
         (directory / "root.json").write_bytes(root_bytes)
-        carrier = _Remembered(url)
+        carrier = _MemoryCarrier(url)
         client = TrustClient(directory / "root.json", directory / "cache", url, _Floor(), carrier)
         found = client.fetch_manifest(f"1.{UPDATES - 1}.0")
 
@@ -131,7 +131,7 @@ def _bare(pem: str, signature_file: bytes, raw: bytes) -> Callable[[], None]:
 
 
 def _milliseconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Of processor time, for one call."""
+    """Milliseconds of processor time for one call."""
     began = time.process_time()
     for _ in range(repeats):
         call()

@@ -17,7 +17,7 @@ from ota_py.manager.rollout.inventory import checked
 @click.option("--list", "listing", is_flag=True, help="The whole inventory.")
 @click.option("--host", help="Variables of one host: empty, since --list carries them all.")
 def command(listing: bool, host: str | None) -> None:
-    """Print what Ansible asks for, as JSON."""
+    """Print the inventory, or the variables of one host, as JSON."""
     cli.echo_json(checked(CommandContext().control_plane.inventory()) if listing and not host else {})
 
 

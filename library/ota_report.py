@@ -38,7 +38,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Relay what the gateway reported
+- name: Relay the reports of the gateway
   ota_report:
     rollout: 7
     version: 1.2.0

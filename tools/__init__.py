@@ -1,1 +1,1 @@
-"""Programs that developers of the project run: generated references."""
+"""Programs that developers of the project run: generated references, and the guards of faults."""

@@ -1,4 +1,4 @@
-"""Which test guards which row of docs/faults.md: `python -m tools.faults [ROW...]`.
+"""The tests that guard each row of docs/faults.md: `python -m tools.faults [ROW...]`.
 
 A test names its rows by the marker `case`, on itself, on its class, or for its whole file by `pytestmark`.
 """
@@ -18,12 +18,12 @@ DOCUMENT = ROOT / "docs" / "faults.md"
 
 
 def rows() -> dict[str, str]:
-    """The rows of the document: name to what goes wrong."""
+    """The rows of docs/faults.md: name to fault."""
     return dict(re.findall(r"^\| ([FA]\d\d) \| ([^|]+?) \|", DOCUMENT.read_text(), re.MULTILINE))
 
 
 def guards() -> dict[str, list[str]]:
-    """Row to the tests that name it, as `tests/x/test_y.py::test_z`."""
+    """The tests that name each row, as `tests/x/test_y.py::test_z`."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text())
@@ -75,7 +75,7 @@ def _named(expressions: list[ast.expr]) -> set[str]:
 
 
 def main() -> None:
-    """Print the rows that are asked for, or all, each with its tests."""
+    """Print the requested rows, or all, each with its tests."""
     found = guards()
     for row, fault in rows().items():
         if not sys.argv[1:] or row in sys.argv[1:]:

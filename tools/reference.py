@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: `python -m tools.reference`. A test fails when they drift.
+"""Generator of docs/reference/ from the code: `python -m tools.reference`. A test fails when they drift.
 
 Each document is a pure function of the code, so that the test can compare without writing.
 """
@@ -18,7 +18,7 @@ HELP_WIDTH = 100
 
 
 def exit_statuses() -> str:
-    """Every error: its exit status, its code, its meaning."""
+    """The table of errors: exit status, code, meaning."""
     from ota_py.errors import all_errors
 
     rows = sorted({(cls.exit_status, cls.code, (cls.__doc__ or "").split("\n")[0]) for cls in all_errors()})
@@ -55,14 +55,14 @@ def manifest_schema() -> str:
 
 
 def manager_cli() -> str:
-    """Help of every command of ota_manager.py."""
+    """The help of every command of ota_manager.py."""
     from ota_py.manager.cli import command
 
     return _cli("ota_manager.py", command)
 
 
 def gateway_cli() -> str:
-    """Help of every command of ota_client.py."""
+    """The help of every command of ota_client.py."""
     from ota_py.gateway.cli import command
 
     return _cli("ota_client.py", command)
