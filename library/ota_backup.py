@@ -40,7 +40,7 @@ RETURN = r"""
 outcome:
   description:
     - How the transaction ended, C(SUCCEEDED), C(SKIPPED), C(FAILED), C(ROLLED_BACK) or C(BROKEN);
-      C(UNFINISHED) when it was asked to stay open; C(HELD) when it waits for a maintenance window, a veto
+      C(UNFINISHED) when it was to stay open; C(HELD) when it waits for a maintenance window, a veto
       or a hook, and goes on by itself.
   returned: when the gateway began a transaction
   type: str

@@ -27,7 +27,7 @@ options:
     type: dict
     default: {}
 notes:
-  - Asks the gateway by one command of its engine, and the control plane from the controller.
+  - Reads from the gateway by one command of its engine, and calls the control plane from the controller.
 attributes:
   check_mode:
     description: Relays nothing.

@@ -42,7 +42,7 @@ RETURN = r"""
 outcome:
   description:
     - How the transaction ended, C(SUCCEEDED), C(SKIPPED), C(FAILED), C(ROLLED_BACK) or C(BROKEN);
-      C(UNFINISHED) when it was asked to stay open.
+      C(UNFINISHED) when it was to stay open.
   returned: when the gateway began a transaction
   type: str
   sample: SUCCEEDED

@@ -1,4 +1,4 @@
-"""The identifiers that travel between machines, and what each may look like.
+"""The identifiers that travel between machines, and the form that each must have.
 
 Everything that reaches an Ansible variable, a URL path, an MQTT topic or a file name passes one of
 these checks first: Ansible renders extra variables and inventory as templates, so nothing but a

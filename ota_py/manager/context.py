@@ -90,7 +90,7 @@ class CommandContext:
     def newest_root(self) -> bytes:
         """The newest root.json that the repository has; the local one is replaced by it.
 
-        So a gateway that is provisioned next gets it, whoever published it.
+        So a gateway that is provisioned next gets it, also where another machine published it.
 
         Raises:
             TrustError: it does not follow from the local one.

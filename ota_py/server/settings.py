@@ -106,7 +106,7 @@ LOGGING = {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         # A refused request is the client's matter; a line for each would let anybody fill the disk.
         "django.request": {"level": "ERROR"},
-        # It tells of each key that did not sign, also where another one suffices.
+        # It logs each key that did not sign, also where another one suffices.
         "tuf": {"level": "WARNING"},
     },
 }

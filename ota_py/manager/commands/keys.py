@@ -88,7 +88,7 @@ def list_keys(context: CommandContext, /, *, as_json: bool) -> None:
     fresh: list[Freshness] | OtaError
     try:
         fresh = assess(context.repository, datetime.now(UTC), context.config.expiry.warn_percent)
-    except OtaError as error:  # root says which keys count, whatever became of the rest
+    except OtaError as error:  # root states which keys count, also where the rest cannot be read
         fresh = error
     if as_json:
         echo_json(keys_json(root, uris, fresh))

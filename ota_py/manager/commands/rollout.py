@@ -97,7 +97,7 @@ def _request(context: CommandContext, options: dict[str, Any], *, ask: bool, as_
     )
     from ota_py.names import parse_version
 
-    # What was typed is checked before Ansible is asked for the inventory, which takes a second.
+    # The options are checked before Ansible lists the inventory, which takes a second.
     parse_version(options["version"])
     parse_percentage(options["percentage"])
     parse_stagger(options["stagger"])

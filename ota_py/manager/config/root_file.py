@@ -55,7 +55,7 @@ def name_keys(config: ManagerConfig, wanted: Mapping[str, Sequence[str]]) -> Non
     """Write URIs of keys into ota.toml; the rest of the file stays as it is.
 
     Raises:
-        ConfigError: the file is written in a way that this does not understand; the hint says what to write.
+        ConfigError: the file is written in a way that this does not understand; the hint has the lines to write.
     """
     text = config.path.read_text(encoding="utf-8")
     changed = text

@@ -125,10 +125,10 @@ class Passphrases:
                 "with --unencrypted",
             )
         text = f"Passphrase for the {role} key (empty for none)"
-        asked: str = click.prompt(
+        typed: str = click.prompt(
             text, hide_input=True, confirmation_prompt=True, default="", show_default=False, err=True
         )
-        return asked or None
+        return typed or None
 
     def remember(self, uri: str, passphrase: str | None) -> None:
         """Remember the passphrase of a key, so that nobody is asked for it again."""
@@ -146,9 +146,9 @@ class Passphrases:
                 f"the {role} key is encrypted, and there is no terminal to ask for its passphrase",
                 hint=f"set {' or '.join(_variables(role))}, or give --passphrase-fd",
             )
-        asked: str = click.prompt(f"Passphrase of the {role} key {uri}", hide_input=True, err=True)
-        self.remember(uri, asked)
-        return asked
+        typed: str = click.prompt(f"Passphrase of the {role} key {uri}", hide_input=True, err=True)
+        self.remember(uri, typed)
+        return typed
 
 
 def _in_environment() -> dict[str, str]:

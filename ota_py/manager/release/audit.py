@@ -170,7 +170,7 @@ def _images(registry: TagResolver, manifest: Manifest) -> Iterator[Part]:
         try:
             data = registry.document(registry.parse(image.reference), image.digest)
         except OtaError:
-            state = UNREACHABLE  # a registry behind a login or a wall says nothing against the update
+            state = UNREACHABLE  # a registry behind a login or a wall is no fault of the update
         else:
             got = digest_of(data)
             if got != image.digest:

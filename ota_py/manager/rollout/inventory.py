@@ -56,7 +56,7 @@ def load_deliveries(inventory: Path, config: Path) -> dict[str, str]:
 def checked(document: Mapping[str, Any]) -> dict[str, Any]:
     """The control plane's inventory, checked to hold identifiers and nothing else.
 
-    Ansible renders an inventory's values as templates and takes from it how to connect, so whoever owns the
+    Ansible renders an inventory's values as templates and takes from it how to connect, so an attacker with the
     control plane could run programs on the operator's machine (docs/adr/0003).
 
     Raises:

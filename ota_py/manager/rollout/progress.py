@@ -165,7 +165,7 @@ class LiveView:
 
     def _row(self, gateway: Json) -> list[str | Text]:
         name, state = gateway["id"], gateway["state"]
-        # Whichever is more telling: the engine's own state, or what the controller does there.
+        # The engine's own state where it is known, else the controller's step there.
         step = "" if state in ENDED else gateway["step"] or self._steps.get(name, "")
         return [
             f"{gateway['batch'] + 1}",

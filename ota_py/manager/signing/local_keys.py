@@ -17,7 +17,7 @@ from ota_py.trust.documents.root_change import ONLINE, role_keys
 from ota_py.trust.keys.signers import FILE_SCHEME, load_matching
 from ota_py.trust.repository.repository import Repository
 
-# Whose passphrase is asked for where a key is given by --key: $OTA_SIGNING_PASSPHRASE.
+# The role by which passphrases of keys given by --key are found: $OTA_SIGNING_PASSPHRASE.
 GIVEN = "signing"
 
 

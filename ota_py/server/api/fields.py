@@ -31,7 +31,7 @@ BatchNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 Reason = Annotated[str, Field(max_length=2000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Version = VersionText
-# A gateway that was never updated may report a version of its own making; PostgreSQL cannot be asked for NUL.
+# A gateway that was never updated may report a version of its own making; PostgreSQL takes no NUL in a query.
 ReportedVersion = Annotated[str, Field(max_length=names.VERSION_MAX_CHARS, pattern=r"^[^\x00]*$")]
 Groups = Annotated[list[Word], Field(max_length=64), AfterValidator(lambda groups: sorted(set(groups)))]
 # Written as RFC 3339 with Z, in whole seconds.

@@ -30,7 +30,7 @@ def start_batch(rollout_id: int, batch: int) -> list[RolloutGateway]:
 
     Raises:
         NotFoundError: no such rollout or batch.
-        ConflictError: the rollout does not run, an earlier batch is not done, or its gate says stop.
+        ConflictError: the rollout does not run, an earlier batch is not done, or its gate's verdict is STOP.
     """
     with transaction.atomic():
         rollout = _running(rollout_id, "start a batch of")
@@ -72,7 +72,7 @@ def sweep(rollout_id: int) -> tuple[int, list[RolloutGateway]]:
     rollout.gateways.filter(pk__in=[row.pk for row in deferred]).update(
         batch=batch, state=GatewayResult.PENDING, finished_at=None
     )
-    # The sizes stay what the plan says; a sweep adds one batch.
+    # The sizes of the plan stay; a sweep adds one batch.
     Rollout.objects.filter(pk=rollout.pk).update(batch_sizes=[*rollout.batch_sizes, len(deferred)])
     record(ActKind.ROLLOUT, f"{len(deferred)} deferred gateways are tried again", rollout=rollout)
     return batch, deferred

@@ -19,7 +19,7 @@ from ota_py.trust import layout
 from ota_py.trust.fetch.transfer import SLOWEST_BYTES_PER_SECOND, HttpTransfer, Throttle
 
 READ_CHUNK_BYTES = 64 * 1024
-# A person or the agent asks again: a refresh does not insist for long.
+# A person or the agent tries again: a refresh does not insist for long.
 TRIES = 3
 # For the metadata of a refresh, and for each target beside what its bytes may need: a carrier that spreads
 # its delays over many answers is cut off then.
@@ -113,7 +113,7 @@ class Fetcher(FetcherInterface):
     """python-tuf's fetcher over a carrier, for one refresh and the targets after it.
 
     Args:
-        url: the base of the URLs that python-tuf asks for.
+        url: the base of the URLs that python-tuf requests.
         limits: bytes by role; a delegated role may have as many as targets. python-tuf knows them, too, but
             lets metadata that is signed with an online key state larger ones.
     """

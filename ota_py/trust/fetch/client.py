@@ -40,7 +40,7 @@ from ota_py.trust.verify import (
 
 _CACHED_ROLES = (Timestamp.type, Snapshot.type, Targets.type)
 
-# A clock that says that this software was not yet made is wrong.
+# A clock before the making of this software is wrong.
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 _HOUR_SECONDS = 3600
 # How many of the newest updates an error names where the requested one does not exist.
@@ -137,7 +137,7 @@ class TrustClient:
         """The entry of one target in the signed metadata.
 
         What belongs to an update is listed by the release role itself. Roles that it delegates to (in our
-        repositories none) are asked only for what lies beside the updates.
+        repositories none) are consulted only for what lies beside the updates.
 
         Raises:
             RepositoryError: it is not listed, or a delegated role cannot be fetched.

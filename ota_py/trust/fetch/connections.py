@@ -1,7 +1,7 @@
 """HTTP connections with a deadline for the handshake, for an answer's head, and for each part of its body.
 
 A timeout of a socket is for one wait. A server that sends a byte of a TLS handshake, of headers, or of the
-length of a chunk every few seconds, or says `100 Continue` again and again, stays below it for days.
+length of a chunk every few seconds, or answers `100 Continue` again and again, stays below it for days.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ GRACE_SECONDS = 30.0
 READ_BYTES = 64 * 1024
 PROGRESS_BYTES = 4096
 REDIRECTS_MAX = 5
-# A server that asks for more patience than this is treated as away.
+# A server that demands a longer pause than this is treated as away.
 PATIENCE_MAX_SECONDS = 300.0
 PAUSE_FIRST_SECONDS = 0.5
 PAUSE_LIMIT_SECONDS = 60.0
@@ -137,10 +137,10 @@ class HttpTransfer:
 
     def _once(self, url: str, position: int, headers: Mapping[str, str]) -> Iterator[bytes]:
         self._check()
-        asked = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+        request_headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         if position:
-            asked["Range"] = f"bytes={position}-"
-        with contextlib.closing(self._request(url, asked)) as answer:
+            request_headers["Range"] = f"bytes={position}-"
+        with contextlib.closing(self._request(url, request_headers)) as answer:
             _require_success(url, answer)
             ahead = position - _first_byte(url, answer, position)
             for piece in self._body(url, answer):

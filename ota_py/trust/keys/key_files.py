@@ -141,7 +141,7 @@ def read_private(path: Path, passphrase: PassphraseGetter) -> PrivateKeyTypes:
     """The private key of a file.
 
     Args:
-        passphrase: asked only when the file is encrypted.
+        passphrase: called only when the file is encrypted.
 
     Raises:
         KeyFileError: missing, readable by others, not a private key, or the passphrase does not open it.
@@ -149,7 +149,7 @@ def read_private(path: Path, passphrase: PassphraseGetter) -> PrivateKeyTypes:
     pem = _read_private(path)
     try:
         return serialization.load_pem_private_key(pem, None)
-    except TypeError:  # cryptography's way to say that it is encrypted
+    except TypeError:  # cryptography's error for an encrypted key
         try:
             return serialization.load_pem_private_key(pem, passphrase().encode())
         except ValueError:

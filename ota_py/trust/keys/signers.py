@@ -47,7 +47,7 @@ def load_signer(uri: str, public: Key, passphrase: PassphraseGetter) -> Signer:
     Args:
         uri: `file:PATH`, or a scheme of `EXTRAS`.
         public: the public key as the root names it.
-        passphrase: asked only when the file is encrypted; it is the PIN of an HSM, too.
+        passphrase: called only when the file is encrypted; gives the PIN of an HSM, too.
 
     Raises:
         KeyFileError: missing, readable by others, wrong passphrase, unusable, or another key than `public`.

@@ -1,7 +1,7 @@
 """Releasing an update: its signing request, the upload of its files, and its publication in the repository.
 
-The list of updates that is signed follows from the published one and from the manifest alone, so whoever has
-the repository can tell whether a request is what it says.
+The list of updates that is signed follows from the published one and from the manifest alone, so a request
+can be checked against the repository.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def upload(repository: Repository, manifest: Manifest, files: Mapping[str, bytes
         files: content by target path, large ones as a file; exactly those that the manifest names.
 
     Raises:
-        IntegrityError: a file is not what the manifest says.
+        IntegrityError: a file is not what the manifest names.
         StoreError: the store failed; run it again.
     """
     for named in manifest.targets:

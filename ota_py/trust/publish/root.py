@@ -95,7 +95,7 @@ def publish_root(
     """Put the new root of a request into the store, and what must change with it; returns the new root.json.
 
     Args:
-        online: keys of the new root; what `to_sign_online` says is needed.
+        online: keys of the new root, as far as `to_sign_online` requires them.
         now: with time zone.
 
     Raises:
