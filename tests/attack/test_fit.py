@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ota_py.errors import IncompatibleError, IntegrityError, ManifestError, SignatureError
-from ota_py.gateway.fetch import sources
+from ota_py.gateway.fetch import compatibility, sources
 from ota_py.gateway.journal.journal import Journal
 from ota_py.manifest import Compatibility
 from ota_py.trust.keys.signers import sign_manifest
@@ -69,9 +69,9 @@ def test_a_downgrade_without_leave_by_command(box: Box, words: tuple[str, ...]) 
     box.look()
     box.mirror.requests.clear()
     before = box.state()
-    status, said = box.command(*words, "--version", "1.0.0")
+    status, answer = box.command(*words, "--version", "1.0.0")
     assert status == IncompatibleError.exit_status
-    assert said["error"]["message"] == "update 1.0.0 is older than the installed 1.1.0"
+    assert answer["error"]["message"] == "update 1.0.0 is older than the installed 1.1.0"
     assert box.mirror.targets_requested() == ["manifest.json", "manifest.json.sig"]
     assert box.state() == before
 
@@ -81,7 +81,7 @@ def test_a_downgrade_with_leave_is_one_that_the_release_key_signed(box: Box) -> 
     """The flag stands inside the manifest: nobody who only carries it can set it."""
     publish(box, "1.0.0", allow_downgrade=True)
     verified = box.look(lambda client: client.fetch_manifest("1.0.0"))
-    sources.compatibility.check(verified.manifest, box.config, "1.1.0", {})
+    compatibility.check(verified.manifest, box.config, "1.1.0", {})
     raw = box.publisher.manifest("1.0.0").to_bytes()
     forged = raw.replace(b'"allow_downgrade": false', b'"allow_downgrade": true')
     assert forged != raw
@@ -124,9 +124,9 @@ def test_the_network_cannot_bring_a_manifest_without_its_own_signature(box: Box)
     box.publish_raw("1.3.0", raw, sign_manifest(raw, [box.publisher.signers["online"]]))
     box.look()
     before = box.state()
-    status, said = box.command("update", "--version", "1.3.0")
-    assert (status, said["error"]["code"]) == (20, "signature")
-    assert said["error"]["message"] == "manifest is signed by 0 of the release keys, expected 1"
+    status, answer = box.command("update", "--version", "1.3.0")
+    assert (status, answer["error"]["code"]) == (20, "signature")
+    assert answer["error"]["message"] == "manifest is signed by 0 of the release keys, expected 1"
     assert box.state() == before
 
 
@@ -168,9 +168,9 @@ def test_a_file_by_hand_needs_the_release_keys_signature(box: Box) -> None:
     raw = box.publisher.manifest("1.3.0").to_bytes()
     path = box.stick(raw, sign_manifest(raw, [box.publisher.signers["online"]]))
     before = box.state()
-    status, said = box.command("update", "--manifest", str(path))
-    assert (status, said["error"]["code"]) == (20, "signature")
-    assert said["error"]["message"] == "manifest is signed by 0 of the release keys, expected 1"
+    status, answer = box.command("update", "--manifest", str(path))
+    assert (status, answer["error"]["code"]) == (20, "signature")
+    assert answer["error"]["message"] == "manifest is signed by 0 of the release keys, expected 1"
     assert box.state() == before
     assert box.mirror.requests == []
 
@@ -181,10 +181,10 @@ def test_ansible_cannot_bring_a_manifest_without_its_own_signature(box: Box) -> 
     raw = box.publisher.manifest("1.3.0").to_bytes()
     path = box.stick(raw, sign_manifest(raw, [box.publisher.signers["online"]]))
     before = box.state()
-    status, said = ansible(box, path)
-    assert status == 2, said
-    assert "code: signature" in said
-    assert "msg: manifest is signed by 0 of the release keys, expected 1" in said
+    status, answer = ansible(box, path)
+    assert status == 2, answer
+    assert "code: signature" in answer
+    assert "msg: manifest is signed by 0 of the release keys, expected 1" in answer
     assert box.state() == before
 
 
@@ -288,8 +288,8 @@ def test_a_signed_manifest_that_makes_no_sense(box: Box, raw: bytes, words: str)
 def test_a_signed_manifest_that_makes_no_sense_by_command(box: Box) -> None:
     path = box.stick(document(surprise="1"))
     before = box.state()
-    status, said = box.command("update", "--manifest", str(path))
-    assert (status, said["error"]["code"]) == (20, "manifest")
-    assert said["error"]["message"] == "manifest is not valid: surprise: Extra inputs are not permitted"
+    status, answer = box.command("update", "--manifest", str(path))
+    assert (status, answer["error"]["code"]) == (20, "manifest")
+    assert answer["error"]["message"] == "manifest is not valid: surprise: Extra inputs are not permitted"
     assert box.state() == before
-    assert json.loads(json.dumps(said)) == said
+    assert json.loads(json.dumps(answer)) == answer
