@@ -122,7 +122,7 @@ def _manifest(version: str) -> Manifest:
 
 
 def _bare(pem: str, signature_file: bytes, raw: bytes) -> Callable[[], None]:
-    """One RSA-PSS check with a key that is loaded already: as little as can be done."""
+    """The bare RSA-PSS check with a key that is loaded already: as little as can be done."""
     key = load_pem_public_key(pem.encode())
     assert isinstance(key, RSAPublicKey)
     signature = bytes.fromhex(json.loads(signature_file)["signatures"][0]["sig"])

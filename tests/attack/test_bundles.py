@@ -39,10 +39,10 @@ def test_a_hostile_archive_changes_nothing(box: Box, data: bytes, words: str) ->
     path.write_bytes(data)
     files, before = files_of(box), box.state()
 
-    status, said = box.command("update", "--bundle", str(path))
+    status, answer = box.command("update", "--bundle", str(path))
 
-    assert (status, said["error"]["code"]) == (IntegrityError.exit_status, "integrity")
-    assert words in said["error"]["message"]
+    assert (status, answer["error"]["code"]) == (IntegrityError.exit_status, "integrity")
+    assert words in answer["error"]["message"]
     assert box.state() == before
     assert files_of(box) - files <= lock_of(box)
     assert box.mirror.requests == []

@@ -206,9 +206,9 @@ def test_a_signed_manifest_with_a_name_that_leads_elsewhere(box: Box, field: str
 @pytest.mark.case("A07")
 def test_a_version_that_leads_elsewhere_by_command(box: Box) -> None:
     before = box.state()
-    status, said = box.command("update", "--version", OUTSIDE)
+    status, answer = box.command("update", "--version", OUTSIDE)
     assert status == UsageError.exit_status
-    assert "is not a semantic version" in said["error"]["message"]
+    assert "is not a semantic version" in answer["error"]["message"]
     assert box.state() == before
     assert box.mirror.requests == []
 

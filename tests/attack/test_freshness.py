@@ -93,10 +93,10 @@ def test_an_older_update_by_hand(box: Box) -> None:
     """It was genuine once, and its signature still holds."""
     path = box.stick(box.publisher.manifest("1.0.0").to_bytes())
     before = box.state()
-    status, said = box.command("update", "--manifest", str(path))
+    status, answer = box.command("update", "--manifest", str(path))
     assert status == IncompatibleError.exit_status
-    assert (said["outcome"], said["changed"]) == ("FAILED", False)
-    assert said["reason"] == "update 1.0.0 is older than the installed 1.1.0"
+    assert (answer["outcome"], answer["changed"]) == ("FAILED", False)
+    assert answer["reason"] == "update 1.0.0 is older than the installed 1.1.0"
     assert box.state() == before
 
 
@@ -126,8 +126,8 @@ def test_expired_metadata_by_command(box: Box) -> None:
     box.forger.serve_timestamp(expire, "online")
     before = box.state()
     for words in (("check",), ("update", "--version", "1.2.0")):
-        status, said = box.command(*words)
-        assert (status, said["error"]["code"]) == (20, "freshness")
-        assert said["error"]["message"] == "the repository's metadata has expired: timestamp.json is expired"
+        status, answer = box.command(*words)
+        assert (status, answer["error"]["code"]) == (20, "freshness")
+        assert answer["error"]["message"] == "the repository's metadata has expired: timestamp.json is expired"
     assert box.state() == before
     assert box.command("status")[0] == 0

@@ -22,10 +22,10 @@ def test_a_manifest_full_of_templates_stays_text_on_the_controller(box: Box) -> 
     manifest = box.publisher.manifest("1.3.0", description=text, hooks=[hook], health=health)
     raw = manifest.to_bytes()
 
-    status, said = ansible(box, box.stick(raw), "--check", "-vvv")
+    status, answer = ansible(box, box.stick(raw), "--check", "-vvv")
 
-    assert status == 0, said
-    assert "would go from 1.1.0 to 1.3.0" in said
+    assert status == 0, answer
+    assert "would go from 1.1.0 to 1.3.0" in answer
     assert not mark.exists()
     signature = sign_manifest(raw, [box.publisher.signers["release"]])
     verified = box.look(lambda client: client.verify_local(raw, signature))
@@ -47,8 +47,8 @@ def test_a_name_that_is_a_template_is_none(box: Box, old: str, new: str, words: 
     stick = box.stick(raw.replace(old.encode(), new.encode()))
     before = box.state()
 
-    status, said = ansible(box, stick)
+    status, answer = ansible(box, stick)
 
     assert status != 0
-    assert words in said
+    assert words in answer
     assert box.state() == before

@@ -51,8 +51,8 @@ def run(fleet: Fleet, tmp_path: Path) -> Run:
             check=False,
         )
         assert result.exists(), done.stdout + done.stderr
-        said: dict[str, Any] = json.loads(result.read_text())
-        return said
+        answer: dict[str, Any] = json.loads(result.read_text())
+        return answer
 
     fleet.write_inventory()
     return once

@@ -53,16 +53,16 @@ def test_sign_then_verify_and_signing_again_changes_nothing(run: Run, manifest: 
 def test_a20_an_altered_manifest_is_refused(run: Run, manifest: Path) -> None:
     run("localhost", "ota_manifest", path="manifest.json", state="signed")
     manifest.write_text(json.dumps({**MANIFEST, "critical": True}))
-    said = run("localhost", "ota_manifest", path="manifest.json")
+    answer = run("localhost", "ota_manifest", path="manifest.json")
 
-    assert (said["failed"], said["code"]) == (True, "signature")
-    assert said["msg"] == "manifest is signed by 0 of the release keys, expected 1"
-    assert "was altered" in said["hint"]
+    assert (answer["failed"], answer["code"]) == (True, "signature")
+    assert answer["msg"] == "manifest is signed by 0 of the release keys, expected 1"
+    assert "was altered" in answer["hint"]
 
 
 def test_a_missing_manifest_is_said(run: Run, fleet: Fleet) -> None:
-    said = run("localhost", "ota_manifest", path="nothing.json")
-    assert (said["code"], said["msg"]) == (
+    answer = run("localhost", "ota_manifest", path="nothing.json")
+    assert (answer["code"], answer["msg"]) == (
         "not_found",
         f"cannot read {fleet.directory}/nothing.json: No such file or directory",
     )
@@ -91,8 +91,8 @@ def test_registering_again_changes_nothing_and_a_lost_token_is_replaced(fleet: F
 
 
 def test_the_control_planes_refusal_arrives_whole(fleet: Fleet, run: Run) -> None:
-    said = run("localhost", "ota_rollout", state="started", rollout=99999)
-    assert (said["failed"], said["code"], said["msg"]) == (True, "not_found", "rollout 99999 does not exist")
+    answer = run("localhost", "ota_rollout", state="started", rollout=99999)
+    assert (answer["failed"], answer["code"], answer["msg"]) == (True, "not_found", "rollout 99999 does not exist")
 
 
 def test_a_rollout_that_stands_still_is_started_and_paused_once(fleet: Fleet, run: Run) -> None:

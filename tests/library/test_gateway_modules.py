@@ -27,19 +27,19 @@ def test_apply_changes_once_and_shows_the_difference(fleet: Fleet, run: Run) -> 
 
 def test_check_mode_verifies_and_changes_nothing(fleet: Fleet, run: Run) -> None:
     a = fleet.add("a")
-    said = run(a, "ota_apply", "--check", "--diff", version="1.2.0")
+    output = run(a, "ota_apply", "--check", "--diff", version="1.2.0")
 
-    assert (said["changed"], said["msg"]) == (True, "would go from 1.0.0 to 1.2.0")
-    assert said["diff"]["after"]["version"] == "1.2.0"
+    assert (output["changed"], output["msg"]) == (True, "would go from 1.0.0 to 1.2.0")
+    assert output["diff"]["after"]["version"] == "1.2.0"
     assert calls(fleet, a) == [["verify", "--version", "1.2.0"], ["status"]]
 
 
 def test_a_failure_carries_the_gateways_own_reason_code_and_hint(fleet: Fleet, run: Run) -> None:
     a = fleet.add("a", update="rolls_back", reason="mqtt-bridge: exited 1")
-    said = run(a, "ota_apply", version="1.2.0", rollout=3)
+    output = run(a, "ota_apply", version="1.2.0", rollout=3)
 
-    assert said["failed"]
-    assert {name: said[name] for name in ("msg", "code", "hint", "outcome", "changed")} == {
+    assert output["failed"]
+    assert {name: output[name] for name in ("msg", "code", "hint", "outcome", "changed")} == {
         "msg": "mqtt-bridge: exited 1",
         "code": "rolled_back",
         "hint": "look at the gateway",
@@ -49,15 +49,15 @@ def test_a_failure_carries_the_gateways_own_reason_code_and_hint(fleet: Fleet, r
 
 
 def test_an_engine_that_dies_is_a_failure_that_says_what_it_printed(fleet: Fleet, run: Run) -> None:
-    said = run(fleet.add("a", update="crashes"), "ota_verify", version="1.2.0", rollout=3)
-    assert (said["failed"], said["code"]) == (True, "no_engine")
-    assert said["msg"] == "the gateway's engine gave no answer (status 1): Segmentation fault"
+    output = run(fleet.add("a", update="crashes"), "ota_verify", version="1.2.0", rollout=3)
+    assert (output["failed"], output["code"]) == (True, "no_engine")
+    assert output["msg"] == "the gateway's engine gave no answer (status 1): Segmentation fault"
 
 
 def test_an_unreachable_gateway_is_unreachable_not_failed(fleet: Fleet, run: Run) -> None:
-    said = run(fleet.add("a", unreachable=True), "ota_info")
-    assert said["unreachable"]
-    assert not said.get("failed")
+    output = run(fleet.add("a", unreachable=True), "ota_info")
+    assert output["unreachable"]
+    assert not output.get("failed")
 
 
 def test_backup_is_one_of_its_own_or_a_part_of_an_update(fleet: Fleet, run: Run) -> None:

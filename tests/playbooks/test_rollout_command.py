@@ -21,21 +21,21 @@ def rollout_json(fleet: Fleet, *arguments: str) -> tuple[int, Any]:
 
 def test_success_is_0_with_one_json_document(fleet: Fleet) -> None:
     a, b = fleet.add("a"), fleet.add("b")
-    status, said = rollout_json(fleet, "--version", fleet.version, "--gateways", f"{a},{b}", "--percentage", "100")
+    status, answer = rollout_json(fleet, "--version", fleet.version, "--gateways", f"{a},{b}", "--percentage", "100")
 
-    assert (status, said["rollout"]["state"]) == (0, "COMPLETED")
-    assert [g["state"] for g in said["rollout"]["gateways"]] == ["SUCCEEDED", "SUCCEEDED"]
-    assert "error" not in said
-    assert json.loads(fleet.manager("status", str(said["rollout"]["id"]), "--json").stdout) == {
-        "rollout": said["rollout"]
+    assert (status, answer["rollout"]["state"]) == (0, "COMPLETED")
+    assert [g["state"] for g in answer["rollout"]["gateways"]] == ["SUCCEEDED", "SUCCEEDED"]
+    assert "error" not in answer
+    assert json.loads(fleet.manager("status", str(answer["rollout"]["id"]), "--json").stdout) == {
+        "rollout": answer["rollout"]
     }
     assert list(fleet.directory.glob("ota-rollout-*")) == []
 
 
 def test_without_percentage_one_gateway_goes_alone_then_a_quarter_then_the_rest(fleet: Fleet) -> None:
     ids = [fleet.add(f"g{n}") for n in range(9)]
-    said = fleet.manager("rollout", "--version", fleet.version, "--gateways", ",".join(ids), "--dry-run", "--json")
-    plan = json.loads(said.stdout)["plan"]
+    answer = fleet.manager("rollout", "--version", fleet.version, "--gateways", ",".join(ids), "--dry-run", "--json")
+    plan = json.loads(answer.stdout)["plan"]
 
     assert plan["batch_sizes"] == [1, 2, 6]
     assert fleet.version not in [one["version"] for one in fleet.control_plane.rollouts()]
@@ -52,8 +52,8 @@ def test_stopped_by_the_gate_is_40_and_resuming_ends_with_41(fleet: Fleet) -> No
     assert f"rollout --resume {number}" in done.stderr
     assert fleet.engine(b)["calls"] == []
 
-    status, said = rollout_json(fleet, "--resume", str(number))
-    assert (status, said["error"]["code"]) == (41, "incomplete")
+    status, answer = rollout_json(fleet, "--resume", str(number))
+    assert (status, answer["error"]["code"]) == (41, "incomplete")
     assert fleet.states() == {"a": "ROLLED_BACK", "b": "SUCCEEDED"}
 
 
@@ -100,8 +100,8 @@ def test_abort_is_for_good(fleet: Fleet) -> None:
 
     assert fleet.manager("rollout", "--abort", number).returncode == 0
     assert fleet.rollout()["state"] == "ABORTED"
-    status, said = rollout_json(fleet, "--resume", number)
-    assert (status, said["error"]["code"]) == (42, "not_started")
+    status, answer = rollout_json(fleet, "--resume", number)
+    assert (status, answer["error"]["code"]) == (42, "not_started")
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def test_bad_input_is_refused_before_anything_starts(
 
 def test_an_update_that_nobody_created_is_42(fleet: Fleet) -> None:
     a = fleet.add("a")
-    status, said = rollout_json(fleet, "--version", "77.0.0", "--gateways", a)
-    assert (status, said["error"]["code"]) == (42, "not_started")
+    status, answer = rollout_json(fleet, "--version", "77.0.0", "--gateways", a)
+    assert (status, answer["error"]["code"]) == (42, "not_started")
 
 
 def test_a_control_plane_that_is_away_is_42(fleet: Fleet) -> None:
     a = fleet.add("a")
     text = fleet.config.read_text()
     fleet.config.write_text(text.replace(fleet.control_plane.url, "http://127.0.0.1:9"))
-    status, said = rollout_json(fleet, "--version", fleet.version, "--gateways", a)
+    status, answer = rollout_json(fleet, "--version", fleet.version, "--gateways", a)
     assert status == 42
-    assert "cannot be reached: Connection refused" in said["error"]["message"]
+    assert "cannot be reached: Connection refused" in answer["error"]["message"]

@@ -64,11 +64,11 @@ def test_sigterm_leaves_no_private_directory(fleet: Fleet, tmp_path: Path) -> No
             time.sleep(0.1)
         assert list(temporary.glob("ota-rollout-*"))
         running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate(timeout=60)
+        answer, _ = running.communicate(timeout=60)
     finally:
         running.kill()
 
-    assert running.returncode == 130, said
+    assert running.returncode == 130, answer
     assert list(temporary.glob("ota-rollout-*")) == []
 
 

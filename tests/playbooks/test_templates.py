@@ -91,7 +91,7 @@ def test_a_plan_of_a_stolen_control_plane_names_gateways_only() -> None:
 
 
 def test_what_ansible_acts_on_is_left_out_of_an_answer() -> None:
-    said = {
+    answer = {
         "version": "1.2.0",
         "add_host": {"host_name": "x"},
         "add_group": "x",
@@ -101,7 +101,7 @@ def test_what_ansible_acts_on_is_left_out_of_an_answer() -> None:
         "skipped": True,
         "results": [],
     }
-    assert to_result(Answer(0, json.dumps(said), "")) == {"version": "1.2.0", "changed": False}
+    assert to_result(Answer(0, json.dumps(answer), "")) == {"version": "1.2.0", "changed": False}
 
 
 @pytest.mark.parametrize("update", ["good", "rolls_back"])

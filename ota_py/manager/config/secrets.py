@@ -84,7 +84,7 @@ def write_secret(path: Path, text: str) -> None:
 
 
 class Passphrases:
-    """Where the passphrases of private keys come from: a descriptor, the environment, or the terminal.
+    """Passphrases of private keys, from a descriptor, the environment, or the terminal.
 
     Args:
         descriptor: open file descriptor (`--passphrase-fd`) whose first line is the passphrase of every key.

@@ -85,7 +85,7 @@ class ControlPlane:
         version: str | None = None,
         differs: bool | None = None,
     ) -> list[Json]:
-        """All gateways, or those with this state, group or version, or that run other images than theirs."""
+        """Gateways: all, or those of a state, group or version, or that run other images than their updates name."""
         return self._objects("/gateways", "gateways", state=state, group=group, version=version, differs=differs)
 
     def gateway(self, gateway: str) -> Json:
@@ -156,7 +156,7 @@ class ControlPlane:
     # -- rollouts -------------------------------------------------------------------------------
 
     def rollouts(self, *, state: str | None = None) -> list[Json]:
-        """All rollouts, or those in one state."""
+        """Rollouts: all, or those in one state."""
         return self._objects("/rollouts", "rollouts", state=state)
 
     def rollout(self, rollout: int) -> Json:

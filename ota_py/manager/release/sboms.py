@@ -18,7 +18,7 @@ def parse_sbom(text: str) -> tuple[str | None, Path]:
 
 
 def read_sbom(version: str, service: str | None, path: Path) -> tuple[Sbom, bytes]:
-    """One SBOM's entry in the manifest, and its bytes.
+    """The entry of an SBOM in the manifest, and its bytes.
 
     Raises:
         UsageError: it cannot be read, is too large, or is neither SPDX nor CycloneDX in JSON.

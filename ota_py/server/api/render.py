@@ -42,7 +42,7 @@ def rollouts(records: Iterable[Rollout]) -> list[Json]:
 
 
 def result(row: RolloutGateway) -> Json:
-    """One gateway of a rollout."""
+    """The result of one gateway in a rollout."""
     return {**_columns(row), "id": row.gateway_id, "transaction": row.transaction or None}
 
 

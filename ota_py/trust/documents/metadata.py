@@ -24,7 +24,7 @@ ID_LENGTH = 16
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long signatures hold, in days. Reasons and costs: docs/adr/0018-freshness.md.
+    """Lifetimes of signatures, in days. Reasons and costs: docs/adr/0018-freshness.md.
 
     Attributes:
         root: of root.json.
@@ -38,7 +38,7 @@ class Lifetimes:
     timestamp: int = 14
 
     def of(self, role: str) -> timedelta:
-        """How long metadata of a TUF role holds."""
+        """The lifetime of a TUF role's metadata."""
         days = {
             Root.type: self.root,
             Targets.type: self.release,
@@ -48,7 +48,7 @@ class Lifetimes:
         return timedelta(days=days[role])
 
     def until(self, role: str, now: datetime) -> datetime:
-        """Until when metadata of a TUF role holds that is signed now."""
+        """The expiry of a TUF role's metadata that is signed now."""
         return (now + self.of(role)).replace(microsecond=0)
 
 

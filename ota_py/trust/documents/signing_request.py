@@ -52,7 +52,7 @@ class SignedDocument:
     signatures: dict[str, str] = field(default_factory=dict)
 
     def result(self, root: Root) -> VerificationResult:
-        """Which keys of `root` signed the document, and which did not; an invalid signature counts as none."""
+        """The keys of `root` that signed the document, and those that did not; an invalid signature is none."""
         signatures = {keyid: Signature(keyid, sig) for keyid, sig in self.signatures.items()}
         return root.get_verification_result(self.role, self.payload, signatures)
 

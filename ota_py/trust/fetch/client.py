@@ -88,7 +88,7 @@ class TrustClient:
         self._updater = updater
 
     def expired(self) -> datetime | None:
-        """When this gateway's metadata expired; None where it has none, or it is still valid."""
+        """The time at which this gateway's metadata expired; None where it has none, or it is still valid."""
         found = []
         with contextlib.suppress(DeserializationError):  # a broken cache counts as none
             found = [Metadata.from_bytes(raw).signed.expires for raw in self._cached().values()]

@@ -1,4 +1,4 @@
-"""How large metadata may be: enough for some thousand updates; an endless file is cut off here."""
+"""Limits of the size of metadata: enough for some thousand updates; an endless file is cut off here."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Throttle:
 
     @property
     def portion(self) -> int:
-        """How many bytes to read at once, so that no single read waits for long."""
+        """The number of bytes to read at once, so that no single read waits for long."""
         return READ_BYTES if self._rate is None else max(1, min(READ_BYTES, int(self._rate / 4)))
 
     def take(self, count: int) -> float:
@@ -127,7 +127,7 @@ class HttpTransfer:
                 self._pause(problem.wait_seconds or _pause_seconds(failures))
 
     def read(self, url: str, max_bytes: int, headers: Mapping[str, str] | None = None) -> bytes:
-        """All of a small answer; see `stream`."""
+        """The whole of a small answer; see `stream`."""
         data = bytearray()
         for piece in self.stream(url, 0, headers):
             data += piece

@@ -59,7 +59,7 @@ def generate_key(path: Path, passphrase: str | None, kind: str = DEFAULT_KIND) -
 
 
 def public_path(path: Path) -> Path:
-    """Where the public part of a private key file lies."""
+    """The path of a private key file's public part."""
     return path.with_suffix(PUBLIC_SUFFIX)
 
 

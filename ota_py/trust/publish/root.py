@@ -71,7 +71,7 @@ def check_complete(signing: Signing) -> None:
 
 
 def to_sign_online(store: Store, signing: Signing) -> list[str]:
-    """Which of snapshot and timestamp must be signed anew.
+    """The roles among snapshot and timestamp that must be signed anew.
 
     Raises:
         TrustError: there is no list of updates that the release keys signed.

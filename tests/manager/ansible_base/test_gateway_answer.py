@@ -11,9 +11,9 @@ from ota_py.manager.ansible_base.gateway_answer import Answer, parse_answer, to_
 
 
 def test_changed_is_what_the_gateway_said() -> None:
-    for said in (True, False):
-        assert to_result(Answer(0, json.dumps({"changed": said, "state": "COMMITTED"}), "")) == {
-            "changed": said,
+    for changed in (True, False):
+        assert to_result(Answer(0, json.dumps({"changed": changed, "state": "COMMITTED"}), "")) == {
+            "changed": changed,
             "state": "COMMITTED",
         }
     assert to_result(Answer(0, "{}", ""))["changed"] is False
@@ -26,9 +26,9 @@ def test_a_banner_around_the_answer_is_no_part_of_it() -> None:
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[1]", "{", "{'a': 1}", '"{}"', "{" * 100_000 + "}" * 100_000])
 def test_anything_else_is_no_answer(text: str) -> None:
-    said = to_result(Answer(127, text, "python3: can't open file 'ota_client.py'"))
-    assert (said["failed"], said["changed"], said["code"]) == (True, False, "no_engine")
-    assert "python3: can't open file 'ota_client.py'" in said["msg"]
+    output = to_result(Answer(127, text, "python3: can't open file 'ota_client.py'"))
+    assert (output["failed"], output["changed"], output["code"]) == (True, False, "no_engine")
+    assert "python3: can't open file 'ota_client.py'" in output["msg"]
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_anything_else_is_no_answer(text: str) -> None:
     ],
 )
 def test_failures(answer: dict[str, Any], message: str, code: str) -> None:
-    said = to_result(Answer(3, json.dumps(answer), ""))
-    assert (said["failed"], said["msg"], said["code"]) == (True, message, code)
+    output = to_result(Answer(3, json.dumps(answer), ""))
+    assert (output["failed"], output["msg"], output["code"]) == (True, message, code)
 
 
 def test_an_update_that_is_held_back_is_no_failure() -> None:
     answer = {"outcome": "HELD", "reason": "at the till", "error": {"code": "held", "message": "at the till"}}
-    said = to_result(Answer(34, json.dumps(answer), ""))
-    assert (said["held"], said["msg"], said["changed"]) == (True, "held: at the till", False)
-    assert "failed" not in said
+    output = to_result(Answer(34, json.dumps(answer), ""))
+    assert (output["held"], output["msg"], output["changed"]) == (True, "held: at the till", False)
+    assert "failed" not in output

@@ -141,7 +141,7 @@ def test_a_passphrase_by_prompt_or_descriptor_is_not_told(operator: Operator, pa
         asked.expect("Passphrase of the release key")
         asked.sendline(passphrase)
         asked.expect(pexpect.EOF)
-        said = asked.before.decode()
+        response = asked.before.decode()
         asked.wait()
         asked.close()
         given = subprocess.run(
@@ -149,8 +149,8 @@ def test_a_passphrase_by_prompt_or_descriptor_is_not_told(operator: Operator, pa
             cwd=operator.fleet.directory, env=operator.env, input=passphrase + "\n",
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-    assert (asked.exitstatus, given.returncode) == ((0, 0) if is_right else (4, 4)), said + given.stderr
-    assert passphrase not in said + given.stdout + given.stderr
+    assert (asked.exitstatus, given.returncode) == ((0, 0) if is_right else (4, 4)), response + given.stderr
+    assert passphrase not in response + given.stdout + given.stderr
 
 
 def test_a_descriptor_that_holds_no_text_shows_nothing_of_it(operator: Operator) -> None:

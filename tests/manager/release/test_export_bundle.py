@@ -45,10 +45,10 @@ def layers(path: Path) -> set[bytes]:
 def test_all_of_an_update_is_in_the_file(ota: Manager, published: str):
     done = ota("export-bundle", "--version", published, "--output", "a.bundle", "--json")
     assert done.status == 0, done.err
-    told = done.json
-    assert (told["version"], told["platforms"]) == ("1.2.0", ["linux/amd64", "linux/arm64"])
-    assert told["bytes"] == Path("a.bundle").stat().st_size
-    assert told["fresh_until"] > "2026"
+    shown = done.json
+    assert (shown["version"], shown["platforms"]) == ("1.2.0", ["linux/amd64", "linux/arm64"])
+    assert shown["bytes"] == Path("a.bundle").stat().st_size
+    assert shown["fresh_until"] > "2026"
     found = members(Path("a.bundle"))
     assert next(iter(found)) == bundle.HEADER_NAME
     assert {"metadata/1.root.json", "metadata/timestamp.json"} <= found.keys()

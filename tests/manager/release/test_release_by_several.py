@@ -26,12 +26,12 @@ class People:
             assert ota("keys", "init", f"{name}.pem", "--unencrypted", "--type", "ed25519").status == 0
             shutil.copy(f"{name}.pub", self.office)
         self.patch.chdir(self.office)
-        said = ota("keys", "add", "release", "bob.pub", "carol.pub", "--threshold", "2", "--yes")
-        while "request.json" in said.out + said.err and "more signatures" in said.out:
+        answer = ota("keys", "add", "release", "bob.pub", "carol.pub", "--threshold", "2", "--yes")
+        while "request.json" in answer.out + answer.err and "more signatures" in answer.out:
             file = next(Path().glob("root-*.request.json"))
             self.sign("bob", file.name)
-            said = ota("publish", file.name)
-        assert said.status == 0, said.err
+            answer = ota("publish", file.name)
+        assert answer.status == 0, answer.err
 
     def sign(self, name: str, file: str) -> str:
         """Have a person sign the file, on a machine without ota.toml, store and network."""
@@ -126,10 +126,10 @@ def test_two_at_once_overwrite_nothing_of_each_other(fleet: Fleet, ota: Manager)
         v: subprocess.Popen([*command, v, "--allow-downgrade"], cwd=fleet.directory, stderr=subprocess.PIPE, text=True)
         for v in versions
     }
-    said = {version: process.communicate(timeout=400)[1] for version, process in running.items()}
+    answer = {version: process.communicate(timeout=400)[1] for version, process in running.items()}
     for version, process in running.items():  # now that nobody else publishes
         if process.returncode:
-            assert "somebody else published at the same moment" in said[version]
+            assert "somebody else published at the same moment" in answer[version]
             assert process.returncode == 5
             assert ota("create-update", "--version", version, *command[-4:-1], "--allow-downgrade").status == 0
     assert {u["version"] for u in ota("list-updates", "--json").json["updates"]} == set(versions)

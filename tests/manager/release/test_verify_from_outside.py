@@ -34,9 +34,9 @@ def outside(fleet: Fleet, ota: Manager, registry: str, tmp_path: Path, monkeypat
 
 
 def test_the_chain_is_shown_from_the_trusted_root_to_the_parts(outside, registry: str) -> None:
-    said = outside("--insecure-registry", registry)
-    assert said.status == 0, said.err
-    lines = said.out.splitlines()
+    answer = outside("--insecure-registry", registry)
+    assert answer.status == 0, answer.err
+    lines = answer.out.splitlines()
     order = [
         "1.root.json",
         "2.root.json",
@@ -47,13 +47,13 @@ def test_the_chain_is_shown_from_the_trusted_root_to_the_parts(outside, registry
     ]
     places = [next(i for i, line in enumerate(lines) if f"ok {name}" in line) for name in order]
     assert places == sorted(places)
-    assert "1 of 1 keys signed, 1 must" in said.out
-    assert "\x1b[" not in said.out
+    assert "1 of 1 keys signed, 1 must" in answer.out
+    assert "\x1b[" not in answer.out
     assert "  before-stop, mqtt-bridge: /drain" in lines
     assert lines[-1] == "Update 1.2.0 is what the release keys signed."
-    told = outside("--insecure-registry", registry, "--json").json
-    assert [part["state"] for part in told["parts"]] == ["checked"] * 4
-    assert told["chain"][-1]["signers"] == told["key_ids"]
+    shown = outside("--insecure-registry", registry, "--json").json
+    assert [part["state"] for part in shown["parts"]] == ["checked"] * 4
+    assert shown["chain"][-1]["signers"] == shown["key_ids"]
 
 
 def test_a_registry_that_cannot_be_reached_is_said(outside) -> None:
@@ -110,17 +110,17 @@ def test_who_must_sign_is_said_well_before_it_is_too_late(
     assert "the holder of a release key (" in late.json["error"]["hint"]
     assert "ota_manager.py renew --release" in late.json["error"]["hint"]
     # `keys list` says the same, in the same words.
-    told = {role: each["freshness"] for role, each in ota("keys", "list", "--json").json["roles"].items()}
-    assert [told[each["role"]] for each in late.json["roles"]] == late.json["roles"]
-    assert (told["release"]["version"], told["release"]["days_left"]) == (2, 28)
+    shown = {role: each["freshness"] for role, each in ota("keys", "list", "--json").json["roles"].items()}
+    assert [shown[each["role"]] for each in late.json["roles"]] == late.json["roles"]
+    assert (shown["release"]["version"], shown["release"]["days_left"]) == (2, 28)
     assert "  version 2: expiring, until " in listed
     assert ", 28 days left\n    the holder of a release key (" in listed
     assert "  version 2: fresh, until " in listed
     assert late.json["error"]["message"].endswith(", 28 days left")
     assert ota("renew", "--release").status == 0
     assert ota("renew", "--check").status == 0
-    said = ota("renew", "--check", "--json").json["roles"]
-    release = next(each for each in said if each["role"] == "release")
+    answer = ota("renew", "--check", "--json").json["roles"]
+    release = next(each for each in answer if each["role"] == "release")
     left = datetime.fromisoformat(release["expires"]) - datetime.now(UTC)
     assert left > timedelta(days=metadata.LIFETIMES.release - 1)
 

@@ -167,9 +167,9 @@ def test_the_release_key_was_stolen(world: World, awake: Gateway, asleep: Gatewa
     office("keys", "init", "keys/release-3.pem", "--unencrypted")
     refusal = office.fails("keys", "revoke", "release", old, "--to", "keys/release-3.pem", "--yes")
     assert "too few of the keys that remain signed these updates: 1.0.0, 6.6.6" in refusal
-    said = office(*("keys", "revoke", "release", old[:8], "--to", "keys/release-3.pem", "--resign", "1.0.0", "--yes"))
-    assert f"- {old[:16]} counts no more" in said
-    assert "Taken off the list, no gateway installs them any more: 6.6.6." in said
+    answer = office(*("keys", "revoke", "release", old[:8], "--to", "keys/release-3.pem", "--resign", "1.0.0", "--yes"))
+    assert f"- {old[:16]} counts no more" in answer
+    assert "Taken off the list, no gateway installs them any more: 6.6.6." in answer
     new = office.ids("release")[0]
     assert new != old
     # The control plane shows who signed it now, not the key that was stolen.
@@ -316,14 +316,14 @@ def test_root_holders_changed(world: World, awake: Gateway, asleep: Gateway) -> 
         shutil.copy(office.directory / file, there)
         if not (there / "root.json").exists():
             shutil.copy(office.directory / "root.json", there)
-        said = people[name]("sign", file, "--key", f"file:{name}.pem", "--root", "root.json", "--yes")
+        answer = people[name]("sign", file, "--key", f"file:{name}.pem", "--root", "root.json", "--yes")
         shutil.copy(there / file, office.directory)
         (there / "root.json").unlink()
-        return said
+        return answer
 
     # From one holder to two of three. The holder until now signs; the threshold after it needs the others.
-    said = office("keys", "rotate", "root", "--to", "alice.pub", "--yes")
-    assert "Nothing has changed yet: more signatures are needed. Pass root-2.request.json on:" in said
+    answer = office("keys", "rotate", "root", "--to", "alice.pub", "--yes")
+    assert "Nothing has changed yet: more signatures are needed. Pass root-2.request.json on:" in answer
     assert awake.updates() == []
     sign("alice", "root-2.request.json")
     office("publish", "root-2.request.json")
@@ -338,9 +338,9 @@ def test_root_holders_changed(world: World, awake: Gateway, asleep: Gateway) -> 
     # Carol leaves, Dave comes; Alice is on holiday.
     carol = json.loads(people["carol"]("keys", "export-public", "carol.pem", "--json"))["key_id"]
     office("keys", "rotate", "root", "--old", carol[:10], "--to", "dave.pub", "--yes")
-    said = sign("bob", "root-4.request.json")
-    assert f"- {carol[:16]} counts no more" in said
-    assert "root keys before the change" in said  # one of two there, too
+    answer = sign("bob", "root-4.request.json")
+    assert f"- {carol[:16]} counts no more" in answer
+    assert "root keys before the change" in answer  # one of two there, too
     sign("dave", "root-4.request.json")
     # Dave counts after the change only: before it, another of the old ones must agree.
     assert "1 more of the root keys before the change" in office.fails("publish", "root-4.request.json")

@@ -42,11 +42,11 @@ def test_a_key_of_ones_own_is_made_without_a_fleet(tmp_path: Path) -> None:
     assert "ENCRYPTED" in (tmp_path / "alice.pem").read_text()
     assert stat.S_IMODE((tmp_path / "alice.pem").stat().st_mode) == 0o600
     assert read_public(tmp_path / "alice.pub").keyid in done.stdout
-    told = subprocess.run(
+    reported = subprocess.run(
         ["openssl", "pkey", "-pubin", "-in", "alice.pub", "-text", "-noout"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert "3072 bit" in told.stdout
+    assert "3072 bit" in reported.stdout
     assert "open sesame" not in done.stdout + done.stderr
 
 
@@ -56,9 +56,9 @@ def test_keys_are_listed_whatever_became_of_the_rest(ota: Manager, fleet: Fleet)
     assert listed.status == 0
     assert "root: 1 of 1 must sign" in listed.out
     assert "how long signatures hold is not known: " in listed.out
-    told = ota("keys", "list", "--json").json
-    assert "timestamp.json is not what root's keys signed" in told["problem"]
-    assert told["roles"]["timestamp"]["freshness"] is None
+    reported = ota("keys", "list", "--json").json
+    assert "timestamp.json is not what root's keys signed" in reported["problem"]
+    assert reported["roles"]["timestamp"]["freshness"] is None
 
 
 def test_no_passphrase_and_nobody_to_ask(ota: Manager, tmp_path: Path) -> None:
@@ -103,13 +103,13 @@ def test_nothing_is_done_without_a_yes(ota: Manager, fleet: Fleet) -> None:
 
 def test_what_changes_is_told_to_programs(ota: Manager, fleet: Fleet) -> None:
     old = release_id(ota)
-    told = ota("keys", "rotate", "release", "--yes", "--unencrypted", "--json").json
-    assert told["root"] | {"expires": ""} == {"before": 1, "after": 2, "expires": ""}
-    change = told["changes"][0]
+    reported = ota("keys", "rotate", "release", "--yes", "--unencrypted", "--json").json
+    assert reported["root"] | {"expires": ""} == {"before": 1, "after": 2, "expires": ""}
+    change = reported["changes"][0]
     assert (change["role"], change["removed"], change["thresholds"]) == ("release", [old], [1, 1])
     assert change["added"] == [release_id(ota)]
-    assert told["published"] is True
-    assert told["keys"] == {"release": [f"file:{fleet.directory}/keys/release-2.pem"]}
+    assert reported["published"] is True
+    assert reported["keys"] == {"release": [f"file:{fleet.directory}/keys/release-2.pem"]}
 
 
 def test_an_update_that_somebody_replaced_is_not_signed_anew(ota: Manager, fleet: Fleet) -> None:

@@ -71,10 +71,10 @@ def test_the_running_control_plane_tells_it(served_fleet: Fleet) -> None:
     token = (served_fleet.directory / "operator-token").read_text().strip()
     with ControlPlane(served_fleet.control_plane_url, token) as control_plane:
         deadline = time.monotonic() + 300
-        while not (told := control_plane._object("GET", "/freshness"))["roles"]:
-            assert time.monotonic() < deadline, told
+        while not (shown := control_plane._object("GET", "/freshness"))["roles"]:
+            assert time.monotonic() < deadline, shown
             time.sleep(0.05)
-        assert {role["state"] for role in told["roles"]} == {"fresh"}
+        assert {role["state"] for role in shown["roles"]} == {"fresh"}
 
 
 def record_event(fleet: Fleet, days_ago: float) -> None:

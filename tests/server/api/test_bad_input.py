@@ -103,12 +103,12 @@ def check(callers: list[Api], method: str, path: str, raw: bytes | None = None) 
         with database_transaction.atomic():
             answer = caller.call(method.upper(), path, raw=raw)
             database_transaction.set_rollback(True)
-        said = f"{method} {path[:200]} {(raw or b'')[:200]!r}: {answer.status_code} {answer.content[:500]!r}"
-        assert answer.status_code < 500, said
+        output = f"{method} {path[:200]} {(raw or b'')[:200]!r}: {answer.status_code} {answer.content[:500]!r}"
+        assert answer.status_code < 500, output
         if answer.status_code >= 400:
             error = json.loads(answer.content)["error"]
-            assert all(error[field] for field in ("code", "message", "hint")), said
-            assert len(answer.content) < 16_384, said
+            assert all(error[field] for field in ("code", "message", "hint")), output
+            assert len(answer.content) < 16_384, output
 
 
 def address(path: str) -> str:

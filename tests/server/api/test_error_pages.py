@@ -50,8 +50,8 @@ def secrets_of(*more: str) -> list[str]:
 
 
 def check_kept(content: bytes, log: io.StringIO, *more: str) -> None:
-    said = content.decode() + log.getvalue()
-    assert [secret for secret in secrets_of(*more) if secret in said] == []
+    output = content.decode() + log.getvalue()
+    assert [secret for secret in secrets_of(*more) if secret in output] == []
 
 
 def test_nothing_makes_the_server_show_its_inside() -> None:

@@ -23,15 +23,15 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def note(state: str, days: float) -> None:
         expires = (datetime.now(UTC) + timedelta(days=days)).isoformat()
         role = {"role": "release", "expires": expires, "state": state, "to_do": "the holder: renew <it>"}
-        told = {"checked_at": datetime.now(UTC).isoformat(), "problem": "", "roles": [role]}
-        path.write_text(json.dumps(told))
+        shown = {"checked_at": datetime.now(UTC).isoformat(), "problem": "", "roles": [role]}
+        path.write_text(json.dumps(shown))
 
     return note
 
 
 def test_nobody_looked_yet(world: World, noted: Any, admin_client: Client) -> None:
-    told = world.reader.ok("GET", "/freshness")
-    assert told == {"checked_at": None, "problem": "nobody has looked yet", "roles": []}
+    shown = world.reader.ok("GET", "/freshness")
+    assert shown == {"checked_at": None, "problem": "nobody has looked yet", "roles": []}
     assert "nobody has looked yet" in admin_client.get("/admin/").content.decode()
 
 

@@ -142,8 +142,8 @@ def test_another_version_than_the_rollouts_is_no_result(world: World) -> None:
 def test_the_controllers_word_never_replaces_the_gateways(world: World) -> None:
     rollout = world.running(world.fleet(1))
     world.report("gw_000", transaction("gw_000", ROLLBACK, rollout))
-    said = report("gw_000", state="FAILED", rollout=rollout, seq=0, at=moment(99))
-    world.report("gw_000", [said])
+    output = report("gw_000", state="FAILED", rollout=rollout, seq=0, at=moment(99))
+    world.report("gw_000", [output])
     assert world.result(rollout, "gw_000")["state"] == "ROLLED_BACK"
 
 

@@ -47,7 +47,7 @@ def test_what_gateways_reported_goes_when_it_is_old(world: World) -> None:
     assert Event.objects.count() == before
     age(2)
     world.report("gw_000", [status("gw_000", seq=40)])
-    told = [world.reader.ok("GET", path) for path in ("/statistics", f"/rollouts/{rollout}", "/gateways")]
+    reported = [world.reader.ok("GET", path) for path in ("/statistics", f"/rollouts/{rollout}", "/gateways")]
     assert sum(delete_old()) > 15
     # The rollback that the statistics show, the newest report, and what people did.
     left = Event.objects.exclude(kind__in=(ActKind.UPDATE, ActKind.ROLLOUT))
@@ -57,7 +57,7 @@ def test_what_gateways_reported_goes_when_it_is_old(world: World) -> None:
     ]
     assert {event.reason.partition(" by")[0] for event in Event.objects.filter(kind=ActKind.ROLLOUT)} >= {"created"}
     assert Event.objects.filter(kind=ActKind.UPDATE).count() == 2
-    assert told == [world.reader.ok("GET", path) for path in ("/statistics", f"/rollouts/{rollout}", "/gateways")]
+    assert reported == [world.reader.ok("GET", path) for path in ("/statistics", f"/rollouts/{rollout}", "/gateways")]
 
 
 def test_a_rollout_that_has_not_ended_keeps_its_events(world: World) -> None:

@@ -106,18 +106,18 @@ def test_who_left_the_broker_is_offline_until_it_is_seen_again(db: None) -> None
     ],
 )
 def test_a_status_is_one_of_two_words(topic: str, payload: bytes, retained: bool, heard: list[str]) -> None:
-    said: list[str] = []
+    answer: list[str] = []
 
     class Notes:
         def touch(self, gateway_id: str) -> None:
-            said.append(f"touch {gateway_id}")
+            answer.append(f"touch {gateway_id}")
 
         def gone(self, gateway_id: str) -> None:
-            said.append(f"gone {gateway_id}")
+            answer.append(f"gone {gateway_id}")
 
     listener = Listener.__new__(Listener)
     listener._presence = Notes()
     message = MQTTMessage(topic=topic.encode())
     message.payload, message.retain = payload, retained
     listener._on_status(None, None, message)  # type: ignore[arg-type]
-    assert said == heard
+    assert answer == heard
