@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +20,7 @@ from tuf.api.serialization.json import JSONSerializer
 
 from ota_py.errors import NotFoundError
 from ota_py.trust.documents.metadata import meta_of
+from tests.support.http_servers import QuietHandler, serving
 from tests.support.trust.online import online_metadata
 from tests.trust.conftest import Publisher
 
@@ -56,27 +55,20 @@ class Mirror:
     def serving(self) -> Iterator[Mirror]:
         mirror = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
                 with contextlib.suppress(OSError):  # whoever asked hung up
                     mirror._answer(self)
 
-            def log_message(self, *_: object) -> None: ...
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            server.daemon_threads = True
-            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-            thread.start()
-            self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        with serving(Handler) as address:
+            self.url = f"http://{address}"
             yield self
-            server.shutdown()
-            thread.join()
 
     def targets_requested(self) -> list[str]:
         """The names of the targets that were requested, without their hashes."""
         return [p.rpartition("/")[2].partition(".")[2] for p in self.requests if p.startswith("targets/")]
 
-    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def _answer(self, handler: QuietHandler) -> None:
         path = unquote(handler.path.lstrip("/"))
         self.requests.append(path)
         try:

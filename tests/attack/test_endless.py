@@ -21,7 +21,8 @@ from ota_py.trust.fetch.client import TrustClient
 from ota_py.trust.fetch.transfer import HttpTransfer, Throttle
 from tests.attack.conftest import Box
 from tests.attack.simulator import Drip
-from tests.gateway.controlplane.test_api import certificate
+from tests.support.brokers import certificate
+from tests.support.http_servers import Answer, scripted
 
 pytestmark = [pytest.mark.case("A06"), pytest.mark.timeout(300)]
 
@@ -137,22 +138,13 @@ def look_through(box: Box, carrier: WebCarrier) -> None:
 
 
 def test_a_server_that_leads_in_circles(box: Box) -> None:
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
     asked: list[str] = []
 
-    class Circle(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(302)
-            self.send_header("Location", f"/{len(asked)}")
-            self.end_headers()
+    def lead_on(path: str, headers: dict[str, str]) -> Answer:
+        asked.append(path)
+        return 302, {"Location": f"/{len(asked)}"}, b""
 
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Circle) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        error = cut_off(f"http://127.0.0.1:{server.server_address[1]}/0")
-        server.shutdown()
+    with scripted(lead_on) as address:
+        error = cut_off(f"http://{address}/0")
     assert "too many redirects" in error.message
     assert len(asked) == 6

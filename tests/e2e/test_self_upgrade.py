@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,12 @@ from lab.operator import ROOT, Operator
 from ota_py.manager.release import wheelhouse
 from ota_py.manager.release.gateway_software import BUILD_DIRECTORY
 from tests.e2e.test_main_job import running_bridge
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.case("F35"), pytest.mark.timeout(1800)]
+
+# A check is a command on a gateway, or a call of the control plane.
+SELDOM = {"seconds": 300, "pause_seconds": 0.5}
 
 EXITS = "\n\ndef _no(self): raise RuntimeError('on purpose')\n\n\nAgent.run = _no\n"
 
@@ -60,15 +62,12 @@ def _patched_wheel(raw: bytes, version: str, patch: str) -> bytes:
     return out.getvalue()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
 def upgrade_of(operator: Operator, gateway: str) -> dict:
     return operator.client_json(gateway, "status")["upgrade"] or {}
+
+
+def wait_for_upgrade(operator: Operator, gateway: str, state: str) -> None:
+    wait_for(lambda: upgrade_of(operator, gateway).get("state") == state, f"the upgrade to be {state}", **SELDOM)
 
 
 def shown(operator: Operator, gateway: str) -> str:
@@ -80,8 +79,8 @@ def test_a_new_version_reaches_a_gateway_by_a_rollout(operator: Operator, gatewa
     operator.manager("create-update", "--version", "2.0.0", "--agent", str(patched(tmp_path, "0.2.0")), "--json")
     before = running_bridge(operator, gateway)
     operator.manager("rollout", "--version", "2.0.0", "--gateways", gateway)
-    wait_for(lambda: upgrade_of(operator, gateway).get("state") == "PROVED")
-    wait_for(lambda: shown(operator, gateway) == "0.2.0-lab")
+    wait_for_upgrade(operator, gateway, "PROVED")
+    wait_for(lambda: shown(operator, gateway) == "0.2.0-lab", "the control plane to know", **SELDOM)
     status = operator.client_json(gateway, "status")
     assert (status["agent_version"], status["version"]) == ("0.2.0-lab", "2.0.0")
     assert running_bridge(operator, gateway) == before
@@ -95,7 +94,7 @@ def test_one_that_does_not_come_up_is_returned_from_and_the_services_stay_update
     images = json.dumps({"mqtt-bridge": "healthguard/mqtt-bridge:1.1.0"})
     operator.manager("create-update", "--version", "2.1.0", "--images", images, "--agent", str(archive), "--json")
     operator.manager("rollout", "--version", "2.1.0", "--gateways", gateway)
-    wait_for(lambda: upgrade_of(operator, gateway).get("state") == "RETURNED")
+    wait_for_upgrade(operator, gateway, "RETURNED")
     status = operator.client_json(gateway, "status")
     assert (status["agent_version"], status["version"]) == ("0.2.0-lab", "2.1.0")
     assert running_bridge(operator, gateway) == "1.1.0"
@@ -104,4 +103,4 @@ def test_one_that_does_not_come_up_is_returned_from_and_the_services_stay_update
         events = operator.api("events")["events"]
         return any("the gateway software stays at 0.2.0-lab" in json.dumps(event) for event in events)
 
-    wait_for(told)
+    wait_for(told, "the event", **SELDOM)

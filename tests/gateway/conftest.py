@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,8 @@ import pytest
 
 from lab.oci import Layer, Registry
 from tests.support.gateway.site import Keys, Site
-from tests.support.ports import free_port as free_port
+from tests.support.ports import free_port
+from tests.support.registries import running_registry
 
 if TYPE_CHECKING:
     from ota_py.manager.controlplane.client import ControlPlane
@@ -66,32 +65,8 @@ def compose_plugin(docker_client, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """A registry that is up for the whole session."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
-        yield registry
-
-
-@contextmanager
-def running_registry(directory: Path) -> Iterator[Registry]:
-    """Debian's docker-registry on loopback."""
-    address = f"127.0.0.1:{free_port()}"
-    config = directory / "config.yml"
-    config.write_text(
-        f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{address}'}}\n"
-        f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
-    )
-    with open(directory / "log", "wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
-    registry = Registry(address)
-    deadline = time.monotonic() + 60
-    while not registry.ready():
-        assert process.poll() is None, (directory / "log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    try:
-        yield registry
-    finally:
-        process.terminate()
-        process.wait(60)
+    with running_registry(tmp_path_factory.mktemp("registry")) as address:
+        yield Registry(address)
 
 
 @pytest.fixture(scope="session")

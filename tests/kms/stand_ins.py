@@ -9,11 +9,8 @@ import base64
 import json
 import select
 import socket
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,10 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
+from tests.support.http_servers import QuietHandler, serving
+
 DER = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-class StandIn(BaseHTTPRequestHandler):
+class StandIn(QuietHandler):
     """Answers JSON; a stand-in overrides `reply`, which gives None for what is not allowed."""
 
     protocol_version = "HTTP/1.1"
@@ -36,16 +35,9 @@ class StandIn(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         answer = self.reply(json.loads(self.rfile.read(length) or b"{}"))
         data = json.dumps(answer or {"errors": ["denied"], "message": "denied"}).encode()
-        self.send_response(200 if answer is not None else 403)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send(200 if answer is not None else 403, {"Content-Type": "application/json"}, data)
 
     do_GET = do_POST  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 class AwsKms(StandIn):
@@ -97,11 +89,8 @@ class AzureVault(StandIn):
             super().do_POST()
             return
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(401)
         challenge = 'authorization="https://login.microsoftonline.com/t", resource="https://vault.azure.net"'
-        self.send_header("WWW-Authenticate", f"Bearer {challenge}")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.send(401, {"WWW-Authenticate": f"Bearer {challenge}"}, b"")
 
     do_GET = do_POST  # noqa: N815
 
@@ -126,24 +115,11 @@ class AzureIdentity(StandIn):
 
 
 @contextmanager
-def serving(kind: type[StandIn], tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Run a stand-in on loopback; gives its `host:port`."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
-        if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
-@contextmanager
 def proxy_to(target: str) -> Iterator[str]:
     """An HTTP proxy on loopback that leads every CONNECT to `target`; gives its URL."""
     host, _, port = target.rpartition(":")
 
-    class Proxy(BaseHTTPRequestHandler):
+    class Proxy(QuietHandler):
         def do_CONNECT(self) -> None:
             with socket.create_connection((host, int(port))) as there:
                 self.send_response(200)
@@ -151,17 +127,8 @@ def proxy_to(target: str) -> Iterator[str]:
                 _join(self.connection, there)
             self.close_connection = True
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serving(Proxy) as address:
+        yield f"http://{address}"
 
 
 def _join(one: socket.socket, other: socket.socket) -> None:

@@ -18,7 +18,8 @@ from lab import certificates
 from ota_py.errors import KeyFileError, KeyMismatchError
 from ota_py.trust.keys.key_files import generate_key
 from ota_py.trust.keys.signers import EXTRAS, import_public, load_matching, load_signer
-from tests.kms.stand_ins import AwsKms, AzureIdentity, AzureVault, Vault, proxy_to, serving
+from tests.kms.stand_ins import AwsKms, AzureIdentity, AzureVault, Vault, proxy_to
+from tests.support.http_servers import serving
 from tests.support.paths import ROOT
 
 # Where lab/setup.sh puts the libraries.

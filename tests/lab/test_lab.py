@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from lab import containers, engine, fleet, gateways, report, state
 from lab.config import PROJECT_ROOT, LabConfig
 from lab.demo import said
 from lab.images import SERVICES, build_and_push
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
@@ -32,11 +32,8 @@ def on_gateway(config: LabConfig, gateway: str, command: str) -> str:
     return result.stdout.strip()
 
 
-def eventually(check: Callable[[], bool], seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not true within {seconds} s"
-        time.sleep(0.2)
+def wait_until_healthy(config: LabConfig, gateway: str, seconds: float = 120) -> None:
+    wait_for(lambda: all_healthy(config, gateway), f"healthy services on {gateway}", seconds, pause_seconds=0.2)
 
 
 def all_healthy(config: LabConfig, gateway: str) -> bool:
@@ -63,7 +60,7 @@ def test_a_second_up_replaces_nothing(lab_config: LabConfig) -> None:
 
 def test_every_gateway_runs_the_first_version(lab_config: LabConfig, env: dict[str, Any]) -> None:
     for gateway in env["gateways"]:
-        eventually(lambda gateway=gateway: all_healthy(lab_config, gateway["id"]))
+        wait_until_healthy(lab_config, gateway["id"])
         assert rows_in_database(lab_config, gateway["id"]) >= 5000
 
 
@@ -106,19 +103,19 @@ def test_a_gateway_hears_only_its_own_topic(env: dict[str, Any]) -> None:
         client.on_message = lambda _client, _data, message: hear(user, message)
         client.connect(env["mqtt"]["host"], env["mqtt"]["port"])
         client.loop_start()
-        eventually(client.is_connected)
+        wait_for(client.is_connected, "the connection", 120)
         return client
 
     first, control = connect("boston_001"), connect("control-plane")
     try:
         first.subscribe("#", qos=1)
         control.subscribe("ota/+/status", qos=1)
-        eventually(lambda: len(granted) == 2)
+        wait_for(lambda: len(granted) == 2, "the subscriptions", 120)
         first.publish("ota/boston_002/status", "forged", qos=1)
         first.publish("ota/boston_001/status", "ok", qos=1)
         control.publish("ota/boston_002/hint", "look", qos=1)
         control.publish("ota/boston_001/hint", "look", qos=1)
-        eventually(lambda: len(heard) >= 2)
+        wait_for(lambda: len(heard) >= 2, "two messages", 120)
         time.sleep(0.3)
     finally:
         for client in (first, control):
@@ -134,7 +131,7 @@ def test_a_reboot_keeps_services_and_data(lab_config: LabConfig, signal: str) ->
     container.kill(signal)
     container.wait(timeout=180)
     container.start()
-    eventually(lambda: all_healthy(lab_config, "boston_002"), 300)
+    wait_until_healthy(lab_config, "boston_002", 300)
     assert rows_in_database(lab_config, "boston_002") >= rows
 
 
@@ -149,7 +146,7 @@ def test_the_agent_is_supervised(lab_config: LabConfig) -> None:
     run("touch /etc/ota/agent.enabled; lab-agent start")
     first = run(f"test -e {ota}/recovered; lab-agent status")
     run("kill -9 $(lab-agent status | cut -d' ' -f2)")
-    eventually(lambda: run("lab-agent status || true") not in ("stopped", first))
+    wait_for(lambda: run("lab-agent status || true") not in ("stopped", first), "another agent", 120)
     run("lab-agent stop")
     assert run("lab-agent status || true") == "stopped"
     run(f"rm -r {ota} /etc/ota/agent.enabled")

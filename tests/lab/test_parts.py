@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +15,7 @@ from lab.errors import LabError
 from lab.images import BEHAVIOURS, BRIDGE_VERSIONS, MIGRATES, SERVICES, ImageFactory
 from lab.oci import Registry, digest, layer_of_files
 from lab.processes import process_id, start_process, stop_process
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -56,8 +56,7 @@ def test_one_that_is_killed_is_waited_for(tmp_path: Path) -> None:
     """It keeps its port until it is gone."""
     script = "trap '' TERM; touch ready; exec sleep 60"
     pid = start_process(tmp_path, "stubborn", ["sh", "-c", script], cwd=tmp_path)
-    while not (tmp_path / "ready").exists():
-        time.sleep(0.02)
+    wait_for((tmp_path / "ready").exists, "the process to ignore SIGTERM")
     assert stop_process(tmp_path, "stubborn", seconds=0.1)
     assert not Path(f"/proc/{pid}").exists()
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.processes import PROJECT
+from tests.support.paths import ROOT
 
-MODULES = sorted(path.stem for path in (PROJECT / "library").glob("*.py"))
+MODULES = sorted(path.stem for path in (ROOT / "library").glob("*.py"))
 GATEWAY_MODULES = [*("ota_apply", "ota_backup", "ota_health", "ota_info", "ota_report", "ota_restore", "ota_verify")]
 
 
@@ -25,11 +25,11 @@ def documents() -> dict[str, Any]:
     """The pages of `ansible-doc -M library` for all modules, with their fragments."""
     done = subprocess.run(
         ["ansible-doc", "-M", "library", "--json", *MODULES],
-        cwd=PROJECT,
+        cwd=ROOT,
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         },
         capture_output=True,
         text=True,
@@ -54,7 +54,7 @@ def test_has_options_examples_and_return_values(module: str) -> None:
 
 @pytest.mark.parametrize("module", GATEWAY_MODULES)
 def test_the_documented_options_are_those_of_the_action(module: str) -> None:
-    path = PROJECT / "action_plugins" / f"{module}.py"
+    path = ROOT / "action_plugins" / f"{module}.py"
     spec = importlib.util.spec_from_file_location(module, path)
     assert spec
     assert spec.loader
@@ -72,7 +72,7 @@ def test_the_documented_options_are_those_of_the_action(module: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - set(GATEWAY_MODULES)))
 def test_the_documented_options_are_those_of_the_module(module: str) -> None:
-    source = (PROJECT / "library" / f"{module}.py").read_text()
+    source = (ROOT / "library" / f"{module}.py").read_text()
     documented = documents()[module]["doc"]["options"]
     for name, option in documented.items():
         if name == "config":

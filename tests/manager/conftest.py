@@ -6,7 +6,6 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,7 +19,10 @@ from ota_py.manager.cli import command
 from tests.gateway.conftest import compose_plugin, docker_client  # noqa: F401
 from tests.gateway.selfupdate.conftest import factory, make_box  # noqa: F401
 from tests.support.manager.oci_images import push_image
-from tests.support.processes import MANAGER, free_port, running
+from tests.support.ports import free_port
+from tests.support.processes import MANAGER, running
+from tests.support.registries import running_registry
+from tests.support.waiting import wait_for
 
 IMAGES = '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}'
 
@@ -28,15 +30,7 @@ IMAGES = '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}'
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address `host:port` of a registry with healthguard/mqtt-bridge:1.2.0."""
-    directory = tmp_path_factory.mktemp("registry")
-    port = free_port()
-    config = directory / "config.yml"
-    storage = {"filesystem": {"rootdirectory": str(directory / "data")}}
-    config.write_text(json.dumps({"version": 0.1, "storage": storage, "http": {"addr": f"127.0.0.1:{port}"}}))
-    binary = shutil.which("docker-registry")
-    assert binary, "the tests need Debian's package docker-registry"
-    with running([binary, "serve", str(config)], port, directory / "log"):
-        address = f"127.0.0.1:{port}"
+    with running_registry(tmp_path_factory.mktemp("registry")) as address:
         push_image(address, "healthguard/mqtt-bridge", "1.2.0")
         yield address
 
@@ -85,15 +79,9 @@ def served_fleet(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     )
     subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
     with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "serve.log"):
-        _wait_for(directory / "freshness.json")  # next in an hour: copies meet it whole
+        # The next is written in an hour: copies meet it whole.
+        wait_for((directory / "freshness.json").exists, "freshness.json", 180)
         yield Fleet(directory, url, directory / "control-plane.sqlite3")
-
-
-def _wait_for(path: Path, seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"there is no {path}"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import PROJECT
+from tests.support.paths import ROOT
 
 SECONDS = 1800
 
@@ -22,7 +22,7 @@ def test_scenario(role: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("ANSIBLE_CONFIG", "OTA_CONFIG")}
     done = subprocess.run(
         [str(beside / "molecule"), "test"],
-        cwd=PROJECT / "roles" / role,
+        cwd=ROOT / "roles" / role,
         env={**environment, "PATH": f"{beside}:{os.environ['PATH']}", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,

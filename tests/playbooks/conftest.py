@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,13 @@ import yaml
 from ota_py.manager.context import CommandContext
 from ota_py.manager.controlplane.client import ControlPlane
 from tests.support.paths import ROOT
-from tests.support.processes import MANAGER, PROJECT, free_port, running
+from tests.support.ports import free_port
+from tests.support.processes import MANAGER, running
+from tests.support.waiting import wait_for
 
 ENGINE = ROOT / "tests" / "support" / "rollout" / "small_gateway.py"
 VERSION = "1.2.0"
+PLAY_SECONDS = 120
 
 
 @pytest.fixture(scope="session")
@@ -101,19 +104,26 @@ class Fleet:
         """The state of each gateway in the newest rollout, without the fleet's prefix."""
         return {g["id"].removeprefix(self.prefix): g["state"] for g in self.rollout()["gateways"]}
 
+    def wait_for(self, holds: Callable[[], object], what: str) -> None:
+        """Wait for what a play that runs meanwhile brings about, at most as long as that may take."""
+        wait_for(holds, what, PLAY_SECONDS, pause_seconds=0.2)
+
+    def wait_for_rollout(self) -> None:
+        self.wait_for(lambda: self.version in [r["version"] for r in self.control_plane.rollouts()], "the rollout")
+
     def environment(self) -> dict[str, str]:
         beside = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         return {
             **os.environ,
             "PATH": beside,
-            "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "OTA_CONFIG": str(self.config),
             "ANSIBLE_TIMEOUT": "3",
         }
 
     def play(self, *arguments: str, playbook: str = "rollout.yml") -> subprocess.CompletedProcess[str]:
         """Run a playbook of the project by hand."""
-        argv = ["ansible-playbook", "-i", str(self.inventory), str(PROJECT / playbook), *arguments]
+        argv = ["ansible-playbook", "-i", str(self.inventory), str(ROOT / playbook), *arguments]
         return self._run(argv)
 
     def roll_out(self, **variables: Any) -> subprocess.CompletedProcess[str]:
@@ -133,7 +143,7 @@ class Fleet:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PLAY_SECONDS,
             check=False,
         )
 

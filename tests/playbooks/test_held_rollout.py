@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from tests.playbooks.conftest import Fleet
-from tests.playbooks.test_rollout import one_line, updates, wait_for_rollout
+from tests.playbooks.test_rollout import one_line, updates
 from tests.support.rollout.agents import agent
 
 REASON = "outside the maintenance windows (daily 02:00-05:00)"
 
 
 def wait_until_held(fleet: Fleet, name: str) -> None:
-    wait_for_rollout(fleet)
-    while not any(g["id"] == name and g["step"] == "HELD" for g in fleet.rollout()["gateways"]):
-        time.sleep(0.1)
+    fleet.wait_for_rollout()
+    held = (name, "HELD")
+    fleet.wait_for(lambda: held in [(g["id"], g["step"]) for g in fleet.rollout()["gateways"]], f"{name} to be held")
 
 
 def test_the_rollout_waits_until_the_agent_has_ended_it_and_then_goes_on(fleet: Fleet) -> None:
@@ -27,8 +26,7 @@ def test_the_rollout_waits_until_the_agent_has_ended_it_and_then_goes_on(fleet: 
         seen.update({g["id"]: g for g in fleet.rollout()["gateways"]})
         fleet.behave(a, update="good")
         with agent(fleet, a):
-            while fleet.states()["a"] != "SUCCEEDED":
-                time.sleep(0.1)
+            fleet.wait_for(lambda: fleet.states()["a"] == "SUCCEEDED", "the end of the update")
 
     night = threading.Thread(target=window_opens, daemon=True)
     night.start()

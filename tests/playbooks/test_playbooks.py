@@ -8,7 +8,7 @@ import subprocess
 
 from tests.playbooks.conftest import Fleet
 from tests.playbooks.test_rollout import one_line
-from tests.support.processes import PROJECT
+from tests.support.paths import ROOT
 
 
 def test_health_check_names_the_gateway_that_does_not_answer(fleet: Fleet) -> None:
@@ -45,7 +45,7 @@ def test_create_update_passes_on_why_it_refused(fleet: Fleet) -> None:
 
 def test_the_control_planes_inventory_drives_a_rollout(fleet: Fleet) -> None:
     a = fleet.add("a", "pull")
-    script = PROJECT / "inventory" / "control_plane.py"
+    script = ROOT / "inventory" / "control_plane.py"
     done = subprocess.run(
         ["ansible-inventory", "-i", str(script), "--list"],
         cwd=fleet.directory,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -108,24 +107,17 @@ def test_f40_a_silent_pull_gateway_is_deferred_then_swept_when_it_is_back(fleet:
     fleet.add("b", update="good")
 
     def come_back() -> None:
-        while fleet.states().get("a") != "DEFERRED":
-            time.sleep(0.2)
+        fleet.wait_for(lambda: fleet.states().get("a") == "DEFERRED", "the silent gateway to be deferred")
         with agent(fleet, late):
-            while fleet.rollout()["state"] != "COMPLETED":
-                time.sleep(0.2)
+            fleet.wait_for(lambda: fleet.rollout()["state"] == "COMPLETED", "the end of the rollout")
 
-    while_it_runs = threading.Thread(target=lambda: (wait_for_rollout(fleet), come_back()), daemon=True)
+    while_it_runs = threading.Thread(target=lambda: (fleet.wait_for_rollout(), come_back()), daemon=True)
     while_it_runs.start()
     done = fleet.roll_out(percentage=50, ota_reach_minutes="0.05")
     while_it_runs.join(timeout=10)
 
     assert done.returncode == 0, done.stdout
     assert fleet.states() == {"a": "SUCCEEDED", "b": "SUCCEEDED"}
-
-
-def wait_for_rollout(fleet: Fleet) -> None:
-    while not any(one["version"] == fleet.version for one in fleet.control_plane.rollouts()):
-        time.sleep(0.2)
 
 
 def test_an_unknown_gateway_is_refused_before_anything_starts(fleet: Fleet) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from typing import Any
 
 import pytest
 
 from tests.playbooks.conftest import Fleet
 from tests.support.processes import MANAGER
+from tests.support.waiting import wait_for
 
 
 def rollout_json(fleet: Fleet, *arguments: str) -> tuple[int, Any]:
@@ -87,10 +87,8 @@ def test_ctrl_c_pauses_says_how_to_go_on_and_resume_finishes(fleet: Fleet) -> No
 
 
 def wait_until_it_hangs(fleet: Fleet, gateway: str) -> None:
-    deadline = time.monotonic() + 60
-    while not (fleet.directory / "gateways" / gateway / "hanging").exists():
-        assert time.monotonic() < deadline, f"{gateway} was not asked to apply the update"
-        time.sleep(0.1)
+    hanging = fleet.directory / "gateways" / gateway / "hanging"
+    wait_for(hanging.exists, f"{gateway} to be asked to apply the update")
 
 
 def test_abort_is_for_good(fleet: Fleet) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import stat
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.playbooks.conftest import Fleet
-from tests.support.processes import MANAGER, PROJECT
+from tests.support.paths import ROOT
+from tests.support.processes import MANAGER
 from tests.support.rollout.watching import Watched, start, watch
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.case("A33")
 
@@ -60,8 +61,7 @@ def test_sigterm_leaves_no_private_directory(fleet: Fleet, tmp_path: Path) -> No
     running = start([*MANAGER, "--config", str(fleet.config), *words], fleet.directory, fleet.environment(), temporary)
     hanging = fleet.directory / "gateways" / a / "hanging"
     try:
-        while not hanging.exists() and running.poll() is None:
-            time.sleep(0.1)
+        wait_for(lambda: hanging.exists() or running.poll() is not None, "the update to hang", 120)
         assert list(temporary.glob("ota-rollout-*"))
         running.send_signal(signal.SIGTERM)
         answer, _ = running.communicate(timeout=60)
@@ -97,7 +97,7 @@ def test_the_role_writes_secrets_without_showing_them(fleet: Fleet, tmp_path: Pa
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [tasks]}
     playbook.write_text(json.dumps([play]))
     argv = ["ansible-playbook", str(playbook), "-e", f"@{variables}", "--diff", "-vvv"]
-    env = {**environment(fleet, tmp_path), "ANSIBLE_ROLES_PATH": str(PROJECT / "roles")}
+    env = {**environment(fleet, tmp_path), "ANSIBLE_ROLES_PATH": str(ROOT / "roles")}
     seen = watch(argv, fleet.directory, env, tmp_path / "temporary")
 
     assert (config / "token").read_text().strip() == TOKEN, seen.texts["output"][-3000:]

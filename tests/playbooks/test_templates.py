@@ -15,8 +15,8 @@ from ota_py.manager.rollout.inventory import checked
 from ota_py.manager.rollout.request import is_batch_host, play_hosts
 from tests.playbooks.conftest import Fleet
 from tests.playbooks.test_rollout import one_line, recap
-from tests.support.processes import PROJECT
-from tests.support.scripted_server import scripted
+from tests.support.http_servers import scripted
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.case("A25")
 
@@ -71,8 +71,8 @@ def test_a_stolen_control_plane_runs_nothing_on_the_controller(fleet: Fleet, tmp
     with scripted(lambda path, headers: (200, {"Content-Type": "application/json"}, body)) as address:
         fleet.config.write_text(text.replace(fleet.control_plane.url, f"http://{address}"))
         done = subprocess.run(
-            ["ansible-playbook", "-i", PROJECT / "inventory" / "control_plane.py",
-             PROJECT / "playbooks" / "health_check.yml"],
+            ["ansible-playbook", "-i", ROOT / "inventory" / "control_plane.py",
+             ROOT / "playbooks" / "health_check.yml"],
             cwd=fleet.directory,
             env=fleet.environment(),
             stdin=subprocess.DEVNULL,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
-import socket
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -17,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.ports import free_port as free_port
+from tests.support.ports import free_port
+from tests.support.processes import wait_until_served
 
 USERS = {"boston_001": "gateway-password", "control": "control-password"}
 ACL = """pattern read ota/%u/hint
@@ -72,14 +71,8 @@ class Broker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError("mosquitto did not start")
+        wait_until_served(self.process, self.port)
+        return self
 
     def stop(self) -> None:
         if self.process is not None:

@@ -1,4 +1,4 @@
-"""Ports for servers that are started a moment later, or again: no other test gets them meanwhile."""
+"""Loopback ports of servers that are started a moment later, or again: nobody else is given them meanwhile."""
 
 from __future__ import annotations
 
@@ -31,3 +31,10 @@ def free_port() -> int:
             file.write(str(port))
             return port
     raise AssertionError(f"no port of {RANGE} is free")
+
+
+def accepts(port: int) -> bool:
+    """Whether a server on loopback takes connections."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

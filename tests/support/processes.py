@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.paths import ROOT
-from tests.support.ports import free_port as free_port
+from tests.support.ports import accepts
+from tests.support.waiting import wait_for
 
 # A loaded machine takes its time; who is quick loses nothing by it.
 START_SECONDS = 180
 STOP_SECONDS = 30
-PROJECT = ROOT
-MANAGER = [sys.executable, str(PROJECT / "ota_manager.py")]
+MANAGER = [sys.executable, str(ROOT / "ota_manager.py")]
 RCLONE = str(Path(sys.executable).parent / "rclone")
 
 
@@ -29,7 +27,7 @@ def running(
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=env)
     try:
-        _wait(process, port, log)
+        wait_until_served(process, port, log)
         yield process
     finally:
         process.terminate()
@@ -40,11 +38,14 @@ def running(
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"{process.args!r} did not start: {log.read_text()}")
+def wait_until_served(process: subprocess.Popen[bytes], port: int, log: Path | None = None) -> None:
+    """Wait until a process accepts connections on a port; fails the test if it ends before."""
+
+    def served() -> bool:
+        assert process.poll() is None, f"{process.args!r} ended: {said()}"
+        return accepts(port)
+
+    def said() -> str:
+        return log.read_text() if log else "its output is not kept"
+
+    wait_for(served, lambda: f"{process.args!r} to start: {said()}", START_SECONDS)

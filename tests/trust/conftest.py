@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +19,7 @@ from ota_py.trust.keys.signers import load_signer
 from ota_py.trust.publish.initialise import initialise
 from ota_py.trust.publish.release import release
 from ota_py.trust.repository.repository import Repository
+from tests.support.http_servers import serving_directory
 from tests.support.trust.stores import DirectoryOfBytes
 
 ROLES = ("root", "release", "online")
@@ -99,17 +97,8 @@ def publisher(tmp_path: Path, signers: dict[str, Signer]) -> Publisher:
 @pytest.fixture
 def served(publisher: Publisher):
     """The base URL of the repository, by a real HTTP server."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None: ...
-
-    handler = functools.partial(Handler, directory=str(publisher.store.directory))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serving_directory(publisher.store.directory) as url:
+        yield url
 
 
 class MemoryFloor(dict):

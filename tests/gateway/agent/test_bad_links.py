@@ -16,7 +16,7 @@ from tests.support.gateway import gateways
 from tests.support.gateway.operators import counted, start_rollout
 from tests.support.gateway.site import CLIENT, Site
 from tests.support.gateway.small_control_plane import TOKEN, SmallControlPlane
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import wait_for
 
 

@@ -14,6 +14,7 @@ from ota_py.gateway.config.model import MaintenanceConfig
 from ota_py.gateway.controlplane.api import Assignment
 from ota_py.gateway.policy import hold
 from ota_py.gateway.system.clock import Clock
+from tests.support.clocks import TurnedClock
 from tests.support.gateway import gateways
 from tests.support.gateway.small_control_plane import SmallControlPlane
 from tests.support.waiting import wait_for
@@ -147,20 +148,13 @@ def test_once_looks_again_each_time(gateway, control_plane, veto):
 # -- how often it looks, by a clock of the test -------------------------------------------------------
 
 
-class Clock0:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 def waiting_for(gateway, kind, **settings):
     """A watch over a transaction that was held back by `kind`, and its clock."""
     with gateway.journal() as journal:
         now = journal.begin("update", "1.2.0", 7, {}, Clock.started(600))
         maintenance = MaintenanceConfig(**settings)
         now = hold.keep(journal, now, HeldError("as it was told", kind=kind), maintenance, critical=False)
-    clock = Clock0()
+    clock = TurnedClock()
     watch = HeldUpdateWatch(maintenance, clock)
     watch.observe(now)
     return watch, clock, now

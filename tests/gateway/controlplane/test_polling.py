@@ -7,16 +7,10 @@ import pytest
 from ota_py.errors import ControlPlaneError
 from ota_py.gateway.controlplane.api import Api
 from ota_py.gateway.controlplane.polling import GAP_SECONDS, LIMIT_SECONDS, Polling
+from tests.support.clocks import TurnedClock
 from tests.support.gateway.small_control_plane import TOKEN, SmallControlPlane
 
 SECONDS = 60.0
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -35,7 +29,7 @@ def token_file(tmp_path):
 
 @pytest.fixture
 def polling(control_plane, token_file):
-    return Polling(Api(control_plane.url, "boston_001", token_file, timeout_seconds=30), SECONDS, Clock())
+    return Polling(Api(control_plane.url, "boston_001", token_file, timeout_seconds=30), SECONDS, TurnedClock())
 
 
 def fails(polling):

@@ -8,15 +8,9 @@ from ota_py.gateway.controlplane.api import Api
 from ota_py.gateway.controlplane.uploader import PARKED_FILE, Uploader
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
+from tests.support.clocks import TurnedClock
 from tests.support.gateway import gateways
 from tests.support.gateway.small_control_plane import SmallControlPlane
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -40,7 +34,7 @@ def outbox(settings):
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return TurnedClock()
 
 
 @pytest.fixture

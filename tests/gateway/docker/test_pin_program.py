@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import struct
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from ota_py.architectures import this_architecture
 from ota_py.gateway.docker.pin_program import program
+from tests.support.waiting import wait_for
 
 
 @pytest.mark.case("F15")
@@ -22,11 +22,13 @@ def test_it_runs_here_and_waits_without_using_the_processor(tmp_path: Path) -> N
     path.write_bytes(data)
     path.chmod(0o755)
     with subprocess.Popen([path]) as process:
-        deadline = time.monotonic() + 60
-        while "pause" not in (stat := Path(f"/proc/{process.pid}/stat").read_text()) or " S " not in stat:
+
+        def waits() -> bool:
             assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+            stat = Path(f"/proc/{process.pid}/stat").read_text()
+            return "pause" in stat and " S " in stat
+
+        wait_for(waits, "the program to wait")
         resident = Path(f"/proc/{process.pid}/statm").read_text().split()[1]
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from ota_py.errors import NotFoundError, RegistryError
 from ota_py.gateway.fetch.registry import RegistryRepository
 from ota_py.registry_login import login
 from ota_py.trust.fetch.transfer import HttpTransfer, Throttle
+from tests.support.http_servers import Answer, HttpServer, QuietHandler
 
 BASIC = "Basic " + base64.b64encode(b"shop:secret").decode()
 
@@ -26,48 +25,34 @@ class Server:
         self.kind, self.tokens, self.lasting, self.scopes = kind, {}, 100, []
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_GET(self) -> None:
-                server.answer(self)
+                self.send(*server.answer(self.path, self.headers.get("Authorization", "")))
 
-            def log_message(self, *_: object) -> None: ...
+        self.http = HttpServer(Handler)
+        self.address = self.http.address
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.http.server_address[1]}"
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        given = request.headers.get("Authorization", "")
-        if request.path.startswith("/token"):
-            self.scopes.append(request.path)
+    def answer(self, path: str, given: str) -> Answer:
+        if path.startswith("/token"):
+            self.scopes.append(path)
             self.tokens[f"Bearer t{len(self.scopes)}"] = self.lasting
             body = json.dumps({"token": f"t{len(self.scopes)}"}).encode()
-            self.send(request, 200 if given == BASIC else 401, body)
-        elif self.kind == "basic" and given == BASIC:
-            self.send(request, 200, b"blob")
-        elif self.tokens.get(given):
+            return 200 if given == BASIC else 401, {}, body
+        if self.kind == "basic" and given == BASIC:
+            return 200, {}, b"blob"
+        if self.tokens.get(given):
             self.tokens[given] -= 1
-            self.send(request, 200, b"blob")
-        else:
-            realm = f"http://{self.address}/token"
-            wanted = 'Basic realm="r"' if self.kind == "basic" else f'Bearer realm="{realm}",service="s"'
-            self.send(request, 401, b"", wanted)
-
-    def send(self, request: BaseHTTPRequestHandler, status: int, body: bytes, wanted: str = "") -> None:
-        request.send_response(status)
-        request.send_header("Content-Length", str(len(body)))
-        if wanted:
-            request.send_header("WWW-Authenticate", wanted)
-        request.end_headers()
-        request.wfile.write(body)
+            return 200, {}, b"blob"
+        realm = f"http://{self.address}/token"
+        wanted = 'Basic realm="r"' if self.kind == "basic" else f'Bearer realm="{realm}",service="s"'
+        return 401, {"WWW-Authenticate": wanted}, b""
 
 
 @pytest.fixture(params=["basic", "bearer"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     server = Server(request.param)
     yield server
-    server.http.shutdown()
-    server.http.server_close()
+    server.http.close()
 
 
 @pytest.fixture
@@ -120,8 +105,7 @@ def test_a_token_that_ends_is_replaced(stored: Path):
     registry = RegistryRepository(f"{server.address}/shop/app", link, lambda _: ("shop", "secret"), is_insecure=True)
     assert [b"".join(registry.blob("sha256:0", 0)) for _ in range(3)] == [b"blob"] * 3
     assert len(server.scopes) == 3
-    server.http.shutdown()
-    server.http.server_close()
+    server.http.close()
 
 
 def test_a_password_is_not_sent_to_a_token_service_without_tls(stored: Path):

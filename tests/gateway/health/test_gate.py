@@ -12,8 +12,8 @@ from ota_py.gateway.fetch.sources import from_repository, trust_client
 from ota_py.gateway.system.progress import Silence
 from ota_py.gateway.transaction.engine import Engine
 from ota_py.manifest_health import CommandProbe, Health, TcpProbe
-from tests.support.brokers import free_port
 from tests.support.gateway.site import RUNS, Site
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.docker
 

@@ -18,7 +18,8 @@ from ota_py.gateway.config.model import LocalMqttProbe
 from ota_py.gateway.docker.compose import Compose
 from ota_py.gateway.health import probes
 from ota_py.manifest_health import HttpProbe, MqttProbe, TcpProbe
-from tests.support.brokers import USERS, Broker, free_port
+from tests.support.brokers import USERS, Broker
+from tests.support.ports import free_port
 
 NOBODY = Compose(Path("/nowhere"))
 # For what ends by itself, and not because time is up.

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.selfupdate.box import wait
 from tests.support.selfupdate.processes import MARK, Processes, _marked
+from tests.support.waiting import wait_for
 
 # A child that has a session of its own and forgets its parent, as a supervisor does.
 DAEMON = "sh -c 'setsid sleep 1000 & exec setsid sleep 1000'"
@@ -29,7 +29,7 @@ def sleepers(mark: Path) -> list[str]:
 def test_all_that_carry_the_mark_are_ended(tmp_path: Path) -> None:
     processes = Processes(tmp_path)
     with subprocess.Popen(DAEMON, shell=True, env=processes.environment):
-        wait(lambda: len(sleepers(tmp_path)) == 2, 60, lambda: str(processes.commands()))
+        wait_for(lambda: len(sleepers(tmp_path)) == 2, lambda: f"two sleepers: {processes.commands()}")
         processes.end()
     assert not _marked(str(tmp_path))
 
@@ -38,8 +38,8 @@ def test_killed_tests_leave_no_process_behind(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", TESTS, str(tmp_path), DAEMON]
     tests = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": os.getcwd()})
     try:
-        wait(lambda: len(sleepers(tmp_path)) == 2, 60, lambda: f"nothing carries {MARK}")
+        wait_for(lambda: len(sleepers(tmp_path)) == 2, f"two that carry {MARK}")
     finally:
         tests.send_signal(signal.SIGTERM)
         tests.wait(60)
-    wait(lambda: not sleepers(tmp_path), 60, lambda: str(_marked(str(tmp_path))))
+    wait_for(lambda: not sleepers(tmp_path), lambda: f"the end of {_marked(str(tmp_path))}")

@@ -11,7 +11,8 @@ import pytest
 
 from ota_py.errors import KnownBadError
 from tests.gateway.selfupdate.conftest import EXITS, HANGS
-from tests.support.selfupdate.box import OLD, wait
+from tests.support.selfupdate.box import OLD
+from tests.support.waiting import wait_for
 
 NEW = "0.2.0-test"
 
@@ -33,7 +34,7 @@ def test_a_good_version_takes_over_and_the_old_one_is_kept(make_box, factory) ->
     assert box.installation.is_complete(OLD)
     assert not (box.ota / "trial").exists()
     # What nobody needs any more goes after the journal's word.
-    wait(lambda: not (box.directory / "state" / "upgrade").exists(), 60, box.logs)
+    wait_for(lambda: not (box.directory / "state" / "upgrade").exists(), box.logs)
 
 
 def test_a_version_that_exits_at_once_is_left_by_the_launcher(make_box, factory) -> None:
@@ -49,7 +50,7 @@ def test_a_version_that_exits_at_once_is_left_by_the_launcher(make_box, factory)
     assert ended.reason == "it was started 3 times in vain"
     assert box.alarms() == [f"the gateway software stays at {OLD}: {ended.reason}"]
     box.wait_for_agent(OLD)
-    wait(lambda: not box.installation.venv("0.3.0-test").exists(), 60, box.logs)
+    wait_for(lambda: not box.installation.venv("0.3.0-test").exists(), box.logs)
     with pytest.raises(KnownBadError, match="did not come up on this gateway before"):
         box.offer(archive, version="1.1.1")
 

@@ -11,6 +11,7 @@ import pytest
 
 from ota_py.errors import DeadlineError, NotFoundError
 from ota_py.gateway.system import process
+from tests.support.waiting import wait_for
 
 
 def is_alive(pid: int) -> bool:
@@ -20,11 +21,13 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 60
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not is_alive(pid)
+def wait_until_gone(pid: int) -> None:
+    wait_for(lambda: not is_alive(pid), f"the end of process {pid}")
+
+
+def noted(note: Path) -> int:
+    """The process id that a program notes when it runs."""
+    return int(wait_for(lambda: note.exists() and note.read_text(), f"the note {note}"))
 
 
 def test_output_and_status() -> None:
@@ -38,7 +41,7 @@ def test_time_that_is_up_ends_all_that_was_started(tmp_path: Path) -> None:
     with pytest.raises(DeadlineError, match=r"did not end within 4 s"):
         process.run(["sh", "-c", f"sleep 600 & echo $! > {note}; wait"], timeout_seconds=3.6)
     assert time.monotonic() - begun < 60
-    assert gone(int(note.read_text()))
+    wait_until_gone(int(note.read_text()))
 
 
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
@@ -46,14 +49,11 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     argv = ["sh", "-c", f"echo $$ > {note}; exec sleep 600"]
     code = f"from ota_py.gateway.system import process; process.run({argv!r}, timeout_seconds=600)"
     parent = subprocess.Popen([sys.executable, "-c", code])
-    deadline = time.monotonic() + 60
-    while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    child = int(note.read_text())
+    child = noted(note)
     assert is_alive(child)
     parent.kill()
     parent.wait()
-    assert gone(child)
+    wait_until_gone(child)
 
 
 def test_a_child_whose_parent_died_before_it_could_ask_to_be_told_ends_as_well(tmp_path: Path) -> None:
@@ -73,13 +73,10 @@ ctypes.CDLL = Slow
 process.run(["sleep", "600"], timeout_seconds=600)
 """
     parent = subprocess.Popen([sys.executable, "-c", code])
-    deadline = time.monotonic() + 60
-    while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    child = int(note.read_text())
+    child = noted(note)
     parent.kill()
     parent.wait()
-    assert gone(child)
+    wait_until_gone(child)
 
 
 def test_a_program_that_is_not_there() -> None:

@@ -13,8 +13,8 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.support.brokers import free_port
 from tests.support.gateway.site import RUNS, UNHEALTHY, Site
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.docker
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from lab.oci import Image as OciImage
-from lab.oci import Layer, layer_of_files
+from lab.oci import Layer, Registry, layer_of_files
 from ota_py.gateway.fetch.sources import from_repository, trust_client
-from tests.gateway.conftest import running_registry
 from tests.support.gateway.site import PATH, RUNS, UNHEALTHY, Keys, Site
 from tests.support.gateway.slow_docker import slow_docker
 from tests.support.ports import free_port
+from tests.support.registries import running_registry
 from tests.support.rollout.watching import watch
 from tests.support.waiting import wait_for
 
@@ -106,7 +106,7 @@ def mariadb(
     tmp_path: Path, keys: Keys, layers: dict[str, Layer], mariadb_layer: Layer, compose_plugin: None
 ) -> Iterator[WithMariaDb]:
     with ExitStack() as stack:
-        registry = stack.enter_context(running_registry(tmp_path))
+        registry = Registry(stack.enter_context(running_registry(tmp_path)))
         (tmp_path / "site").mkdir()
         site = Site(tmp_path / "site", keys, registry, layers, free_port())
         try:

@@ -9,7 +9,7 @@ import pytest
 from ota_py.manager.registry.references import parse_reference
 from tests.manager.conftest import IMAGES, Fleet, Manager, Result
 from tests.support.manager.oci_images import push_image
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 
 def refused(fleet: Fleet, ota: Manager, status: int, *messages: str, arguments: tuple[str, ...]) -> Result:

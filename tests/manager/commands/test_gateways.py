@@ -12,8 +12,8 @@ from ota_py.errors import ControlPlaneError
 from ota_py.manager.cli import COMMANDS
 from ota_py.manager.controlplane.client import ControlPlane
 from tests.manager.conftest import Fleet, Manager
+from tests.support.http_servers import scripted
 from tests.support.processes import MANAGER
-from tests.support.scripted_server import scripted
 
 ADD = ("gateways", "add", "boston_001", "--delivery", "push")
 

@@ -10,9 +10,9 @@ from pydantic.fields import FieldInfo
 
 from ota_py.manager.cli import COMMANDS
 from ota_py.manager.config.model import ManagerConfig
-from tests.support.processes import PROJECT
+from tests.support.paths import ROOT
 
-GUIDE = PROJECT / "docs/operator-guide.md"
+GUIDE = ROOT / "docs/operator-guide.md"
 
 
 def section(field: FieldInfo) -> type[BaseModel] | None:

@@ -16,9 +16,9 @@ from ota_py.errors import RegistryError
 from ota_py.manager.config.secrets import Passphrases, hidden_passphrases
 from tests.manager.conftest import Fleet
 from tests.manager.registry.test_resolve import CONFIG, MANIFEST, log_in, resolve
+from tests.support.http_servers import Answer, scripted
 from tests.support.processes import MANAGER
 from tests.support.rollout.watching import Watched, watch
-from tests.support.scripted_server import Answer, scripted
 
 pytestmark = pytest.mark.case("A33")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,9 @@ import requests
 
 from ota_py.errors import NotFoundError, RegistryError
 from ota_py.manager.registry.resolve import TagResolver
+from tests.support.http_servers import Answer, scripted
 from tests.support.manager.oci_images import digest, push_image
-from tests.support.processes import free_port, running
-from tests.support.scripted_server import Answer, scripted
+from tests.support.registries import running_registry
 
 # htpasswd of operator:secret
 PASSWORDS = "operator:$2b$04$vgmcZVvw6FJUuJ7/MejUoO6.Iugcvv8Hby0cIyfkK7GtOu0J.3N3a\n"
@@ -38,18 +37,9 @@ def resolve(registry: str, name: str = "a/b:1"):
 def closed_registry(tmp_path: Path) -> Iterator[str]:
     """A registry that wants a user name and a password."""
     (tmp_path / "htpasswd").write_text(PASSWORDS)
-    port = free_port()
-    document = {
-        "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-        "auth": {"htpasswd": {"realm": "fleet", "path": str(tmp_path / "htpasswd")}},
-    }
-    (tmp_path / "config.yml").write_text(json.dumps(document))
-    binary = shutil.which("docker-registry")
-    assert binary
-    with running([binary, "serve", str(tmp_path / "config.yml")], port, tmp_path / "log"):
-        yield f"127.0.0.1:{port}"
+    auth = {"htpasswd": {"realm": "fleet", "path": str(tmp_path / "htpasswd")}}
+    with running_registry(tmp_path, auth=auth) as address:
+        yield address
 
 
 def log_in(directory: Path, registry: str, login: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.manager.conftest import Fleet, Manager
-from tests.support.selfupdate.box import OLD, Box, wait
+from tests.support.selfupdate.box import OLD, Box
+from tests.support.waiting import wait_for
 
 NEW = "0.2.0-test"
 # A project whose only service is scaled to zero: the engine is asked, and nothing is started or pulled.
@@ -58,7 +59,7 @@ def test_the_gateway_software_comes_from_a_stick(
     box.config_file.write_text(f'root = "{box.directory}/root.json"\n{text}')
     try:
         assert take(box, stick)["outcome"] == "SUCCEEDED"
-        wait(lambda: box.upgrade().state not in ("FETCHED", "BUILT", "SWITCHED"), 300, box.logs)
+        wait_for(lambda: box.upgrade().state not in ("FETCHED", "BUILT", "SWITCHED"), box.logs, 300)
     finally:
         archive.with_suffix(".away").rename(archive)
 

@@ -9,7 +9,7 @@ import pytest
 
 from ota_py.manager.release import wheelhouse
 from tests.manager.conftest import Fleet, Manager
-from tests.support.processes import PROJECT
+from tests.support.paths import ROOT
 
 
 def archive(
@@ -31,7 +31,7 @@ def archive(
         "architecture": architecture,
     }
     path = directory / f"{wheels.name}.tar"
-    wheelhouse.pack(wheels, PROJECT, described, path)
+    wheelhouse.pack(wheels, ROOT, described, path)
     return str(path)
 
 

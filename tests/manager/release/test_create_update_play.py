@@ -13,11 +13,11 @@ import pytest
 from tests.manager.conftest import Fleet, Manager
 from tests.manager.storage.test_store import SECRET_KEY, credentials
 from tests.manager.storage.test_store import s3 as s3
-from tests.support.processes import PROJECT
+from tests.support.paths import ROOT
 from tests.support.rollout.watching import Watched, watch
 
-PLAYBOOK = PROJECT / "playbooks" / "create_update.yml"
-INVENTORY = PROJECT / "inventory" / "hosts.yml"
+PLAYBOOK = ROOT / "playbooks" / "create_update.yml"
+INVENTORY = ROOT / "inventory" / "hosts.yml"
 PASSPHRASE = "passphrase-0f-the-release-key"
 IMAGES = {"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}
 
@@ -50,7 +50,7 @@ def play(fleet: Fleet, tmp_path: Path, *arguments: str) -> Watched:
     env = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_LOG_PATH": str(tmp_path / "temporary" / "ansible.log"),
         "OTA_CONFIG": str(fleet.config),
         "OTA_RELEASE_PASSPHRASE": PASSPHRASE,

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from ota_py.manager.release import wheelhouse
-from tests.support.processes import PROJECT
+from tests.support.paths import ROOT
 
 
 def build(out: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ota_py.manager.release.wheelhouse", "--out", str(out), *arguments],
-        cwd=PROJECT,
+        cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -26,20 +26,19 @@ def build(out: Path, *arguments: str, **environment: str) -> subprocess.Complete
 
 def test_the_name_changes_with_python_architecture_and_sources(tmp_path: Path) -> None:
     names = {
-        wheelhouse._fingerprint(PROJECT, *given)
-        for given in (("3.13", "x86_64"), ("3.12", "x86_64"), ("3.13", "aarch64"))
+        wheelhouse._fingerprint(ROOT, *given) for given in (("3.13", "x86_64"), ("3.12", "x86_64"), ("3.13", "aarch64"))
     }
     assert len(names) == 3
 
 
 def test_a_gateway_gets_nothing_of_the_operators_and_the_servers_parts() -> None:
-    inside = [path for path in wheelhouse._sources(PROJECT) if path.is_relative_to(PROJECT / "ota_py")]
+    inside = [path for path in wheelhouse._sources(ROOT) if path.is_relative_to(ROOT / "ota_py")]
     packages = {path.parent.name for path in inside if path.suffix == ".py"}
     assert packages <= {"ota_py", "gateway", "trust"}
 
 
 def test_what_is_there_is_used_again(tmp_path: Path) -> None:
-    version = f"{wheelhouse.__version__}-{wheelhouse._fingerprint(PROJECT, '3.13', 'x86_64')}"
+    version = f"{wheelhouse.__version__}-{wheelhouse._fingerprint(ROOT, '3.13', 'x86_64')}"
     archive = tmp_path / version / wheelhouse.ARCHIVE
     archive.parent.mkdir()
     archive.touch()

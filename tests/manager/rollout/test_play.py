@@ -13,7 +13,7 @@ from ota_py.errors import ConfigError
 from ota_py.manager.rollout import play
 from ota_py.manager.rollout.inventory import deliveries
 from ota_py.manager.rollout.play import BackgroundPlay, Play, runner_arguments
-from tests.support.processes import PROJECT
+from tests.support.paths import ROOT
 
 PLAY = Play(rollout=7, version="1.2.0", inventory=Path("/srv/inventory.yml"), config=Path("/srv/ota.toml"))
 
@@ -22,12 +22,12 @@ def test_the_arguments_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin")
     assert runner_arguments(PLAY, Path("/tmp/private")) == {
         "private_data_dir": "/tmp/private",
-        "project_dir": str(PROJECT),
+        "project_dir": str(ROOT),
         "playbook": "rollout.yml",
         "inventory": "/srv/inventory.yml",
         "extravars": {"version": "1.2.0", "rollout": 7},
         "envvars": {
-            "ANSIBLE_CONFIG": f"{PROJECT}/ansible.cfg",
+            "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
             "OTA_CONFIG": "/srv/ota.toml",
             "PATH": f"{Path(sys.executable).parent}:/usr/bin",
         },

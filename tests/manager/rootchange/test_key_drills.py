@@ -7,11 +7,8 @@ the other slept since its installation.
 from __future__ import annotations
 
 import contextlib
-import functools
-import http.server
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +28,7 @@ from ota_py.trust.keys.signers import import_public, load_signer
 from ota_py.trust.verify import METADATA_VERSION_MAX, VerifiedManifest
 from tests.manager.conftest import Fleet, Manager
 from tests.support.gateway import gateways
+from tests.support.http_servers import serving_directory
 from tests.support.trust.online import online_metadata
 
 
@@ -116,19 +114,8 @@ class World:
 @pytest.fixture
 def world(fleet: Fleet, ota: Manager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
     store = fleet.directory / "repository"
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None: ...
-
-    handler = functools.partial(Handler, directory=str(store))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        with contextlib.ExitStack() as journals:
-            yield World(Machine(fleet.directory, ota, monkeypatch), store, url, tmp_path, journals)
-        server.shutdown()
-        thread.join()
+    with serving_directory(store) as url, contextlib.ExitStack() as journals:
+        yield World(Machine(fleet.directory, ota, monkeypatch), store, url, tmp_path, journals)
 
 
 @pytest.fixture

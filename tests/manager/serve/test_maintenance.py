@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -14,7 +13,8 @@ from ota_py.manager.context import CommandContext
 from ota_py.manager.controlplane.client import ControlPlane
 from ota_py.manager.serve.maintenance import check_freshness
 from tests.manager.conftest import Fleet, Manager
-from tests.support.processes import MANAGER, free_port, running
+from tests.support.ports import free_port
+from tests.support.processes import MANAGER, running
 from tests.support.waiting import wait_for
 
 FRESH = dict.fromkeys(("root", "release", "snapshot", "timestamp"), "fresh") | {"problem": ""}
@@ -70,11 +70,8 @@ def test_with_the_timestamp_key_alone_it_renews_the_timestamp(fleet: Fleet, ota:
 def test_the_running_control_plane_tells_it(served_fleet: Fleet) -> None:
     token = (served_fleet.directory / "operator-token").read_text().strip()
     with ControlPlane(served_fleet.control_plane_url, token) as control_plane:
-        deadline = time.monotonic() + 300
-        while not (shown := control_plane._object("GET", "/freshness"))["roles"]:
-            assert time.monotonic() < deadline, shown
-            time.sleep(0.05)
-        assert {role["state"] for role in shown["roles"]} == {"fresh"}
+        roles = wait_for(lambda: control_plane._object("GET", "/freshness")["roles"], "the first check", 300)
+    assert {role["state"] for role in roles} == {"fresh"}
 
 
 def record_event(fleet: Fleet, days_ago: float) -> None:

@@ -16,7 +16,8 @@ from ota_py.manager.config.secrets import Passphrases
 from ota_py.manager.setup.config_template import render_config
 from ota_py.manager.setup.initialise import initialise
 from tests.manager.conftest import IMAGES, Fleet
-from tests.support.processes import MANAGER, free_port, running
+from tests.support.ports import free_port
+from tests.support.processes import MANAGER, running
 from tests.support.trust.stores import DirectoryOfBytes
 
 SECRETS = ("keys/root.pem", "keys/release.pem", "keys/online.pem", "operator-token", "admin-password")

@@ -26,7 +26,9 @@ from ota_py.trust.publish.freshen import OVERTAKEN, renew
 from ota_py.trust.repository.repository import Repository
 from ota_py.trust.repository.store import Store
 from tests.manager.conftest import Fleet, Manager
-from tests.support.processes import PROJECT, RCLONE, free_port, running
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
+from tests.support.processes import RCLONE, running
 
 JSON, TIMESTAMP = "application/json", "metadata/timestamp.json"
 MIB = 1024**2
@@ -100,7 +102,7 @@ def test_of_two_who_write_one_key_the_second_is_refused(store: Store) -> None:
 def conditional(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], S3Store]]:
     """Open a place in the bucket of a server that checks conditions, each time with a client of its own."""
     directory, port = tmp_path_factory.mktemp("conditional"), free_port()
-    server, endpoint = PROJECT / "tests/support/manager/s3_server.py", f"http://127.0.0.1:{port}"
+    server, endpoint = ROOT / "tests/support/manager/s3_server.py", f"http://127.0.0.1:{port}"
     path = credentials(directory)
 
     def opened(prefix: str) -> S3Store:

@@ -16,7 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ota_py.server import hints
 from ota_py.server.environment import BrokerSettings
-from tests.support.brokers import USERS, Broker, free_port
+from tests.support.brokers import USERS, Broker
+from tests.support.ports import free_port
 from tests.support.server.world import World
 
 

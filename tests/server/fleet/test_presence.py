@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from django.db import DatabaseError
 from django.utils import timezone
@@ -13,6 +11,7 @@ from ota_py.server.fleet import presence
 from ota_py.server.fleet.listener import Listener
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.fleet.presence import LastSeen
+from tests.support.waiting import wait_for
 
 start = LastSeen._start
 
@@ -26,18 +25,9 @@ def notes(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> LastSeen:
     return LastSeen()
 
 
-def seen_within(seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if Gateway.objects.get().last_seen:
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def test_a_touch_is_written_soon_by_the_thread(notes: LastSeen) -> None:
     notes.touch("gw")
-    assert seen_within(60)
+    wait_for(lambda: Gateway.objects.get().last_seen, "the thread to write the note")
     notes.stop()
 
 
@@ -54,7 +44,7 @@ def test_a_database_that_is_away_for_a_moment_does_not_end_the_thread(
 
     monkeypatch.setattr(notes, "flush", flaky)
     notes.touch("gw")
-    assert seen_within(60)
+    wait_for(lambda: Gateway.objects.get().last_seen, "the thread to write the note")
     notes.stop()
 
 

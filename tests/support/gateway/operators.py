@@ -11,7 +11,8 @@ import requests
 
 from ota_py.manager.context import CommandContext
 from ota_py.manager.controlplane.client import ControlPlane
-from tests.support.processes import MANAGER, free_port, running
+from tests.support.ports import free_port
+from tests.support.processes import MANAGER, running
 
 UPDATE = {
     "version": "1.2.0",

@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from ota_py.manager.release.gateway_software import collect
 from ota_py.manifest import Manifest
 from tests.support.selfupdate.processes import Processes
 from tests.support.selfupdate.wheelhouses import ROOT
+from tests.support.waiting import wait_for
 
 OLD = "0.1.0-test"
 LAUNCHER = ROOT / "roles" / "ota_gateway" / "templates" / "launcher.sh.j2"
@@ -169,7 +169,7 @@ class Box:
 
     def wait_for_agent(self, build: str) -> None:
         """Wait until the agent of this build runs, and no other: a launcher was started, and may be slow."""
-        wait(lambda: self.agents() == {build}, 60, lambda: f"{self.agents()} run\n{self.logs()}")
+        wait_for(lambda: self.agents() == {build}, lambda: f"only {build}: {self.agents()} run\n{self.logs()}")
 
     def upgrade(self) -> Upgrade | None:
         with self.journal() as journal:
@@ -182,12 +182,11 @@ class Box:
     def wait_for(self, state: str, seconds: float = 300) -> Upgrade:
         """Wait until the upgrade came to a state."""
 
-        def reached() -> bool:
+        def reached() -> Upgrade | None:
             found = self.upgrade()
-            return found is not None and found.state == state
+            return found if found is not None and found.state == state else None
 
-        wait(reached, seconds, lambda: f"{self.upgrade()}\n{self.logs()}")
-        found = self.upgrade()
+        found = wait_for(reached, lambda: f"{state}: {self.upgrade()}\n{self.logs()}", seconds, pause_seconds=0.1)
         assert found is not None
         return found
 
@@ -215,10 +214,3 @@ def launchers(ota: Path, config_dir: Path) -> dict[str, str]:
     given = {"ota_gateway_directory": ota, "ota_gateway_config_dir": config_dir}
     commands = {"ota-agent": "run", "ota-recover": "recover"}
     return {name: template.render(**given, item={"command": command}) for name, command in commands.items()}
-
-
-def wait(condition: Callable[[], bool], seconds: float, explain: Callable[[], str]) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, explain()
-        time.sleep(0.1)

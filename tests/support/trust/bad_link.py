@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.http_servers import HttpServer, QuietHandler
 from tests.support.ports import free_port
 
 CHUNK_BYTES = 16 * 1024
@@ -68,7 +68,7 @@ class BadLink:
         self._closed = threading.Event()
         link = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
@@ -76,20 +76,13 @@ class BadLink:
 
             do_HEAD = do_GET  # noqa: N815
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer((host, free_port()), Handler)
-        self._http.daemon_threads = True
-        self.address = f"{host}:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._http = HttpServer(Handler, host, free_port())
+        self.address = self._http.address
 
     def close(self) -> None:
         """Take no connections from now on."""
         self._closed.set()
-        self._http.shutdown()
-        self._http.server_close()
+        self._http.close()
 
     def sent(self, path: str) -> int:
         """Bytes of bodies sent for paths in which the regular expression is found."""
@@ -104,17 +97,13 @@ class BadLink:
                     return fault
         return Fault()
 
-    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def _answer(self, handler: QuietHandler) -> None:
         asked = Request(handler.command, handler.path, handler.headers.get("Range", ""))
         self.requests.append(asked)
         fault = self._fault(handler.path)
         if fault.status is not None:
             asked.status = fault.status
-            handler.send_response(fault.status)
-            for name, value in {**fault.headers, "Content-Length": str(len(fault.body))}.items():
-                handler.send_header(name, value)
-            handler.end_headers()
-            handler.wfile.write(fault.body if handler.command != "HEAD" else b"")
+            handler.send(fault.status, dict(fault.headers), fault.body)
             return
         connection = http.client.HTTPConnection(self.server, timeout=60)
         try:
@@ -140,9 +129,7 @@ class BadLink:
         finally:
             connection.close()
 
-    def _body(
-        self, handler: BaseHTTPRequestHandler, answer: http.client.HTTPResponse, fault: Fault, asked: Request
-    ) -> None:
+    def _body(self, handler: QuietHandler, answer: http.client.HTTPResponse, fault: Fault, asked: Request) -> None:
         size = CHUNK_BYTES if fault.bytes_per_second is None else max(1, int(fault.bytes_per_second / 10))
         while chunk := answer.read(size):
             if fault.cut_after is not None and asked.sent + len(chunk) > fault.cut_after:
