@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 
 from lab.config import LabConfig
 
+# Failed assertions of helpers are explained as those of tests are.
+pytest.register_assert_rewrite("tests.support")
+
 # The lab that tests use, beside one that a person may have running.
 os.environ.setdefault("OTA_LAB_NAME", "ota-test")
 os.environ.setdefault("OTA_LAB_SUBNET", "172.30.78.0/24")

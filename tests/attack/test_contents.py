@@ -20,7 +20,7 @@ from ota_py.errors import (
 from ota_py.manifest import MANIFEST_MAX_BYTES
 from ota_py.trust import layout
 from ota_py.trust.fetch.client import TrustClient
-from tests.attack.conftest import Box
+from tests.support.gateway.attacked import Box
 
 NEW_TIMESTAMP = {"metadata/timestamp.json"}
 

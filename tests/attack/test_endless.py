@@ -19,10 +19,10 @@ from ota_py.trust.fetch import carriers, connections
 from ota_py.trust.fetch.carriers import WebCarrier
 from ota_py.trust.fetch.client import TrustClient
 from ota_py.trust.fetch.transfer import HttpTransfer, Throttle
-from tests.attack.conftest import Box
-from tests.attack.simulator import Drip
 from tests.support.brokers import certificate
+from tests.support.gateway.attacked import Box
 from tests.support.http_servers import Answer, scripted
+from tests.support.trust.simulator import Drip
 
 pytestmark = [pytest.mark.case("A06"), pytest.mark.timeout(300)]
 

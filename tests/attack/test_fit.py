@@ -15,8 +15,8 @@ from ota_py.gateway.fetch import compatibility, sources
 from ota_py.gateway.journal.journal import Journal
 from ota_py.manifest import Compatibility
 from ota_py.trust.keys.signers import sign_manifest
-from tests.attack.conftest import Box
 from tests.support.gateway import gateways
+from tests.support.gateway.attacked import Box
 
 OTHERS = [
     ({"fleet": "elsewhere"}, "update 1.3.0 is for the fleet 'elsewhere', this gateway is of 'healthguard'"),

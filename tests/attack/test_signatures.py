@@ -12,8 +12,8 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 from ota_py.errors import FreshnessError, SignatureError, TrustError
 from ota_py.trust.keys.signers import sign_manifest
 from ota_py.trust.verify import signature_file
-from tests.attack.conftest import Box
-from tests.attack.simulator import Forger, twice, under_another_id
+from tests.support.gateway.attacked import Box
+from tests.support.trust.simulator import Forger, twice, under_another_id
 
 ROOT_FILES = {"metadata/root.json", "metadata/root_history/2.root.json"}
 SECOND_ID = "0" * 64

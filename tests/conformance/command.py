@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.simulator import Forger, Mirror
 from tests.conformance import client
-from tests.trust.conftest import Publisher, publisher, signers
+from tests.support.trust.published import Publisher, publisher, signers
+from tests.support.trust.simulator import Forger, Mirror
 
 __all__ = ["Client", "forger", "mirror", "publisher", "signers", "tuf"]
 

@@ -14,9 +14,9 @@ from ota_py.errors import NotFoundError, OtaError, RepositoryError, TrustError
 from ota_py.trust import layout
 from ota_py.trust.documents.metadata import meta_of
 from ota_py.trust.fetch.client import TrustClient
-from tests.attack.simulator import Forger, Mirror
 from tests.conformance.command import Client, forger, mirror, publisher, signers, tuf
-from tests.trust.conftest import MemoryFloor
+from tests.support.trust.published import MemoryFloor
+from tests.support.trust.simulator import Forger, Mirror
 
 __all__ = ["forger", "mirror", "publisher", "signers", "tuf"]
 

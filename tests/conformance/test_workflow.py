@@ -9,8 +9,8 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 
 from ota_py.trust import layout
-from tests.attack.simulator import Forger, Mirror
 from tests.conformance.command import Client, forger, mirror, publisher, signers, tuf
+from tests.support.trust.simulator import Forger, Mirror
 
 __all__ = ["forger", "mirror", "publisher", "signers", "tuf"]
 

@@ -13,7 +13,7 @@ import pytest
 from lab import images
 from lab.demo import said
 from lab.operator import Operator
-from tests.e2e.conftest import create
+from tests.support.provisioned import create
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import Provisioning
+from tests.support.provisioned import Provisioning
 
 pytestmark = [pytest.mark.lab, pytest.mark.case("A33"), pytest.mark.timeout(1800)]
 

@@ -1,5 +1,7 @@
-"""The control plane for the target `api`, on the database that its own tests use."""
+"""Loads the control plane's database, for the target `api`."""
 
 from __future__ import annotations
 
-from tests.server.conftest import _presence_is_flushed_by_hand, django_db_modify_db_settings  # noqa: F401
+from tests.support.server.fixtures import django_db_modify_db_settings, presence_is_flushed_by_hand
+
+__all__ = ["django_db_modify_db_settings", "presence_is_flushed_by_hand"]

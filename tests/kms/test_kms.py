@@ -18,8 +18,8 @@ from lab import certificates
 from ota_py.errors import KeyFileError, KeyMismatchError
 from ota_py.trust.keys.key_files import generate_key
 from ota_py.trust.keys.signers import EXTRAS, import_public, load_matching, load_signer
-from tests.kms.stand_ins import AwsKms, AzureIdentity, AzureVault, Vault, proxy_to
 from tests.support.http_servers import serving
+from tests.support.kms.stand_ins import AwsKms, AzureIdentity, AzureVault, Vault, proxy_to
 from tests.support.paths import ROOT
 
 # Where lab/setup.sh puts the libraries.
@@ -41,7 +41,7 @@ def with_libraries(**more: str) -> dict[str, str]:
 def use_key(uri: str, **env: str) -> Any:
     """Import a key, sign with it and verify, in a process that has the libraries."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.kms.use_key", uri],
+        [sys.executable, "-m", "tests.support.kms.use_key", uri],
         env=with_libraries(**env),
         capture_output=True,
         text=True,
@@ -131,7 +131,7 @@ def test_google(tls: Path, tmp_path: Path):
             }
         )
     )
-    command = [sys.executable, "-m", "tests.kms.google_kms", str(tls / "server.crt"), str(tls / "server.key")]
+    command = [sys.executable, "-m", "tests.support.kms.google_kms", str(tls / "server.crt"), str(tls / "server.key")]
     with subprocess.Popen(
         command, env=with_libraries(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as service:

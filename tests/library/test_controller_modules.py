@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.library.conftest import Run
-from tests.playbooks.conftest import Fleet
+from tests.support.rollout.fleets import Fleet
+from tests.support.rollout.modules import Run
 
 MANIFEST = {
     "schema_version": 1,

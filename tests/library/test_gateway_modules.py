@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.library.conftest import Run
-from tests.playbooks.conftest import Fleet
+from tests.support.rollout.fleets import Fleet
+from tests.support.rollout.modules import Run
 
 
 def calls(fleet: Fleet, gateway: str) -> list[list[str]]:

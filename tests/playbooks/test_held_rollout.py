@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from tests.playbooks.conftest import Fleet
 from tests.playbooks.test_rollout import one_line, updates
 from tests.support.rollout.agents import agent
+from tests.support.rollout.fleets import Fleet
 
 REASON = "outside the maintenance windows (daily 02:00-05:00)"
 

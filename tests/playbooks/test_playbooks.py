@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 
-from tests.playbooks.conftest import Fleet
 from tests.playbooks.test_rollout import one_line
 from tests.support.paths import ROOT
+from tests.support.rollout.fleets import Fleet
 
 
 def test_health_check_names_the_gateway_that_does_not_answer(fleet: Fleet) -> None:

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from tests.playbooks.conftest import Fleet
 from tests.support.rollout.agents import agent
+from tests.support.rollout.fleets import Fleet
 
 
 def updates(fleet: Fleet, gateway: str) -> list[list[str]]:

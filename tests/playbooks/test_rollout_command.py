@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.playbooks.conftest import Fleet
 from tests.support.processes import MANAGER
+from tests.support.rollout.fleets import Fleet
 from tests.support.waiting import wait_for
 
 

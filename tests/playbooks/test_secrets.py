@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.playbooks.conftest import Fleet
 from tests.support.paths import ROOT
 from tests.support.processes import MANAGER
+from tests.support.rollout.fleets import Fleet
 from tests.support.rollout.watching import Watched, start, watch
 from tests.support.waiting import wait_for
 

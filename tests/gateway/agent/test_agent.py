@@ -14,7 +14,6 @@ from ota_py.gateway.system import lock
 from ota_py.gateway.system.clock import Clock
 from tests.support.brokers import USERS, Broker, Control
 from tests.support.gateway import gateways, small_engine
-from tests.support.gateway.small_control_plane import SmallControlPlane
 from tests.support.waiting import wait_for
 
 ASSIGNED = {"version": "1.2.0", "rollout": 7, "critical": False}
@@ -29,13 +28,6 @@ TRANSITIONS = [
     "HEALTHY",
     "COMMITTED",
 ]
-
-
-@pytest.fixture
-def control_plane():
-    server = SmallControlPlane().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

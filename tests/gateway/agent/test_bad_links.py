@@ -15,16 +15,9 @@ from tests.support.flapping import DOWN, UP, Flapping
 from tests.support.gateway import gateways
 from tests.support.gateway.operators import counted, start_rollout
 from tests.support.gateway.site import CLIENT, Site
-from tests.support.gateway.small_control_plane import TOKEN, SmallControlPlane
+from tests.support.gateway.small_control_plane import TOKEN
 from tests.support.ports import free_port
 from tests.support.waiting import wait_for
-
-
-@pytest.fixture
-def control_plane():
-    server = SmallControlPlane().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

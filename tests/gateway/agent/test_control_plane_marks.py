@@ -15,7 +15,7 @@ from ota_py.trust.publish.freshen import renew
 from tests.support.gateway import gateways
 from tests.support.gateway.operators import UPDATE, Admin, start_rollout
 from tests.support.gateway.site import CLIENT, Site
-from tests.trust.conftest import Publisher, publisher, served, signers  # noqa: F401
+from tests.support.trust.published import Publisher
 
 WORDS = "the repository&#x27;s metadata has expired"
 
@@ -28,8 +28,8 @@ def admin(real_control_plane: ControlPlane, operator_directory: Path) -> Admin:
 @pytest.mark.case("A04")
 def test_a_gateway_with_expired_metadata_is_marked_until_it_is_fresh(
     tmp_path: Path,
-    publisher: Publisher,  # noqa: F811
-    served: str,  # noqa: F811
+    publisher: Publisher,
+    served: str,
     real_control_plane: ControlPlane,
     admin: Admin,
 ) -> None:

@@ -24,13 +24,12 @@ from ota_py.trust.documents.metadata import OnlineSigners
 from ota_py.trust.publish.freshen import renew
 from tests.support.gateway import gateways, small_engine
 from tests.support.waiting import wait_for
-from tests.trust.conftest import publisher, served, signers  # noqa: F401
 
 WORDS = "the repository's metadata has expired"
 
 
 @pytest.fixture
-def type_(tmp_path, publisher, served, capsys):  # noqa: F811
+def type_(tmp_path, publisher, served, capsys):
     path = gateways.write(tmp_path)
     (tmp_path / "root.json").write_bytes(publisher.root)
     text = path.read_text().replace(f"file://{tmp_path}/repository", served)
@@ -46,7 +45,7 @@ def type_(tmp_path, publisher, served, capsys):  # noqa: F811
 
 
 @pytest.mark.case("A04")
-def test_expired_metadata_is_said_wherever_one_looks(tmp_path, publisher, type_):  # noqa: F811
+def test_expired_metadata_is_said_wherever_one_looks(tmp_path, publisher, type_):
     publisher.publish(publisher.manifest("1.2.0"), now=datetime.now(UTC) - timedelta(days=15))
     before = json.loads(type_("status", "--json")[1])
     assert before["freshness_problem"] == ""
@@ -70,7 +69,7 @@ def test_expired_metadata_is_said_wherever_one_looks(tmp_path, publisher, type_)
     assert json.loads(type_("status", "--json")[1])["freshness_problem"] == ""
 
 
-def test_a_repository_that_is_gone_is_stale_once_what_was_fetched_has_expired(tmp_path, publisher, type_):  # noqa: F811
+def test_a_repository_that_is_gone_is_stale_once_what_was_fetched_has_expired(tmp_path, publisher, type_):
     publisher.publish(publisher.manifest("1.2.0"))
     assert type_("check")[0] == 0
     path = tmp_path / "gateway.toml"

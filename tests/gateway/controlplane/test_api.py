@@ -10,21 +10,6 @@ import pytest
 from ota_py.errors import ConfigError, ControlPlaneError, RejectedError
 from ota_py.gateway.controlplane.api import Api, Assignment
 from tests.support.brokers import certificate
-from tests.support.gateway.small_control_plane import TOKEN, SmallControlPlane
-
-
-@pytest.fixture
-def control_plane():
-    server = SmallControlPlane().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def token_file(tmp_path):
-    path = tmp_path / "token"
-    path.write_text(f"{TOKEN}\n")
-    return path
 
 
 @pytest.fixture

@@ -8,23 +8,8 @@ from ota_py.errors import ControlPlaneError
 from ota_py.gateway.controlplane.api import Api
 from ota_py.gateway.controlplane.polling import GAP_SECONDS, LIMIT_SECONDS, Polling
 from tests.support.clocks import TurnedClock
-from tests.support.gateway.small_control_plane import TOKEN, SmallControlPlane
 
 SECONDS = 60.0
-
-
-@pytest.fixture
-def control_plane():
-    server = SmallControlPlane().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def token_file(tmp_path):
-    path = tmp_path / "token"
-    path.write_text(TOKEN)
-    return path
 
 
 @pytest.fixture

@@ -10,14 +10,6 @@ from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
 from tests.support.clocks import TurnedClock
 from tests.support.gateway import gateways
-from tests.support.gateway.small_control_plane import SmallControlPlane
-
-
-@pytest.fixture
-def control_plane():
-    server = SmallControlPlane().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

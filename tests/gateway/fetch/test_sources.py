@@ -14,9 +14,6 @@ from ota_py.manifest import Compatibility
 from ota_py.trust.keys.signers import sign_manifest
 from tests.support.gateway import gateways
 from tests.support.gateway.small_control_plane import SmallControlPlane
-from tests.trust.conftest import publisher, served, signers
-
-__all__ = ["publisher", "served", "signers"]
 
 
 class Place:

@@ -10,8 +10,8 @@ import re
 import pytest
 
 from ota_py.errors import KnownBadError
-from tests.gateway.selfupdate.conftest import EXITS, HANGS
 from tests.support.selfupdate.box import OLD
+from tests.support.selfupdate.fixtures import EXITS, HANGS
 from tests.support.waiting import wait_for
 
 NEW = "0.2.0-test"

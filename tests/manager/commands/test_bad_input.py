@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ota_py.manager.registry.references import parse_reference
-from tests.manager.conftest import IMAGES, Fleet, Manager, Result
+from tests.support.manager.fleets import IMAGES, Fleet, Manager, Result
 from tests.support.manager.oci_images import push_image
 from tests.support.ports import free_port
 

@@ -11,8 +11,8 @@ import pytest
 from ota_py.errors import ControlPlaneError
 from ota_py.manager.cli import COMMANDS
 from ota_py.manager.controlplane.client import ControlPlane
-from tests.manager.conftest import Fleet, Manager
 from tests.support.http_servers import scripted
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.processes import MANAGER
 
 ADD = ("gateways", "add", "boston_001", "--delivery", "push")

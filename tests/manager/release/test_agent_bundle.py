@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.manager.conftest import Fleet, Manager
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.selfupdate.box import OLD, Box
 from tests.support.waiting import wait_for
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ota_py.manager.release import wheelhouse
-from tests.manager.conftest import Fleet, Manager
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.paths import ROOT
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ota_py.manager.controlplane.client import ControlPlane
-from tests.manager.conftest import Fleet, Manager
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.manager.oci_images import push_image, push_index
 from tests.support.processes import MANAGER
 

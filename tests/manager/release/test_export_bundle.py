@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ota_py import bundle
-from tests.manager.conftest import Fleet, Manager
 from tests.manager.release.test_agent_updates import archive
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.manager.oci_images import digest, push_index
 
 MIB = 1024**2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.manager.conftest import Fleet, Manager
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.processes import MANAGER
 
 FILE = "update-1.2.0.request.json"

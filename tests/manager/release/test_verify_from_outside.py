@@ -13,7 +13,7 @@ from ota_py.manager.context import CommandContext
 from ota_py.manager.release.release import Keys
 from ota_py.trust.documents import metadata
 from ota_py.trust.publish.freshen import renew
-from tests.manager.conftest import Fleet, Manager
+from tests.support.manager.fleets import Fleet, Manager
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from ota_py.trust.documents.metadata import OnlineSigners, meta_of, snapshot_met
 from ota_py.trust.fetch.client import TrustClient
 from ota_py.trust.keys.signers import import_public, load_signer
 from ota_py.trust.verify import METADATA_VERSION_MAX, VerifiedManifest
-from tests.manager.conftest import Fleet, Manager
 from tests.support.gateway import gateways
 from tests.support.http_servers import serving_directory
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.trust.online import online_metadata
 
 

@@ -16,9 +16,9 @@ from ota_py.errors import ConfigError
 from ota_py.manager.config.model import load_config
 from ota_py.manager.config.root_file import name_keys
 from ota_py.trust.keys.key_files import read_public
-from tests.kms.stand_ins import AwsKms
-from tests.manager.conftest import Fleet, Manager
 from tests.support.http_servers import serving
+from tests.support.kms.stand_ins import AwsKms
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.processes import MANAGER
 
 

@@ -12,7 +12,7 @@ from ota_py.manager.config.secrets import Passphrases
 from ota_py.manager.context import CommandContext
 from ota_py.manager.controlplane.client import ControlPlane
 from ota_py.manager.serve.maintenance import check_freshness
-from tests.manager.conftest import Fleet, Manager
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.ports import free_port
 from tests.support.processes import MANAGER, running
 from tests.support.waiting import wait_for

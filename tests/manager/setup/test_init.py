@@ -15,7 +15,7 @@ from ota_py.manager.config.model import load_config, parse_config
 from ota_py.manager.config.secrets import Passphrases
 from ota_py.manager.setup.config_template import render_config
 from ota_py.manager.setup.initialise import initialise
-from tests.manager.conftest import IMAGES, Fleet
+from tests.support.manager.fleets import IMAGES, Fleet
 from tests.support.ports import free_port
 from tests.support.processes import MANAGER, running
 from tests.support.trust.stores import DirectoryOfBytes

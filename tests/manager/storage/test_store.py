@@ -25,7 +25,7 @@ from ota_py.manager.storage.store import open_store
 from ota_py.trust.publish.freshen import OVERTAKEN, renew
 from ota_py.trust.repository.repository import Repository
 from ota_py.trust.repository.store import Store
-from tests.manager.conftest import Fleet, Manager
+from tests.support.manager.fleets import Fleet, Manager
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import RCLONE, running

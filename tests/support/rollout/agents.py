@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ota_py.manager.controlplane.client import ControlPlane
-from tests.playbooks.conftest import Fleet
+from tests.support.rollout.fleets import Fleet
 
 
 @contextmanager

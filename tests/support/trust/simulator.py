@@ -22,7 +22,7 @@ from ota_py.errors import NotFoundError
 from ota_py.trust.documents.metadata import meta_of
 from tests.support.http_servers import QuietHandler, serving
 from tests.support.trust.online import online_metadata
-from tests.trust.conftest import Publisher
+from tests.support.trust.published import Publisher
 
 JSON = JSONSerializer()
 Change = Callable[[Any], object]

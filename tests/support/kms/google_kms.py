@@ -1,4 +1,4 @@
-"""`python -m tests.kms.google_kms CERTIFICATE KEY`: a stand-in of Google Cloud KMS, by gRPC.
+"""`python -m tests.support.kms.google_kms CERTIFICATE KEY`: a stand-in of Google Cloud KMS, by gRPC.
 
 It has a P-256 key, prints its port, and ends when its standard input does.
 """

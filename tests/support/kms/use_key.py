@@ -1,4 +1,4 @@
-"""`python -m tests.kms.use_key URI`: import the key, sign with it, verify; says what it found as JSON.
+"""`python -m tests.support.kms.use_key URI`: import the key, sign with it, verify; says what it found as JSON.
 
 A process of its own: it alone has the services' libraries. The PIN of an HSM is in $PIN.
 """
