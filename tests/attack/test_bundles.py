@@ -9,9 +9,8 @@ import pytest
 
 from ota_py import bundle
 from ota_py.errors import IntegrityError
-from tests.attack.test_contents import files_of
-from tests.base.test_bundle import FIRST, GOOD, HEADER, HEX, archive, become, header_of, tar
-from tests.support.gateway.attacked import Box
+from tests.support.bundles import FIRST, GOOD, HEADER, HEX, archive, become, header_of, tar
+from tests.support.gateway.attacked import Box, files_of
 
 pytestmark = pytest.mark.case("A21")
 

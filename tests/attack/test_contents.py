@@ -20,7 +20,7 @@ from ota_py.errors import (
 from ota_py.manifest import MANIFEST_MAX_BYTES
 from ota_py.trust import layout
 from ota_py.trust.fetch.client import TrustClient
-from tests.support.gateway.attacked import Box
+from tests.support.gateway.attacked import Box, files_of
 
 NEW_TIMESTAMP = {"metadata/timestamp.json"}
 
@@ -211,9 +211,3 @@ def test_a_version_that_leads_elsewhere_by_command(box: Box) -> None:
     assert "is not a semantic version" in answer["error"]["message"]
     assert box.state() == before
     assert box.mirror.requests == []
-
-
-def files_of(box: Box) -> set[str]:
-    """The files of the gateway's directory and about it, without the metadata itself."""
-    found = {str(path) for path in box.directory.parent.rglob("*") if "store" not in path.parts}
-    return {name for name in found if "/trust/" not in name and "-wal" not in name and "-shm" not in name}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,7 @@ from ota_py.gateway.fetch import compatibility, sources
 from ota_py.gateway.journal.journal import Journal
 from ota_py.manifest import Compatibility
 from ota_py.trust.keys.signers import sign_manifest
-from tests.support.gateway import gateways
-from tests.support.gateway.attacked import Box
+from tests.support.gateway.attacked import Box, ansible
 
 OTHERS = [
     ({"fleet": "elsewhere"}, "update 1.3.0 is for the fleet 'elsewhere', this gateway is of 'healthguard'"),
@@ -186,25 +183,6 @@ def test_ansible_cannot_bring_a_manifest_without_its_own_signature(box: Box) -> 
     assert "code: signature" in answer
     assert "msg: manifest is signed by 0 of the release keys, expected 1" in answer
     assert box.state() == before
-
-
-def ansible(box: Box, manifest: Path, *flags: str) -> tuple[int, str]:
-    """Run the module `ota_apply` on this very gateway; its status and its output, on one line."""
-    options = f"manifest={manifest} directory={gateways.ROOT}"
-    done = subprocess.run(
-        ["ansible", "localhost", *flags, "-m", "ota_apply", "-a", options],
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(gateways.ROOT / "ansible.cfg"),
-            "OTA_GATEWAY_CONFIG": str(box.directory / "gateway.toml"),
-        },
-        cwd=box.directory,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.case("A20")

@@ -13,8 +13,7 @@ from ota_py.errors import FreshnessError, IncompatibleError, IntegrityError
 from ota_py.trust.documents.metadata import OnlineSigners
 from ota_py.trust.publish.freshen import renew
 from ota_py.trust.verify import METADATA_VERSION_MAX
-from tests.attack.test_signatures import PASSED, ROOT_FILES, serve
-from tests.support.gateway.attacked import Box, now
+from tests.support.gateway.attacked import PASSED, ROOT_FILES, Box, now, serve
 
 
 def old_state(box: Box) -> dict[str, bytes]:

@@ -7,41 +7,19 @@ from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner, SSlibKey
-from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Root, Targets
 
 from ota_py.errors import FreshnessError, SignatureError, TrustError
 from ota_py.trust.keys.signers import sign_manifest
 from ota_py.trust.verify import signature_file
-from tests.support.gateway.attacked import Box
+from tests.support.gateway.attacked import PASSED, ROOT_FILES, Box, serve
 from tests.support.trust.simulator import Forger, twice, under_another_id
 
-ROOT_FILES = {"metadata/root.json", "metadata/root_history/2.root.json"}
 SECOND_ID = "0" * 64
 
 
 def newer(content: Any) -> None:
     content.version += 1
-
-
-def serve(forger: Forger, role: str, data: bytes) -> None:
-    """Serve metadata of a role, with whatever leads to it in order."""
-    if role == Root.type:
-        forger.mirror.instead["metadata/2.root.json"] = data
-    elif role == Timestamp.type:
-        forger.mirror.instead["metadata/timestamp.json"] = data
-    elif role == Snapshot.type:
-        forger.serve_snapshot(data)
-    else:
-        forger.serve_targets(data)
-
-
-# What stands before a role in the TUF workflow has passed, and is kept (specification, 5.4.5, 5.5.7).
-PASSED = {
-    "root": set(),
-    "timestamp": set(),
-    "snapshot": {"metadata/timestamp.json"},
-    "targets": {"metadata/timestamp.json", "metadata/snapshot.json"},
-}
 
 
 @pytest.mark.case("A01")

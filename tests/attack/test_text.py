@@ -7,8 +7,7 @@ import pytest
 from ota_py.manifest import Hook
 from ota_py.manifest_health import Health, MqttProbe
 from ota_py.trust.keys.signers import sign_manifest
-from tests.attack.test_fit import ansible
-from tests.support.gateway.attacked import Box
+from tests.support.gateway.attacked import Box, ansible
 
 pytestmark = pytest.mark.case("A25")
 

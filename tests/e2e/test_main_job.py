@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from lab.demo import fingerprint, said
+from lab.demo import fingerprint
 from lab.operator import Operator
+from tests.support.provisioned import running_bridge
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
@@ -34,12 +35,6 @@ def last_rollout(operator: Operator) -> dict:
 
 def versions(operator: Operator) -> dict[str, str]:
     return {g["id"]: g["version"] for g in operator.api("gateways")["gateways"]}
-
-
-def running_bridge(operator: Operator, gateway: str) -> str:
-    """What the gateway's own engine says runs, asked past all of our code."""
-    line = "cd /opt/restaurant-gateway && docker compose exec -T mqtt-bridge cat /version"
-    return said(lambda: operator.on_gateway(gateway, "sh", "-c", line).stdout)
 
 
 def test_good_update_reaches_the_named_gateways_and_no_other(operator: Operator):

@@ -10,7 +10,7 @@ import pytest
 
 from lab.operator import Operator
 from ota_py.trust.fetch.client import TrustClient
-from tests.e2e.test_main_job import running_bridge
+from tests.support.provisioned import running_bridge
 from tests.support.trust.published import MemoryFloor
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]

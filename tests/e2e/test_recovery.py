@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.operator import Operator
-from tests.e2e.test_main_job import running_bridge
+from tests.support.provisioned import running_bridge
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]

@@ -13,7 +13,7 @@ import pytest
 from lab.operator import ROOT, Operator
 from ota_py.manager.release import wheelhouse
 from ota_py.manager.release.gateway_software import BUILD_DIRECTORY
-from tests.e2e.test_main_job import running_bridge
+from tests.support.provisioned import running_bridge
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.lab, pytest.mark.case("F35"), pytest.mark.timeout(1800)]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from tests.playbooks.test_rollout import one_line, updates
 from tests.support.rollout.agents import agent
-from tests.support.rollout.fleets import Fleet
+from tests.support.rollout.fleets import Fleet, one_line, updates
 
 REASON = "outside the maintenance windows (daily 02:00-05:00)"
 

@@ -6,9 +6,8 @@ import json
 import os
 import subprocess
 
-from tests.playbooks.test_rollout import one_line
 from tests.support.paths import ROOT
-from tests.support.rollout.fleets import Fleet
+from tests.support.rollout.fleets import Fleet, one_line
 
 
 def test_health_check_names_the_gateway_that_does_not_answer(fleet: Fleet) -> None:

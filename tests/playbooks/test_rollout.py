@@ -7,11 +7,7 @@ import threading
 import pytest
 
 from tests.support.rollout.agents import agent
-from tests.support.rollout.fleets import Fleet
-
-
-def updates(fleet: Fleet, gateway: str) -> list[list[str]]:
-    return [call for call in fleet.engine(gateway)["calls"] if call[0] == "update"]
+from tests.support.rollout.fleets import Fleet, one_line, recap, updates
 
 
 def test_pushes_in_batches_and_only_to_the_named(fleet: Fleet) -> None:
@@ -171,12 +167,3 @@ def test_check_mode_records_and_touches_nothing(fleet: Fleet) -> None:
     assert fleet.version not in [one["version"] for one in fleet.control_plane.rollouts()]
     assert {call[0] for call in fleet.engine(a)["calls"]} <= {"verify", "status"}
     assert fleet.engine(a)["calls"]
-
-
-def one_line(text: str) -> str:
-    """Undo the wrapping of Ansible's YAML output."""
-    return " ".join(text.replace("''", "'").split())
-
-
-def recap(text: str) -> str:
-    return text.partition("PLAY RECAP")[2]

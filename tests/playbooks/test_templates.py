@@ -13,10 +13,9 @@ from ota_py.errors import ControlPlaneError, UsageError
 from ota_py.manager.ansible_base.gateway_answer import Answer, to_result
 from ota_py.manager.rollout.inventory import checked
 from ota_py.manager.rollout.request import is_batch_host, play_hosts
-from tests.playbooks.test_rollout import one_line, recap
 from tests.support.http_servers import scripted
 from tests.support.paths import ROOT
-from tests.support.rollout.fleets import Fleet
+from tests.support.rollout.fleets import Fleet, one_line, recap
 
 pytestmark = pytest.mark.case("A25")
 

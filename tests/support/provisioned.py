@@ -10,6 +10,7 @@ import pytest
 
 from lab import engine, fleet, images
 from lab.config import LabConfig
+from lab.demo import said
 from lab.operator import Operator
 from tests.support.rollout.watching import Watched, watch
 
@@ -76,3 +77,9 @@ def releases(operator: Operator) -> dict[str, str]:
 def create(operator: Operator, version: str, named: dict[str, str], *more: str) -> None:
     """`create-update` of some services."""
     operator.manager("create-update", "--version", version, "--images", json.dumps(named), *more)
+
+
+def running_bridge(operator: Operator, gateway: str) -> str:
+    """What the gateway's own engine says runs, asked past all of our code."""
+    line = "cd /opt/restaurant-gateway && docker compose exec -T mqtt-bridge cat /version"
+    return said(lambda: operator.on_gateway(gateway, "sh", "-c", line).stdout)

@@ -14,20 +14,9 @@ from ota_py.gateway.system import lock
 from ota_py.gateway.system.clock import Clock
 from tests.support.brokers import USERS, Broker, Control
 from tests.support.gateway import gateways, small_engine
+from tests.support.gateway.small_control_plane import ASSIGNED, delivered, kinds
+from tests.support.states import STEPS
 from tests.support.waiting import wait_for
-
-ASSIGNED = {"version": "1.2.0", "rollout": 7, "critical": False}
-TRANSITIONS = [
-    "RECEIVED",
-    "VERIFIED",
-    "BACKED_UP",
-    "PULLED",
-    "STOPPED",
-    "APPLIED",
-    "STARTED",
-    "HEALTHY",
-    "COMMITTED",
-]
 
 
 @pytest.fixture
@@ -38,14 +27,6 @@ def gateway(tmp_path, control_plane):
     made.end()
 
 
-def kinds(control_plane, kind):
-    return [report for report in control_plane.reports.values() if report["kind"] == kind]
-
-
-def delivered(control_plane, state="COMMITTED"):
-    return lambda: state in control_plane.states()
-
-
 # -- taking what is assigned --------------------------------------------------------------------------
 
 
@@ -53,7 +34,7 @@ def test_an_assignment_is_taken_and_every_step_is_reported_once(gateway, control
     control_plane.assigned = ASSIGNED
     gateway.start()
     wait_for(delivered(control_plane), "COMMITTED")
-    assert control_plane.states() == TRANSITIONS
+    assert control_plane.states() == STEPS
     assert {r["rollout"] for r in kinds(control_plane, "transition")} == {7}
     assert gateway.calls("update") == ["update --version 1.2.0 --rollout 7"]
     wait_for(lambda: [r["version"] for r in kinds(control_plane, "status")][-1:] == ["1.2.0"], "the status")
@@ -135,7 +116,7 @@ def open_transaction(gateway, state, boot=""):
     """As a push, or a process that was killed, leaves one behind."""
     with gateway.journal() as journal:
         now = journal.begin("update", "1.1.5", 9, {}, Clock.started(600))
-        for name in TRANSITIONS[1 : TRANSITIONS.index(state) + 1]:
+        for name in STEPS[1 : STEPS.index(state) + 1]:
             now = journal.advance(journal.intend(now, State(name)), State(name))
         if boot:
             journal.note(now, clock=replace(now.clock, boot=boot))
@@ -149,7 +130,7 @@ def test_it_recovers_before_it_asks(gateway, control_plane):
     gateway.start()
     wait_for(delivered(control_plane), "COMMITTED")
     assert (gateway.directory / "calls").read_text().splitlines()[:2] == ["run", "recover"]
-    assert control_plane.states()[-9:] == TRANSITIONS
+    assert control_plane.states()[-9:] == STEPS
 
 
 def test_its_start_leaves_a_push_between_two_tasks_alone(gateway, control_plane):
@@ -199,7 +180,7 @@ def test_a_push_under_way_is_reported_and_nothing_is_started_beside_it(gateway, 
     with lock.exclusive(settings.lock_path), gateway.journal() as journal:
         now = journal.begin("update", "1.2.0", 9, {}, Clock.started(600))
         control_plane.assigned = {**ASSIGNED, "rollout": 10}
-        for state in [State(name) for name in TRANSITIONS[1:-1]]:
+        for state in [State(name) for name in STEPS[1:-1]]:
             now = journal.advance(journal.intend(now, state), state)
             wait_for(delivered(control_plane, state), f"the push's {state}")
         assert gateway.calls("update") == []
@@ -231,7 +212,7 @@ def test_reports_arrive_once_after_the_api_was_away(gateway, control_plane):
     control_plane.lose_answers = 1
     control_plane.start()
     wait_for(lambda: gateway.waiting() == 0, "an empty outbox")
-    assert control_plane.states() == TRANSITIONS
+    assert control_plane.states() == STEPS
 
 
 def test_an_api_that_is_away_at_the_start_is_found(gateway, control_plane):
@@ -287,7 +268,7 @@ def test_sigterm_ends_it_and_leaves_the_transaction_alone(gateway, control_plane
         wait_for(lambda: journal.installed_version == "1.2.0", "the end of the transaction")
     gateway.start()
     wait_for(delivered(control_plane), "COMMITTED")
-    assert control_plane.states() == TRANSITIONS
+    assert control_plane.states() == STEPS
 
 
 def test_sigterm_ends_it_even_in_a_hanging_request(gateway, control_plane):
@@ -339,7 +320,7 @@ def test_killed_and_started_again_it_goes_on(gateway, control_plane):
     wait_for(delivered(control_plane), "COMMITTED")
     polls = control_plane.polls
     wait_for(lambda: control_plane.polls > polls + 3, "polls that still assign it")
-    assert control_plane.states() == TRANSITIONS
+    assert control_plane.states() == STEPS
     assert len(gateway.calls("update")) == 1
 
 
@@ -359,7 +340,7 @@ def test_once_takes_delivers_and_exits(gateway, control_plane):
     agent = gateway.start("--once", "--json")
     assert agent.wait(60) == 0
     assert json.load(agent.stdout) == {"exit_status": 0}
-    assert control_plane.states() == TRANSITIONS
+    assert control_plane.states() == STEPS
     assert gateway.waiting() == 0
 
 
@@ -389,7 +370,7 @@ def test_a_configuration_that_is_named_is_given_on(gateway, control_plane):
     control_plane.assigned = ASSIGNED
     (gateway.directory / "gateway.toml").rename(gateway.directory / "other.toml")
     assert gateway.start("--once", "--config", str(gateway.directory / "other.toml")).wait(60) == 0
-    assert control_plane.states() == TRANSITIONS
+    assert control_plane.states() == STEPS
 
 
 def test_a_wrong_configuration_is_named(gateway):

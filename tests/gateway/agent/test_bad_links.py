@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.agent.test_agent import ASSIGNED, TRANSITIONS, delivered, kinds
 from tests.support.brokers import USERS, Broker, Control
 from tests.support.flapping import DOWN, UP, Flapping
 from tests.support.gateway import gateways
 from tests.support.gateway.operators import counted, start_rollout
 from tests.support.gateway.site import CLIENT, Site
-from tests.support.gateway.small_control_plane import TOKEN
+from tests.support.gateway.small_control_plane import ASSIGNED, TOKEN, delivered, kinds
 from tests.support.ports import free_port
+from tests.support.states import STEPS
 from tests.support.waiting import wait_for
 
 
@@ -41,7 +41,7 @@ def test_a_link_that_flaps_loses_no_report_and_none_is_counted_twice(real_contro
         wait_for(lambda: gateway.waiting() == 0, "an empty outbox", seconds=120)
         wait_for(lambda: len(link.cut) >= 10, "the last of the cuts: it polls on")
         assert {place for place, _ in link.cut} == {UP, DOWN}
-    assert counted(real_control_plane, "flapping_1") == TRANSITIONS
+    assert counted(real_control_plane, "flapping_1") == STEPS
     assert len(gateway.calls("update")) == 1
 
 
@@ -60,7 +60,7 @@ def test_killed_between_delivery_and_acknowledgement_it_delivers_again_and_count
     assert gateway.waiting() >= len(told), "and not yet forgotten"
     wait_for(lambda: gateway.last_state() == "COMMITTED", "the end of the update, which owns itself")
     assert gateway.start("--once").wait(60) == 0
-    assert counted(real_control_plane, "killed_1") == TRANSITIONS
+    assert counted(real_control_plane, "killed_1") == STEPS
     assert gateway.waiting() == 0
     assert real_control_plane.rollout(rollout)["gateways"][0]["state"] == "SUCCEEDED"
     assert len(gateway.calls("update")) == 1
@@ -74,7 +74,7 @@ def test_with_the_broker_down_polling_still_delivers(gateway, control_plane):
     control_plane.assigned = ASSIGNED
     gateway.start()
     wait_for(delivered(control_plane), "COMMITTED")
-    assert control_plane.states() == TRANSITIONS
+    assert control_plane.states() == STEPS
     wait_for(lambda: "broker cannot be reached" in gateway.log(), "a word about the broker")
 
 
@@ -157,4 +157,4 @@ def test_a_repository_that_is_down_and_then_flaps_is_tried_until_the_update_is_d
                     process.kill()
                     process.wait()
     assert site.version_of("app") == "1.1.0"
-    assert control_plane.states() == TRANSITIONS
+    assert control_plane.states() == STEPS

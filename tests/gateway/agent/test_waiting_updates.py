@@ -16,9 +16,8 @@ from ota_py.gateway.policy import hold
 from ota_py.gateway.system.clock import Clock
 from tests.support.clocks import TurnedClock
 from tests.support.gateway import gateways
+from tests.support.gateway.small_control_plane import ASSIGNED
 from tests.support.waiting import wait_for
-
-ASSIGNED = {"version": "1.2.0", "rollout": 7, "critical": False}
 
 
 @pytest.fixture

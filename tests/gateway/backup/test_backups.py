@@ -19,7 +19,7 @@ from ota_py.errors import NoSpaceError
 from ota_py.gateway.fetch.sources import from_repository, trust_client
 from ota_py.gateway.system import free_space
 from ota_py.manifest import Data
-from tests.gateway.backup.test_project_files import picture
+from tests.support.files import picture
 from tests.support.gateway.site import RUNS, UNHEALTHY, Site
 
 pytestmark = pytest.mark.docker

@@ -10,6 +10,7 @@ import pytest
 from ota_py.gateway.backup.index import Backup, parse
 from ota_py.gateway.backup.project_files import ProjectFiles
 from ota_py.gateway.docker.project import Project
+from tests.support.files import picture
 
 COMPOSE = """\
 include: [parts/more.yml]
@@ -74,19 +75,6 @@ def saved(root: Path, stored: Path, dests: tuple[str, ...] = ()) -> Backup:
     )
     assert parse(backup.to_bytes()) == backup
     return backup
-
-
-def picture(root: Path) -> dict[str, tuple[object, ...]]:
-    """Everything below a directory: kind, content, mode and owner."""
-    return {
-        str(path.relative_to(root)): (
-            os.readlink(path) if path.is_symlink() else path.is_dir() or path.read_bytes(),
-            path.lstat().st_mode,
-            path.lstat().st_uid,
-            path.lstat().st_gid,
-        )
-        for path in sorted(root.rglob("*"))
-    }
 
 
 def test_what_belongs_to_the_project(root: Path, tmp_path: Path) -> None:

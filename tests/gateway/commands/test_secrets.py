@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.transaction.test_databases import CONFIG
-from tests.gateway.transaction.test_databases import with_postgresql as with_postgresql
+from tests.support.gateway.postgresql import CONFIG
 from tests.support.gateway.site import UNHEALTHY, Site
 from tests.support.gateway.slow_docker import slow_docker
 from tests.support.rollout.watching import Watched, watch

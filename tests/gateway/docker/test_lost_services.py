@@ -10,7 +10,7 @@ import pytest
 
 from ota_py.gateway.docker.daemon_restarts import DaemonWatch, daemon_started
 from ota_py.gateway.docker.lost_services import lost
-from tests.gateway.health.test_container_health import RUNNING
+from tests.support.gateway.containers import RUNNING
 
 START = 1_000_000.0
 STOPPED = replace(RUNNING, state="exited", finished=START + 2)

@@ -7,28 +7,12 @@ from typing import Any
 
 import pytest
 
-from ota_py.gateway.docker.container import Container
 from ota_py.gateway.docker.project import Project
 from ota_py.gateway.health.gate import Expectation, Mark, UptimeWatch, judge
 from ota_py.gateway.journal.plan import Before
+from tests.support.gateway.containers import RUNNING
 
 STEADY = 100.0
-RUNNING = Container(
-    id="c1",
-    name="p-app-1",
-    service="app",
-    image_id="sha256:new",
-    reference="registry/app@sha256:1",
-    state="running",
-    health="",
-    exit_code=0,
-    restarts=0,
-    started=1_000.0,
-    finished=0.0,
-    stop_seconds=10,
-    restart_policy="unless-stopped",
-    mounts=(),
-)
 EXPECTED = Expectation(
     Project({"name": "p", "services": {"app": {}}}),
     watched=["app"],

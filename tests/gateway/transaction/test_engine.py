@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.support.gateway.site import Site
+from tests.support.states import STEPS
 
 pytestmark = pytest.mark.docker
 
@@ -35,9 +36,7 @@ def test_an_update_replaces_what_changed_and_nothing_else(site: Site) -> None:
     assert '# The site\'s project; comments and "quotes" must survive.' in site.compose_file.read_text()
     assert site.compose_file.stat().st_mode & 0o777 == 0o640
     states = [step["state"] for step in result["steps"]]
-    assert states == [
-        "RECEIVED", "VERIFIED", "BACKED_UP", "PULLED", "STOPPED", "APPLIED", "STARTED", "HEALTHY", "COMMITTED"
-    ]  # fmt: skip
+    assert states == STEPS
     assert [r["state"] for r in result["reports"]] == states
     assert result["reports"][-1]["details"]["digests"]["app"] == image.digest
     assert 0 < result["downtime_seconds"] < took

@@ -11,15 +11,13 @@ import docker
 import pytest
 
 from lab.oci import Layer, Registry
-from ota_py.gateway.transaction import pull
-from ota_py.trust.fetch import transfer
-from tests.gateway.fetch.test_bundle import Stick
-from tests.gateway.transaction.test_pull import Fetching
+from tests.support.gateway.fetching import Fetching
 from tests.support.gateway.gateways import closed_window
 from tests.support.gateway.own_engine import OwnEngine, own_engine
 from tests.support.gateway.site import Site
+from tests.support.gateway.stick import Stick
 from tests.support.ports import free_port
-from tests.support.trust.bad_link import BadLink, Fault
+from tests.support.trust.bad_link import Fault
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.docker
@@ -45,15 +43,6 @@ def site(engine: OwnEngine, tmp_path: Path, keys, registry: Registry, layers: di
     finally:
         made.remove()
         shutil.rmtree(tmp_path, ignore_errors=True)
-
-
-@pytest.fixture
-def fetching(site: Site, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fetching]:
-    monkeypatch.setattr(transfer, "PAUSE_FIRST_SECONDS", 0.01)
-    monkeypatch.setattr(pull, "NAME_PAUSES_SECONDS", (0.01, 0.01))
-    link = BadLink(registry.address)
-    yield Fetching(site, link, registry)
-    link.close()
 
 
 def settings(fetching: Fetching, windows: str = "") -> None:

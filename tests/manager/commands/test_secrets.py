@@ -14,9 +14,9 @@ import pytest
 
 from ota_py.errors import RegistryError
 from ota_py.manager.config.secrets import Passphrases, hidden_passphrases
-from tests.manager.registry.test_resolve import CONFIG, MANIFEST, log_in, resolve
 from tests.support.http_servers import Answer, scripted
 from tests.support.manager.fleets import Fleet
+from tests.support.manager.resolving import CONFIG, MANIFEST, log_in, resolve
 from tests.support.processes import MANAGER
 from tests.support.rollout.watching import Watched, watch
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,23 +13,11 @@ from ota_py.errors import NotFoundError, RegistryError
 from ota_py.manager.registry.resolve import TagResolver
 from tests.support.http_servers import Answer, scripted
 from tests.support.manager.oci_images import digest, push_image
+from tests.support.manager.resolving import CONFIG, MANIFEST, log_in, resolve
 from tests.support.registries import running_registry
 
 # htpasswd of operator:secret
 PASSWORDS = "operator:$2b$04$vgmcZVvw6FJUuJ7/MejUoO6.Iugcvv8Hby0cIyfkK7GtOu0J.3N3a\n"
-CONFIG = json.dumps({"os": "linux", "architecture": "amd64"}).encode()
-MANIFEST = json.dumps(
-    {
-        "schemaVersion": 2,
-        "config": {"digest": digest(CONFIG), "size": len(CONFIG)},
-        "layers": [{"digest": digest(b""), "size": 7}],
-    }
-).encode()
-
-
-def resolve(registry: str, name: str = "a/b:1"):
-    client = TagResolver(registry, insecure=[registry])
-    return client.resolve(client.parse(name))
 
 
 @pytest.fixture
@@ -40,13 +27,6 @@ def closed_registry(tmp_path: Path) -> Iterator[str]:
     auth = {"htpasswd": {"realm": "fleet", "path": str(tmp_path / "htpasswd")}}
     with running_registry(tmp_path, auth=auth) as address:
         yield address
-
-
-def log_in(directory: Path, registry: str, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Store a login as `docker login` does."""
-    auth = {"auths": {registry: {"auth": base64.b64encode(login.encode()).decode()}}}
-    (directory / "config.json").write_text(json.dumps(auth))
-    monkeypatch.setenv("DOCKER_CONFIG", str(directory))
 
 
 @pytest.mark.parametrize("login", ["operator:wrong", None])

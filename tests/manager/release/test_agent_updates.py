@@ -3,36 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from ota_py.manager.release import wheelhouse
 from tests.support.manager.fleets import Fleet, Manager
-from tests.support.paths import ROOT
-
-
-def archive(
-    directory: Path,
-    python: str = "3.13",
-    architecture: str = "amd64",
-    version: str = "0.2.0",
-    size: int = 4000,
-) -> str:
-    """A wheelhouse that nobody installs, with a wheel of a given size."""
-    wheels = directory / f"wheels-{python}-{architecture}-{version}"
-    wheels.mkdir()
-    (wheels / "pip-26.0-py3-none-any.whl").write_bytes(b"pip")
-    (wheels / f"ota_py-{version}-py3-none-any.whl").write_bytes(b"ours" * (size // 4))
-    described = {
-        "name": f"{version}-s{python}{architecture}",
-        "version": version,
-        "python": python,
-        "architecture": architecture,
-    }
-    path = directory / f"{wheels.name}.tar"
-    wheelhouse.pack(wheels, ROOT, described, path)
-    return str(path)
+from tests.support.selfupdate.wheelhouses import archive
 
 
 def create(ota: Manager, *agents: str):

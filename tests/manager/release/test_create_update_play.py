@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.manager.storage.test_store import SECRET_KEY, credentials
-from tests.manager.storage.test_store import s3 as s3
 from tests.support.manager.fleets import Fleet, Manager
+from tests.support.manager.s3 import SECRET_KEY, credentials
 from tests.support.paths import ROOT
 from tests.support.rollout.watching import Watched, watch
 

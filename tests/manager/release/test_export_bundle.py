@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ota_py import bundle
-from tests.manager.release.test_agent_updates import archive
 from tests.support.manager.fleets import Fleet, Manager
 from tests.support.manager.oci_images import digest, push_index
+from tests.support.selfupdate.wheelhouses import archive
 
 MIB = 1024**2
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from ota_py.server.events.models import Event
-from tests.support.server.world import DIGEST, FLOW, World, held, moment, report, transaction
+from tests.support.server.world import DIGEST, World, held, moment, report, transaction
+from tests.support.states import STEPS
 
-ROLLBACK = (*FLOW[:7], "ROLLING_BACK", "ROLLED_BACK")
+ROLLBACK = (*STEPS[:7], "ROLLING_BACK", "ROLLED_BACK")
 
 
 @pytest.mark.parametrize(
@@ -66,12 +67,12 @@ def test_an_update_that_gave_way_is_deferred_and_no_failure(world: World) -> Non
 
 def test_a_report_sent_again_is_counted_once(world: World) -> None:
     rollout = world.running(world.fleet(1))
-    steps = transaction("gw_000", FLOW, rollout)
+    steps = transaction("gw_000", STEPS, rollout)
     ids = [step["id"] for step in steps]
     assert world.report("gw_000", steps) == {"accepted": ids, "duplicates": []}
     assert world.report("gw_000", steps) == {"accepted": [], "duplicates": ids}
     assert world.report("gw_000", [steps[0], steps[0], report("gw_000")])["duplicates"] == [ids[0], ids[0]]
-    assert Event.objects.filter(report_id__isnull=False).count() == len(FLOW) + 1
+    assert Event.objects.filter(report_id__isnull=False).count() == len(STEPS) + 1
 
 
 def test_any_order_of_arrival_ends_the_same(world: World) -> None:
@@ -92,16 +93,16 @@ def test_any_order_of_arrival_ends_the_same(world: World) -> None:
 
 def test_a_late_report_of_an_earlier_transaction_changes_nothing(world: World) -> None:
     world.fleet(1)
-    earlier = transaction("gw_000", FLOW, version="1.1.0")
-    later = transaction("gw_000", FLOW, first_seq=20, version="1.2.0", from_version="1.1.0")
+    earlier = transaction("gw_000", STEPS, version="1.1.0")
+    later = transaction("gw_000", STEPS, first_seq=20, version="1.2.0", from_version="1.1.0")
     world.report("gw_000", later)
-    assert len(world.report("gw_000", earlier)["accepted"]) == len(FLOW)
+    assert len(world.report("gw_000", earlier)["accepted"]) == len(STEPS)
     assert world.record("gw_000")["version"] == "1.2.0"
 
 
 def test_a_new_journal_that_counts_from_one_is_believed(world: World) -> None:
     world.fleet(1)
-    world.report("gw_000", transaction("gw_000", FLOW, first_seq=500))
+    world.report("gw_000", transaction("gw_000", STEPS, first_seq=500))
     fresh = transaction("gw_000", ["COMMITTED"], version="1.2.0")
     fresh[0]["at"] = "2026-05-01T00:00:00Z"
     world.report("gw_000", fresh)
@@ -110,7 +111,7 @@ def test_a_new_journal_that_counts_from_one_is_believed(world: World) -> None:
 
 def test_a_clock_set_back_within_a_transaction_does_not_hide_its_end(world: World) -> None:
     rollout = world.running(world.fleet(1))
-    steps = transaction("gw_000", FLOW, rollout)
+    steps = transaction("gw_000", STEPS, rollout)
     steps[-1]["at"] = "1970-01-01T00:00:05Z"
     world.report("gw_000", steps)
     assert world.result(rollout, "gw_000")["state"] == "SUCCEEDED"
@@ -128,14 +129,14 @@ def test_a_rollout_that_the_gateway_is_not_part_of_is_not_touched(world: World) 
     world.fleet(2)
     rollout = world.running(["gw_001"])
     for number in (rollout, 9999):
-        assert len(world.report("gw_000", transaction("gw_000", FLOW, number))["accepted"]) == len(FLOW)
+        assert len(world.report("gw_000", transaction("gw_000", STEPS, number))["accepted"]) == len(STEPS)
     assert world.result(rollout, "gw_001")["state"] == "ASSIGNED"
     assert not Event.objects.filter(gateway="gw_000", rollout__isnull=False).exists()
 
 
 def test_another_version_than_the_rollouts_is_no_result(world: World) -> None:
     rollout = world.running(world.fleet(1))
-    world.report("gw_000", transaction("gw_000", FLOW, rollout, version="9.0.0"))
+    world.report("gw_000", transaction("gw_000", STEPS, rollout, version="9.0.0"))
     assert world.result(rollout, "gw_000")["state"] == "ASSIGNED"
 
 
@@ -156,7 +157,7 @@ def test_an_id_counts_within_its_gateway(world: World) -> None:
 
 def test_an_operator_relays_reports(world: World) -> None:
     rollout = world.running(world.fleet(1, delivery="push"))
-    body = {"reports": transaction("gw_000", FLOW, rollout)}
+    body = {"reports": transaction("gw_000", STEPS, rollout)}
     world.operator.ok("POST", "/gateways/gw_000/reports", body)
     assert world.result(rollout, "gw_000")["state"] == "SUCCEEDED"
 

@@ -15,7 +15,8 @@ from ota_py.server.events.models import Event
 from ota_py.server.rollouts.models import Rollout
 from ota_py.server.tokens.services import create_token
 from ota_py.server.updates.models import Update
-from tests.support.server.world import FLOW, Api, World, rollout_body, transaction, update_body
+from tests.support.server.world import Api, World, rollout_body, transaction, update_body
+from tests.support.states import STEPS
 
 AT_ONCE = 6
 
@@ -72,12 +73,12 @@ def test_one_of_several_rollouts_gets_a_gateway(world: World) -> None:
 
 def test_a_report_sent_twice_at_once_is_counted_once(world: World) -> None:
     rollout = world.running(world.fleet(1))
-    body = {"reports": transaction("gw_000", FLOW, rollout)}
+    body = {"reports": transaction("gw_000", STEPS, rollout)}
     gateway = world.gateways["gw_000"]
     answers = at_once([lambda: gateway.post("/gateways/gw_000/reports", body)] * AT_ONCE)
     assert statuses(answers) == {200: AT_ONCE}
-    assert sum(len(answer.json()["accepted"]) for answer in answers) == len(FLOW)
-    assert Event.objects.filter(report_id__isnull=False).count() == len(FLOW)
+    assert sum(len(answer.json()["accepted"]) for answer in answers) == len(STEPS)
+    assert Event.objects.filter(report_id__isnull=False).count() == len(STEPS)
 
 
 def test_a_batch_started_at_once_is_the_same_batch(world: World) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner, Signer
+from tuf.api.metadata import Root, Snapshot, Timestamp
 
 from ota_py.errors import OtaError
 from ota_py.gateway.config.model import GatewayConfig
@@ -26,6 +27,15 @@ from tests.support.gateway import gateways
 from tests.support.gateway.standing import standing
 from tests.support.trust.published import Publisher
 from tests.support.trust.simulator import Forger, Mirror
+
+ROOT_FILES = {"metadata/root.json", "metadata/root_history/2.root.json"}
+# What stands before a role in the TUF workflow has passed, and is kept (specification, 5.4.5, 5.5.7).
+PASSED = {
+    "root": set(),
+    "timestamp": set(),
+    "snapshot": {"metadata/timestamp.json"},
+    "targets": {"metadata/timestamp.json", "metadata/snapshot.json"},
+}
 
 
 @dataclass
@@ -142,3 +152,40 @@ def box(tmp_path: Path, publisher: Publisher, stranger: Signer) -> Iterator[Box]
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def serve(forger: Forger, role: str, data: bytes) -> None:
+    """Serve metadata of a role, with whatever leads to it in order."""
+    if role == Root.type:
+        forger.mirror.instead["metadata/2.root.json"] = data
+    elif role == Timestamp.type:
+        forger.mirror.instead["metadata/timestamp.json"] = data
+    elif role == Snapshot.type:
+        forger.serve_snapshot(data)
+    else:
+        forger.serve_targets(data)
+
+
+def files_of(box: Box) -> set[str]:
+    """All files of the machine's part that is ours, and what lies about it; not the metadata itself."""
+    found = {str(path) for path in box.directory.parent.rglob("*") if "store" not in path.parts}
+    return {name for name in found if "/trust/" not in name and "-wal" not in name and "-shm" not in name}
+
+
+def ansible(box: Box, manifest: Path, *flags: str) -> tuple[int, str]:
+    """Run the module `ota_apply` on this very gateway; its status and what it says, on one line."""
+    options = f"manifest={manifest} directory={gateways.ROOT}"
+    done = subprocess.run(
+        ["ansible", "localhost", *flags, "-m", "ota_apply", "-a", options],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(gateways.ROOT / "ansible.cfg"),
+            "OTA_GATEWAY_CONFIG": str(box.directory / "gateway.toml"),
+        },
+        cwd=box.directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())

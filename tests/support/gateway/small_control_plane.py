@@ -15,6 +15,8 @@ from typing import Any
 
 from tests.support.ports import free_port
 
+ASSIGNED = {"version": "1.2.0", "rollout": 7, "critical": False}
+
 TOKEN = "gateway-token-1"
 
 
@@ -157,3 +159,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def kinds(control_plane, kind):
+    return [report for report in control_plane.reports.values() if report["kind"] == kind]
+
+
+def delivered(control_plane, state="COMMITTED"):
+    return lambda: state in control_plane.states()

@@ -20,6 +20,7 @@ from ota_py.manager.controlplane.client import ControlPlane
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import MANAGER, running
+from tests.support.states import STEPS
 from tests.support.waiting import wait_for
 
 ENGINE = ROOT / "tests" / "support" / "rollout" / "small_gateway.py"
@@ -70,6 +71,7 @@ class Fleet:
         home = self.directory / "gateways" / gateway
         home.mkdir(parents=True)
         shutil.copy(ENGINE, home / "ota_client.py")
+        (home / "steps.json").write_text(json.dumps(STEPS))
         variables = {"ota_delivery": delivery, "ota_directory": str(home)}
         if behaviour.pop("unreachable", False):
             variables |= {"ansible_host": "127.0.0.1", "ansible_port": free_port()}
@@ -173,3 +175,16 @@ def fleet(workplace: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Fl
         }
     )
     return found
+
+
+def updates(fleet: Fleet, gateway: str) -> list[list[str]]:
+    return [call for call in fleet.engine(gateway)["calls"] if call[0] == "update"]
+
+
+def one_line(text: str) -> str:
+    """Undo the wrapping of Ansible's YAML output."""
+    return " ".join(text.replace("''", "'").split())
+
+
+def recap(text: str) -> str:
+    return text.partition("PLAY RECAP")[2]

@@ -2,7 +2,8 @@
 
 Installed as `ota_client.py` of a simulated gateway. `behaviour.json` beside it says how the gateway behaves:
 `{"update": "good" | "rolls_back" | "refuses" | "crashes" | "hangs" | "held", "busy": times, "reason": text}`.
-`"says"` is added to every answer. `state.json` holds what it did; `calls` lists its commands.
+`"says"` is added to every answer. `steps.json` names the states of an update. `state.json` holds what it did;
+`calls` lists its commands.
 """
 
 import json
@@ -13,17 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STEPS = [
-    "RECEIVED",
-    "VERIFIED",
-    "BACKED_UP",
-    "PULLED",
-    "STOPPED",
-    "APPLIED",
-    "STARTED",
-    "HEALTHY",
-    "COMMITTED",
-]
+STEPS = json.loads((HERE / "steps.json").read_text())
 EMPTY = {"version": "1.0.0", "seq": 0, "outbox": [], "transaction": None, "done": "", "calls": []}
 
 

@@ -87,3 +87,26 @@ def _sources() -> Iterator[Path]:
 def _pip() -> Path:
     places = [Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels")]
     return next(wheel for place in places for wheel in sorted(place.glob("pip-*.whl")))
+
+
+def archive(
+    directory: Path,
+    python: str = "3.13",
+    architecture: str = "amd64",
+    version: str = "0.2.0",
+    size: int = 4000,
+) -> str:
+    """A wheelhouse that nobody installs, with a wheel of so many bytes."""
+    wheels = directory / f"wheels-{python}-{architecture}-{version}"
+    wheels.mkdir()
+    (wheels / "pip-26.0-py3-none-any.whl").write_bytes(b"pip")
+    (wheels / f"ota_py-{version}-py3-none-any.whl").write_bytes(b"ours" * (size // 4))
+    described = {
+        "name": f"{version}-s{python}{architecture}",
+        "version": version,
+        "python": python,
+        "architecture": architecture,
+    }
+    path = directory / f"{wheels.name}.tar"
+    wheelhouse.pack(wheels, ROOT, described, path)
+    return str(path)

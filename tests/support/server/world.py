@@ -10,19 +10,9 @@ from typing import Any
 from django.test import Client
 
 from ota_py.server.tokens.services import create_token
+from tests.support.states import STEPS
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-FLOW = (
-    "RECEIVED",
-    "VERIFIED",
-    "BACKED_UP",
-    "PULLED",
-    "STOPPED",
-    "APPLIED",
-    "STARTED",
-    "HEALTHY",
-    "COMMITTED",
-)
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -109,7 +99,7 @@ class World:
 
     def ends(self, rollout: int, gateway: str, state: str, **fields: Any) -> None:
         """The gateway goes through a whole transaction that ends in `state`."""
-        steps = [*FLOW[:-1], *(["ROLLING_BACK"] if state in ("ROLLED_BACK", "BROKEN") else []), state]
+        steps = [*STEPS[:-1], *(["ROLLING_BACK"] if state in ("ROLLED_BACK", "BROKEN") else []), state]
         self.report(gateway, transaction(gateway, steps, rollout, **fields))
 
     def gate(self, rollout: int, batch: int = 0) -> dict[str, Any]:
