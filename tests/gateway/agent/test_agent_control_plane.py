@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.gateway import gateways
-from tests.support.gateway.operators import start_rollout
+from tests.support.operators import start_rollout
 from tests.support.waiting import wait_for
 
 

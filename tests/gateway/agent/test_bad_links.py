@@ -12,9 +12,9 @@ import pytest
 from tests.support.brokers import USERS, Broker, Control
 from tests.support.flapping import DOWN, UP, Flapping
 from tests.support.gateway import gateways
-from tests.support.gateway.operators import counted, start_rollout
 from tests.support.gateway.site import CLIENT, Site
 from tests.support.gateway.small_control_plane import ASSIGNED, TOKEN, delivered, kinds
+from tests.support.operators import counted, start_rollout
 from tests.support.ports import free_port
 from tests.support.states import STEPS
 from tests.support.waiting import wait_for

@@ -13,8 +13,8 @@ from ota_py.manager.controlplane.client import ControlPlane
 from ota_py.trust.documents.metadata import OnlineSigners
 from ota_py.trust.publish.freshen import renew
 from tests.support.gateway import gateways
-from tests.support.gateway.operators import UPDATE, Admin, start_rollout
 from tests.support.gateway.site import CLIENT, Site
+from tests.support.operators import UPDATE, Admin, start_rollout
 from tests.support.trust.published import Publisher
 
 WORDS = "the repository&#x27;s metadata has expired"

@@ -11,7 +11,7 @@ from ota_py.server.fleet.listener import Listener
 from tests.support.brokers import USERS, Broker, Control
 from tests.support.flapping import Flapping
 from tests.support.gateway import gateways, small_engine
-from tests.support.gateway.operators import serving
+from tests.support.operators import serving
 from tests.support.waiting import wait_for
 
 # The agent, but the broker gives up a silent one after a second and a half, not after a minute and a half.

@@ -79,7 +79,7 @@ def operator_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def real_control_plane(operator_directory: Path) -> Iterator[ControlPlane]:
     """The control plane as an operator runs it, seen with the operator's token."""
-    from tests.support.gateway.operators import serving
+    from tests.support.operators import serving
 
     with serving(operator_directory) as control_plane:
         yield control_plane

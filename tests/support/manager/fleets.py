@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ import pytest
 from ota_py.cli import run
 from ota_py.manager.cli import command
 from tests.support.manager.oci_images import push_image
-from tests.support.ports import free_port
-from tests.support.processes import MANAGER, running
+from tests.support.operators import serving
 from tests.support.registries import running_registry
 from tests.support.waiting import wait_for
 
@@ -69,17 +67,10 @@ class Fleet:
 def served_fleet(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A fleet whose control plane runs; tests work on copies of its directory."""
     directory = tmp_path_factory.mktemp("fleet")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    options = (
-        f"--fleet healthguard --public-url http://127.0.0.1:1/ota --registry {registry} "
-        f"--insecure-registry {registry} --control-plane-url {url} --listen 127.0.0.1:{port}"
-    )
-    subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
-    with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "serve.log"):
+    with serving(directory, "--registry", registry, "--insecure-registry", registry) as control_plane:
         # The next is written in an hour: copies meet it whole.
         wait_for((directory / "freshness.json").exists, "freshness.json", 180)
-        yield Fleet(directory, url, directory / "control-plane.sqlite3")
+        yield Fleet(directory, control_plane.url, directory / "control-plane.sqlite3")
 
 
 @pytest.fixture

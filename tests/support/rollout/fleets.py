@@ -17,9 +17,10 @@ import yaml
 
 from ota_py.manager.context import CommandContext
 from ota_py.manager.controlplane.client import ControlPlane
+from tests.support.operators import UPDATE, serving
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
-from tests.support.processes import MANAGER, running
+from tests.support.processes import MANAGER
 from tests.support.states import STEPS
 from tests.support.waiting import wait_for
 
@@ -32,13 +33,7 @@ PLAY_SECONDS = 120
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An operator's directory with a running control plane."""
     directory = tmp_path_factory.mktemp("workplace")
-    port = free_port()
-    options = (
-        "--fleet healthguard --public-url http://127.0.0.1:1/ota "
-        f"--control-plane-url http://127.0.0.1:{port} --listen 127.0.0.1:{port}"
-    )
-    subprocess.run([*MANAGER, "init", *options.split()], cwd=directory, check=True, stdin=subprocess.DEVNULL)
-    with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "serve.log"):
+    with serving(directory):
         yield directory
 
 
@@ -163,17 +158,7 @@ def fleet(workplace: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Fl
     text = found.config.read_text()
     assert 'inventory = "inventory"' in text
     found.config.write_text(text.replace('inventory = "inventory"', 'inventory = "inventory.yml"'))
-    found.control_plane.register_update(
-        {
-            "version": found.version,
-            "description": "",
-            "critical": False,
-            "manifest_sha256": "0" * 64,
-            "key_ids": [],
-            "images": {},
-            "created": "2026-01-01T00:00:00Z",
-        }
-    )
+    found.control_plane.register_update({**UPDATE, "version": found.version})
     return found
 
 
