@@ -24,7 +24,7 @@ docs: ## write docs/reference/ anew from the code
 	$(PYTHON) -m tools.reference
 
 soak: ## trouble at random moments under real Docker: make soak MINUTES=5 [SEED=n]
-	$(PYTHON) -m tests.crash.soak --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
+	$(PYTHON) -m tests.crash.real.soak --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 fuzz: ## odd bytes at every way in: make fuzz SECONDS=600 [SEED=n]
 	$(PYTHON) -m tests.fuzz run --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))

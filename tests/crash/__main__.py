@@ -75,7 +75,7 @@ def _run(wanted: list[matrix.Job], with_real: bool) -> list[Case]:
                 add(case)
             progress.draw(cases, f"{pending[future].layer} {pending[future].scenario}", done=1)
     if with_real:
-        from tests.crash import real
+        from tests.crash.real import sweep as real
 
         def report(case: Case) -> None:
             add(case)

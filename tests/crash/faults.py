@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ota_py.gateway.system import failpoints
 from tests.crash.case import Fault
-from tests.crash.sim_docker import SimDocker
+from tests.crash.sim.docker import SimDocker
 
 # What needs space on the gateway's disk. Once there is none, all of it fails until the process ends.
 _GROWING = (

@@ -15,9 +15,9 @@ from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.outbox import Outbox
 from ota_py.gateway.policy import hold
 from ota_py.manifest import COMPOSE_FILE_NAME
-from tests.crash.sim_docker import PROJECT, find_image
-from tests.crash.sim_gateway import SimGateway, World, project_files
-from tests.crash.sim_release import unhealthy_compose_file
+from tests.crash.sim.docker import PROJECT, find_image
+from tests.crash.sim.gateway import SimGateway, World, project_files
+from tests.crash.sim.release import unhealthy_compose_file
 
 RECOVERIES_MAX = 3
 _DAMAGE = re.compile(r"the backup's file \S+ has sha256 [0-9a-f]{64}, expected [0-9a-f]{64}")

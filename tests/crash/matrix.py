@@ -56,7 +56,7 @@ def one(layer: Layer, scenario: str, fault: Fault, point: str) -> Iterator[Case]
     found: list[Case] = []
     if layer is Layer.REAL:
         from lab.config import LabConfig
-        from tests.crash import real
+        from tests.crash.real import sweep as real
 
         real.one(LabConfig.from_environment(), scenario, point, fault, found.append)
     elif layer is Layer.SIM:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from ota_py.contract.transactions import State
 from ota_py.errors import OtaError
-from tests.crash import child, faults, sim_release
+from tests.crash import child, faults
 from tests.crash.case import Fault
 from tests.crash.faults import Place
-from tests.crash.sim_gateway import SimGateway
-from tests.crash.sim_release import OLD
+from tests.crash.sim import release as sim_release
+from tests.crash.sim.gateway import SimGateway
+from tests.crash.sim.release import OLD
 
 Action = Callable[[SimGateway], None]
 

@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 
 from ota_py.gateway.system import failpoints
 from ota_py.manifest import COMPOSE_FILE_NAME
-from tests.crash import child, faults, invariants, scenarios, sim_speed
+from tests.crash import child, faults, invariants, scenarios
 from tests.crash.case import Case, Fault, Layer, Report
 from tests.crash.faults import Place
 from tests.crash.scenarios import Scenario
-from tests.crash.sim_clock import SimClock
-from tests.crash.sim_gateway import SimGateway, World
-from tests.crash.sim_release import NEW, unhealthy_compose_file
+from tests.crash.sim import speed as sim_speed
+from tests.crash.sim.clock import SimClock
+from tests.crash.sim.gateway import SimGateway, World
+from tests.crash.sim.release import NEW, unhealthy_compose_file
 
 FAULTS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.ERROR, Fault.HANG, Fault.NO_SPACE)
 _KILLS = FAULTS[:2]

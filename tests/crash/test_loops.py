@@ -14,9 +14,9 @@ from ota_py.gateway.system import failpoints
 from tests.crash import child, faults, scenarios, sweep
 from tests.crash.case import Fault
 from tests.crash.faults import Place
-from tests.crash.sim_clock import SimClock
-from tests.crash.sim_gateway import FETCH_MINUTES, SimGateway
-from tests.crash.sim_release import TIMEOUT_MINUTES
+from tests.crash.sim.clock import SimClock
+from tests.crash.sim.gateway import FETCH_MINUTES, SimGateway
+from tests.crash.sim.release import TIMEOUT_MINUTES
 from tests.crash.sweep import Bench
 
 # On a busy machine the longest take minutes.

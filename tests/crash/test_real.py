@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.config import LabConfig
-from tests.crash import matrix, real
+from tests.crash import matrix
 from tests.crash.case import Case, Layer, Report
-from tests.crash.real_gateway import RealGateway
+from tests.crash.real import sweep as real
+from tests.crash.real.gateway import RealGateway
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 

@@ -17,7 +17,7 @@ from ota_py.gateway.journal.upgrades import Upgrade, Upgrades
 from ota_py.gateway.selfupdate.supervisor import ATTEMPTS_LIMIT
 from ota_py.gateway.system import failpoints, free_space, process
 from tests.crash import child
-from tests.crash.sim_clock import SimClock
+from tests.crash.sim.clock import SimClock
 from tests.support.selfupdate.sim import NEW, OLD, OLDEST, SimBox
 from tests.support.selfupdate.sim_programs import GOOD, HANGS, SLOW, UNFIT
 

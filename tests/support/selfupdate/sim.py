@@ -34,7 +34,7 @@ from ota_py.gateway.system.progress import Silence
 from ota_py.manager.release import wheelhouse
 from ota_py.manager.release.gateway_software import collect
 from ota_py.manifest import Manifest
-from tests.crash.sim_clock import SimClock
+from tests.crash.sim.clock import SimClock
 from tests.support.selfupdate.box import launchers
 from tests.support.selfupdate.sim_programs import (
     EXITS,

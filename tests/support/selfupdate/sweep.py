@@ -19,7 +19,7 @@ from tests.crash.case import Fault
 from tests.crash.disk import Disk
 from tests.crash.faults import Place
 from tests.crash.replay import RECORDED, Replay
-from tests.crash.sim_clock import SimClock
+from tests.crash.sim.clock import SimClock
 from tests.crash.sweep import Reached
 from tests.support.selfupdate.sim import NEW, OLD, SimBox
 from tests.support.selfupdate.sim_programs import EXITS, GOOD, HANGS, SLOW

@@ -15,8 +15,8 @@ import time
 
 from lab import fleet, state
 from lab.config import LabConfig
-from tests.crash.real_gateway import RealGateway
-from tests.crash.real_release import Release
+from tests.crash.real.gateway import RealGateway
+from tests.crash.real.release import Release
 
 OLD, GOOD, BAD = "1.0.0", "2.0.0", "2.1.0"
 # How long a round goes undisturbed at most: an update takes about so long.
@@ -71,7 +71,7 @@ def _soak(gateway: RealGateway, chance: random.Random, seconds: float) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.crash.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.real.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5, help="how long to go on (default: 5)")
     parser.add_argument("--seed", type=int, help="repeat the rounds of an earlier run")
     return parser

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from real_snapshot import GatewaySnapshot, ViolationError, snapshot_of, wait_for_daemon
+from snapshot import GatewaySnapshot, ViolationError, snapshot_of, wait_for_daemon
 
 from ota_py.gateway.config.model import GatewayConfig
 

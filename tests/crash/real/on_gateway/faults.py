@@ -1,4 +1,4 @@
-"""Faults of a lab gateway: effects at failpoints, and of the machine around the engine. See real_driver.py."""
+"""Faults of a lab gateway: effects at failpoints, and of the machine around the engine. See driver.py."""
 
 from __future__ import annotations
 

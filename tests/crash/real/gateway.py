@@ -1,4 +1,4 @@
-"""A lab gateway made ready for real_trials.py and real_driver.py, and a line to them."""
+"""A lab gateway made ready for on_gateway/trials.py and on_gateway/driver.py, and a line to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from docker.errors import APIError
 
 from lab import engine, gateways
 from lab.config import LabConfig
-from tests.crash.real_release import PLACE, Release
+from tests.crash.real.release import PLACE, Release
 
 VENV = "/opt/ota-crash-venv"
 SMALL_DISK = "460m"
@@ -161,7 +161,7 @@ class RealGateway:
 
     def _start(self) -> None:
         argv = ["docker", "exec", "-i", self._container.id, "sh", "-c"]
-        argv.append(f"{self._environment}exec {VENV}/bin/python {PLACE}/real_trials.py 2>>{PLACE}/errors")
+        argv.append(f"{self._environment}exec {VENV}/bin/python {PLACE}/trials.py 2>>{PLACE}/errors")
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def _shell(self, script: str) -> str:

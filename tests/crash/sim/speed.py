@@ -11,8 +11,8 @@ from ruamel.yaml import YAML
 from ota_py.gateway.fetch import staging
 from ota_py.gateway.system import ballast
 from ota_py.manifest import COMPOSE_FILE_NAME
-from tests.crash import sim_commands
-from tests.crash.sim_release import release
+from tests.crash.sim import commands as sim_commands
+from tests.crash.sim.release import release
 
 # Imported late by the engine, for the sake of the agent's memory.
 _LATE = ("docker", "jinja2.sandbox", "requests", "ruamel.yaml.util", "tuf.ngclient")

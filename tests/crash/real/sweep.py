@@ -1,14 +1,13 @@
 """The part of the crash matrix that runs with real Docker daemons: the lab's gateways, all at the same time.
 
 Each gateway gets a small Compose project, a repository of its own, this checkout's engine, and
-real_driver.py, which does one case after the other. A gateway that is done with one takes the next.
+on_gateway/driver.py, which does one case after the other. A gateway that is done with one takes the next.
 """
 
 from __future__ import annotations
 
 import argparse
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,8 @@ from typing import Any
 from lab import fleet, state
 from lab.config import LabConfig
 from tests.crash.case import Case, Fault, Layer, Report
-from tests.crash.real_gateway import RealGateway
-from tests.crash.real_release import Release
+from tests.crash.real.gateway import RealGateway
+from tests.crash.real.release import Release
 
 # How many points of each scenario are run: killed, and with the Docker engine killed or hung.
 KILLS = {"good-update": 62, "operators-rollback": 16, "unhealthy-update": 40, "recovery": 18}
@@ -175,7 +174,3 @@ def main() -> int:
     for case in cases:
         print(case.violation or "holds")
     return int(any(case.violation for case in cases))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Faults of the machine around the engine, one by one, on a lab gateway. See real_driver.py."""
+"""Faults of the machine around the engine, one by one, on a lab gateway. See driver.py."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import real_faults as faults
-from real_driver import CHILD_SECONDS, GOOD, KILLED, OLD, Driver, answer_jobs, wait
-from real_snapshot import ViolationError, wait_for_daemon
+import faults
+from driver import CHILD_SECONDS, GOOD, KILLED, OLD, Driver, answer_jobs, wait
+from snapshot import ViolationError, wait_for_daemon
 
 from ota_py.gateway.docker.daemon_restarts import DaemonWatch
 

@@ -1,6 +1,6 @@
 """The driver on a lab gateway: brings the engine into trouble there, lets it recover, and judges the result.
 
-Started, by way of real_trials.py, with the gateway's own Python. Reads one job on each line of standard
+Started, by way of trials.py, with the gateway's own Python. Reads one job on each line of standard
 input and answers each with one line, both JSON:
 
     {"do": "prepare", "scenarios": [SCENARIO, ...]}          {"traces": {SCENARIO: [POINT, ...]}}
@@ -24,9 +24,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import real_faults as faults
-from real_judge import Gateway
-from real_snapshot import ViolationError, wait_for_daemon
+import faults
+from judge import Gateway
+from snapshot import ViolationError, wait_for_daemon
 
 from ota_py.gateway.config import model
 from ota_py.gateway.docker import images

@@ -22,8 +22,8 @@ from requests.exceptions import ReadTimeout
 
 from ota_py.gateway.docker.container import PROJECT_LABEL, SERVICE_LABEL
 from ota_py.gateway.system import failpoints
-from tests.crash import sim_registry
-from tests.crash.sim_clock import EPOCH, SimClock
+from tests.crash.sim import registry as sim_registry
+from tests.crash.sim.clock import EPOCH, SimClock
 
 PROJECT = "sim"
 HEALTHY_AFTER_SECONDS = 0.4

@@ -23,7 +23,7 @@ from docker.errors import APIError
 from ota_py.gateway.docker import compose_plugin
 from ota_py.gateway.system import failpoints, process
 from ota_py.gateway.transaction import hooks
-from tests.crash.sim_docker import PROJECT, NoSuchImageError, SimDocker, UnlimitedCall
+from tests.crash.sim.docker import PROJECT, NoSuchImageError, SimDocker, UnlimitedCall
 
 # Beyond what a kernel gives out: nothing real can be hit by it.
 _NO_SUCH_PROCESS = 2**30

@@ -29,7 +29,7 @@ from ota_py.trust.publish.release import release
 from ota_py.trust.repository.repository import Repository
 from tests.support.trust.stores import DirectoryOfBytes
 
-HERE = Path(__file__).resolve().parent
+ON_GATEWAY = Path(__file__).resolve().parent / "on_gateway"
 # Where all of it is on a gateway.
 PLACE = "/opt/ota-crash"
 PYTHON_VERSION = "3.13"
@@ -118,7 +118,7 @@ class Release:
             "project/config/app.conf": b"first\n",
             "registry": config.registry.partition(":")[0].encode(),
             "gateway.toml": CONFIG.format(place=PLACE).encode(),
-            **{path.name: path.read_bytes() for path in HERE.glob("real_*.py")},
+            **{path.name: path.read_bytes() for path in ON_GATEWAY.glob("*.py")},
         }
         with tempfile.TemporaryDirectory() as name:
             files["root.json"] = _repository(Path(name), app)

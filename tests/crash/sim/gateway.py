@@ -29,12 +29,13 @@ from ota_py.gateway.policy import hold
 from ota_py.gateway.transaction import hooks
 from ota_py.gateway.transaction.engine import Engine
 from ota_py.manifest_health import CommandProbe
-from tests.crash import sim_release, sim_speed
-from tests.crash.sim_clock import SimClock
-from tests.crash.sim_commands import Commands
-from tests.crash.sim_docker import SimDocker
-from tests.crash.sim_docker import State as DockerState
-from tests.crash.sim_release import NEW, OLD, SETTLE_SECONDS, TIMEOUT_MINUTES
+from tests.crash.sim import release as sim_release
+from tests.crash.sim import speed as sim_speed
+from tests.crash.sim.clock import SimClock
+from tests.crash.sim.commands import Commands
+from tests.crash.sim.docker import SimDocker
+from tests.crash.sim.docker import State as DockerState
+from tests.crash.sim.release import NEW, OLD, SETTLE_SECONDS, TIMEOUT_MINUTES
 
 FETCH_MINUTES = 20.0
 # Owner of the configuration file, where the test may choose one.
