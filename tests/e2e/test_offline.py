@@ -13,6 +13,7 @@ import pytest
 from lab import images
 from lab.demo import said
 from lab.operator import Operator
+from tests.support.processes import captured
 from tests.support.provisioned import create
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
@@ -31,7 +32,7 @@ class Box:
 
     def type(self, line: str) -> subprocess.CompletedProcess[str]:
         argv = ["docker", "exec", self.container, "sh", "-c", line]
-        return subprocess.run(argv, capture_output=True, text=True)
+        return captured(argv, seconds=1800)  # the test's own limit
 
     def json(self, line: str) -> dict:
         done = self.type(f"{line} --json >/run/said")

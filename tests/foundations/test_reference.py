@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
+from tests.support.processes import captured
 from tools.reference import DOCUMENTS, REFERENCE
 
 # In a process of its own: a command remembers what it was in its first context.
@@ -28,7 +28,7 @@ def test_reference_has_not_drifted(name: str):
 @pytest.mark.parametrize(("side", "name"), [("manager", "ota_manager.md"), ("gateway", "ota_client.md")])
 def test_a_command_that_has_run_has_the_same_reference(side: str, name: str):
     script = RUN_FIRST.format(side=side, name=name)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = captured([sys.executable, "-c", script])
     assert done.returncode == 0, done.stderr
 
 

@@ -21,6 +21,7 @@ from ota_py.trust.keys.signers import EXTRAS, import_public, load_matching, load
 from tests.support.http_servers import serving
 from tests.support.kms.stand_ins import AwsKms, AzureIdentity, AzureVault, Vault, proxy_to
 from tests.support.paths import ROOT
+from tests.support.processes import captured
 
 # Where lab/setup.sh puts the libraries.
 LIBRARIES = ROOT / ".venv/kms"
@@ -40,13 +41,8 @@ def with_libraries(**more: str) -> dict[str, str]:
 
 def use_key(uri: str, **env: str) -> Any:
     """Import a key, sign with it and verify, in a process that has the libraries."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.kms.use_key", uri],
-        env=with_libraries(**env),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
+    done = captured(
+        [sys.executable, "-m", "tests.support.kms.use_key", uri], environment=with_libraries(**env), seconds=400
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)

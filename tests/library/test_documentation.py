@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from tests.support.paths import ROOT
+from tests.support.processes import captured
 
 MODULES = sorted(path.stem for path in (ROOT / "library").glob("*.py"))
 GATEWAY_MODULES = [*("ota_apply", "ota_backup", "ota_health", "ota_info", "ota_report", "ota_restore", "ota_verify")]
@@ -22,17 +22,14 @@ GATEWAY_MODULES = [*("ota_apply", "ota_backup", "ota_health", "ota_info", "ota_r
 
 @cache
 def documents() -> dict[str, Any]:
-    """The pages of `ansible-doc -M library` for all modules, with their fragments."""
-    done = subprocess.run(
+    """What `ansible-doc -M library` says of all modules."""
+    done = captured(
         ["ansible-doc", "-M", "library", "--json", *MODULES],
         cwd=ROOT,
-        env={
-            **os.environ,
+        environment={
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         },
-        capture_output=True,
-        text=True,
         check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)

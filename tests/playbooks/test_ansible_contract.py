@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.processes import captured
 
 
 class Playground:
@@ -30,19 +31,14 @@ class Playground:
     def run(self, play: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         playbook = self.directory / "play.yml"
         playbook.write_text(play)
-        return subprocess.run(
+        return captured(
             ["ansible-playbook", "-i", str(self.directory / "hosts"), str(playbook), *arguments],
             cwd=self.directory,
-            env={
-                **os.environ,
+            environment={
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
             },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+            seconds=60,
         )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 
 from tests.support.paths import ROOT
+from tests.support.processes import captured
 from tests.support.rollout.fleets import Fleet, one_line
 
 
@@ -45,12 +45,10 @@ def test_create_update_passes_on_why_it_refused(fleet: Fleet) -> None:
 def test_the_control_planes_inventory_drives_a_rollout(fleet: Fleet) -> None:
     a = fleet.add("a", "pull")
     script = ROOT / "inventory" / "control_plane.py"
-    done = subprocess.run(
+    done = captured(
         ["ansible-inventory", "-i", str(script), "--list"],
         cwd=fleet.directory,
-        env=fleet.environment(),
-        capture_output=True,
-        text=True,
+        environment=fleet.environment(),
         check=True,
     )
     listed = json.loads(done.stdout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ota_py.manager.rollout.inventory import checked
 from ota_py.manager.rollout.request import is_batch_host, play_hosts
 from tests.support.http_servers import scripted
 from tests.support.paths import ROOT
+from tests.support.processes import captured
 from tests.support.rollout.fleets import Fleet, one_line, recap
 
 pytestmark = pytest.mark.case("A25")
@@ -69,17 +69,9 @@ def test_a_stolen_control_plane_runs_nothing_on_the_controller(fleet: Fleet, tmp
     text = fleet.config.read_text()
     with scripted(lambda path, headers: (200, {"Content-Type": "application/json"}, body)) as address:
         fleet.config.write_text(text.replace(fleet.control_plane.url, f"http://{address}"))
-        done = subprocess.run(
-            ["ansible-playbook", "-i", ROOT / "inventory" / "control_plane.py",
-             ROOT / "playbooks" / "health_check.yml"],
-            cwd=fleet.directory,
-            env=fleet.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )  # fmt: skip
+        inventory, playbook = ROOT / "inventory" / "control_plane.py", ROOT / "playbooks" / "health_check.yml"
+        argv = ["ansible-playbook", "-i", inventory, playbook]
+        done = captured(argv, cwd=fleet.directory, environment=fleet.environment(), seconds=60)
     assert not mark.exists()
     assert "which Ansible must not be given" in one_line(done.stderr + done.stdout)
 

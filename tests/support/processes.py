@@ -1,10 +1,11 @@
-"""Real servers for the tests: started on a free loopback port, waited for, and ended."""
+"""Programs and real servers for the tests: run to their end, or started on a port, waited for, and ended."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +18,35 @@ START_SECONDS = 180
 STOP_SECONDS = 30
 MANAGER = [sys.executable, str(ROOT / "ota_manager.py")]
 RCLONE = str(Path(sys.executable).parent / "rclone")
+
+
+def captured(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    stdin: str = "",
+    seconds: float = 300,
+    check: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; its exit status, and both its streams as text.
+
+    Args:
+        environment: variables on top of those of the tests.
+        check: fail the test unless the status is 0.
+    """
+    done = subprocess.run(
+        argv,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0 or not check, f"{argv}: status {done.returncode}: {done.stdout}{done.stderr}"
+    return done
 
 
 @contextmanager

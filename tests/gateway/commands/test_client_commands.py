@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.gateway.site import CLIENT, Site
+from tests.support.processes import captured
 
 HELPER = CLIENT.with_name("ota-helper.sh")
 
@@ -16,13 +16,7 @@ HELPER = CLIENT.with_name("ota-helper.sh")
 def helper(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     python = CLIENT.parent / ".venv" / "bin" / "python"
     known = {"PYTHON": str(python)} if python.exists() else {}
-    return subprocess.run(
-        ["sh", str(HELPER), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **known, **environment},
-    )
+    return captured(["sh", str(HELPER), *arguments], cwd=cwd, environment={**known, **environment})
 
 
 def test_the_helper_says_how_it_is_used() -> None:
@@ -56,7 +50,7 @@ def test_wrong_use(arguments: tuple[str, ...], message: str) -> None:
 
 
 def test_the_helper_is_clean() -> None:
-    done = subprocess.run(["shellcheck", str(HELPER)], capture_output=True, text=True)
+    done = captured(["shellcheck", str(HELPER)])
     assert done.returncode == 0, done.stdout
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -17,6 +16,7 @@ from ota_py.trust.publish.freshen import renew
 from ota_py.trust.repository.repository import Repository
 from tests.support.gateway.stick import Stick
 from tests.support.paths import ROOT
+from tests.support.processes import captured
 
 pytestmark = pytest.mark.docker
 
@@ -26,11 +26,7 @@ HELPER = ROOT / "ota-helper.sh"
 def test_an_update_and_its_rollback_need_no_network(stick: Stick):
     site, image = stick.site, stick.image
     before = site.ids()
-    done = subprocess.run(
-        [HELPER, "update", str(stick.path), "--json", "--config", str(site.config_file)],
-        capture_output=True,
-        text=True,
-    )
+    done = captured([HELPER, "update", str(stick.path), "--json", "--config", str(site.config_file)])
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
     assert result["outcome"] == "SUCCEEDED"

@@ -1,8 +1,6 @@
 """Which update a gateway takes, from a real signed repository and from files on a stick."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
@@ -14,6 +12,7 @@ from ota_py.manifest import Compatibility
 from ota_py.trust.keys.signers import sign_manifest
 from tests.support.gateway import gateways
 from tests.support.gateway.small_control_plane import SmallControlPlane
+from tests.support.processes import captured
 
 
 class Place:
@@ -120,13 +119,9 @@ def test_a_stick_without_its_files_is_named(place):
 
 
 def run(place, *arguments):
-    return subprocess.run(
+    return captured(
         [sys.executable, str(gateways.ROOT / "ota_client.py"), *arguments],
-        env={**os.environ, "OTA_GATEWAY_CONFIG": str(place.directory / "gateway.toml")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+        environment={"OTA_GATEWAY_CONFIG": str(place.directory / "gateway.toml")},
     )
 
 

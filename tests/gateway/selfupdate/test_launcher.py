@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import captured
 from tests.support.selfupdate.box import launchers
 
 pytestmark = pytest.mark.case("F35")
@@ -53,7 +54,7 @@ class Ota:
 
     def run(self, name: str = "ota-agent") -> subprocess.CompletedProcess[str]:
         argv = [self.directory / name]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+        return captured(argv, seconds=120)
 
     def runs(self, name: str = "ota-agent") -> str:
         """Which build the launcher started."""

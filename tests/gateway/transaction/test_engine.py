@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 
 import pytest
 
 from tests.support.gateway.site import Site
+from tests.support.processes import captured
 from tests.support.states import STEPS
 
 pytestmark = pytest.mark.docker
@@ -119,11 +119,7 @@ def test_the_engine_stays_small(site: Site) -> None:
         "status = run(command, sys.argv[1:]); "
         "print(open('/proc/self/status').read(), file=sys.stderr); sys.exit(status)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, "update", "--version", "1.1.0", "--config", str(site.config_file)],
-        capture_output=True,
-        text=True,
-    )
+    done = captured([sys.executable, "-c", script, "update", "--version", "1.1.0", "--config", str(site.config_file)])
     assert done.returncode == 0, done.stderr
     (peak,) = (line for line in done.stderr.splitlines() if line.startswith("VmHWM:"))
     assert int(peak.split()[1]) < 80 * 1024, "kilobytes"

@@ -17,6 +17,7 @@ from ota_py.gateway.fetch.sources import from_repository, trust_client
 from tests.support.gateway.site import PATH, RUNS, UNHEALTHY, Keys, Site
 from tests.support.gateway.slow_docker import slow_docker
 from tests.support.ports import free_port
+from tests.support.processes import captured
 from tests.support.registries import running_registry
 from tests.support.rollout.watching import watch
 from tests.support.waiting import wait_for
@@ -75,7 +76,7 @@ class WithMariaDb:
     def sql(self, statements: str) -> str:
         argv = ["docker", "exec", "--interactive", self.site.container("database").id, "sh", "-c"]
         argv += ['MYSQL_PWD="$MARIADB_ROOT_PASSWORD" exec mariadb --user=root --batch gateway']
-        done = subprocess.run(argv, input=statements, capture_output=True, text=True, timeout=300)
+        done = captured(argv, stdin=statements)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

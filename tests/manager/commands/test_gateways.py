@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ota_py.manager.cli import COMMANDS
 from ota_py.manager.controlplane.client import ControlPlane
 from tests.support.http_servers import scripted
 from tests.support.manager.fleets import Fleet, Manager
-from tests.support.processes import MANAGER
+from tests.support.processes import MANAGER, captured
 
 ADD = ("gateways", "add", "boston_001", "--delivery", "push")
 
@@ -109,7 +108,7 @@ def test_a_control_plane_that_is_something_else(fleet: Fleet, ota: Manager) -> N
 
 
 def test_help_imports_little() -> None:
-    done = subprocess.run([*MANAGER, "--help"], capture_output=True, text=True, check=True)
+    done = captured([*MANAGER, "--help"], check=True)
     for name in COMMANDS:
         assert name in done.stdout
     script = """
@@ -119,7 +118,7 @@ from ota_py.manager.cli import command
 run(command, ["create-update", "--help"])
 print(sorted({"boto3", "django", "tuf", "requests", "ansible"} & set(sys.modules)))
 """
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    shown = captured([sys.executable, "-c", script], check=True)
     assert shown.stdout.endswith("[]\n")
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support.manager.fleets import Fleet, Manager
+from tests.support.processes import captured
 from tests.support.selfupdate.box import OLD, Box
 from tests.support.waiting import wait_for
 
@@ -23,14 +23,7 @@ def take(box: Box, bundle: Path) -> dict:
     """Take a bundle as a person on site does, with the build in use."""
     client = box.ota / "venv" / "commands" / "ota_client.py"
     argv = [box.ota / "venv" / "bin" / "python", client, "update", "--bundle", bundle]
-    done = subprocess.run(
-        [*argv, "--json", "--config", box.config_file],
-        env=box.processes.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-    )
+    done = captured([*argv, "--json", "--config", box.config_file], environment=box.processes.environment, seconds=400)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
@@ -43,7 +36,7 @@ def test_the_gateway_software_comes_from_a_stick(
 ) -> None:
     box = make_box()
     archive, venv = factory("0.2.0")
-    box.add(venv)  # pip at work is seen in tests/upgrade
+    box.add(venv)  # pip at work is seen in tests/gateway/selfupdate
     done = ota("create-update", "--version", "1.2.0", "--agent", str(archive))
     assert done.status == 0, done.err
     stick = tmp_path / "update.bundle"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from ota_py.manager.controlplane.client import ControlPlane
 from tests.support.manager.fleets import Fleet, Manager
 from tests.support.manager.oci_images import push_image, push_index
-from tests.support.processes import MANAGER
+from tests.support.processes import MANAGER, captured
 
 COMPOSE = """\
 services:
@@ -27,14 +26,7 @@ services:
 def test_the_command_line_of_the_documentation(fleet: Fleet, ota: Manager) -> None:
     line = """create-update --version 1.2.0 --description "Add humidity sensor support"
         --images '{"mqtt-bridge": "healthguard/mqtt-bridge:1.2.0"}' --critical"""
-    done = subprocess.run(
-        [*MANAGER, *shlex.split(line)],
-        cwd=fleet.directory,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    done = captured([*MANAGER, *shlex.split(line)], cwd=fleet.directory)
     assert done.returncode == 0, done.stderr
     assert "Update 1.2.0 (critical) is STAGED." in done.stdout
 

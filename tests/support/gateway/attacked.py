@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from ota_py.trust.fetch.client import TrustClient
 from ota_py.trust.keys.signers import sign_manifest
 from tests.support.gateway import gateways
 from tests.support.gateway.standing import standing
+from tests.support.processes import captured
 from tests.support.trust.published import Publisher
 from tests.support.trust.simulator import Forger, Mirror
 
@@ -90,13 +89,9 @@ class Box:
 
     def command(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """`ota_client.py ... --json`, as people run it: its exit status and what it says."""
-        done = subprocess.run(
+        done = captured(
             [sys.executable, str(gateways.ROOT / "ota_client.py"), *arguments, "--json"],
-            env={**os.environ, "OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml")},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
+            environment={"OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml")},
         )
         assert "Traceback" not in done.stdout + done.stderr
         return done.returncode, json.loads(done.stdout)
@@ -175,17 +170,12 @@ def files_of(box: Box) -> set[str]:
 def ansible(box: Box, manifest: Path, *flags: str) -> tuple[int, str]:
     """Run the module `ota_apply` on this very gateway; its status and what it says, on one line."""
     options = f"manifest={manifest} directory={gateways.ROOT}"
-    done = subprocess.run(
+    done = captured(
         ["ansible", "localhost", *flags, "-m", "ota_apply", "-a", options],
-        env={
-            **os.environ,
+        cwd=box.directory,
+        environment={
             "ANSIBLE_CONFIG": str(gateways.ROOT / "ansible.cfg"),
             "OTA_GATEWAY_CONFIG": str(box.directory / "gateway.toml"),
         },
-        cwd=box.directory,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
     )
     return done.returncode, " ".join((done.stdout + done.stderr).split())

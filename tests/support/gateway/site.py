@@ -37,6 +37,7 @@ from ota_py.trust.publish.release import release
 from ota_py.trust.repository.repository import Repository
 from tests.support.gateway.standing import standing
 from tests.support.paths import ROOT
+from tests.support.processes import captured
 from tests.support.trust.stores import DirectoryOfBytes
 
 CLIENT = ROOT / "ota_client.py"
@@ -283,13 +284,7 @@ class Site:
 
     def client(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ota_client.py."""
-        return subprocess.run(
-            self.client_argv(*arguments),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**os.environ, **environment},
-        )
+        return captured(self.client_argv(*arguments), environment=environment)
 
     def start_client(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start ota_client.py, and let it run."""
@@ -313,7 +308,7 @@ class Site:
             "-f",
             str(self.compose_file),
         ]
-        done = subprocess.run([*argv, *arguments], capture_output=True, text=True, timeout=300)
+        done = captured([*argv, *arguments])
         assert done.returncode == 0, done.stderr
         return done.stdout
 

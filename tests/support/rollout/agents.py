@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ota_py.manager.controlplane.client import ControlPlane
+from tests.support.processes import captured
 from tests.support.rollout.fleets import Fleet
 
 
@@ -40,6 +40,6 @@ def _poll(fleet: Fleet, gateway: str, stop: threading.Event) -> None:
 def _engine(fleet: Fleet, gateway: str, *arguments: Any) -> dict[str, Any]:
     engine = fleet.directory / "gateways" / gateway / "ota_client.py"
     words = [sys.executable, str(engine), *map(str, arguments)]
-    said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    said = captured(words).stdout
     answer: dict[str, Any] = json.loads(said[said.index("{") :])
     return answer

@@ -20,7 +20,7 @@ from ota_py.manager.controlplane.client import ControlPlane
 from tests.support.operators import UPDATE, serving
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
-from tests.support.processes import MANAGER
+from tests.support.processes import MANAGER, captured
 from tests.support.states import STEPS
 from tests.support.waiting import wait_for
 
@@ -133,16 +133,7 @@ class Fleet:
         return self._run([*MANAGER, "--config", str(self.config), *arguments])
 
     def _run(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            argv,
-            cwd=self.directory,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PLAY_SECONDS,
-            check=False,
-        )
+        return captured(argv, cwd=self.directory, environment=self.environment(), seconds=PLAY_SECONDS)
 
 
 @pytest.fixture

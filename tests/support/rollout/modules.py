@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
+from tests.support.processes import captured
 from tests.support.rollout.fleets import Fleet
 
 
@@ -38,15 +38,11 @@ def run(fleet: Fleet, tmp_path: Path) -> Run:
         # JSON is YAML.
         playbook.write_text(json.dumps([{"hosts": host, "gather_facts": False, "tasks": [under_test, write]}]))
         result.unlink(missing_ok=True)
-        done = subprocess.run(
+        done = captured(
             ["ansible-playbook", "-i", str(fleet.inventory), str(playbook), *flags],
             cwd=fleet.directory,
-            env=fleet.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+            environment=fleet.environment(),
+            seconds=60,
         )
         assert result.exists(), done.stdout + done.stderr
         said: dict[str, Any] = json.loads(result.read_text())

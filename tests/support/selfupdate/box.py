@@ -25,6 +25,7 @@ from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.system.progress import Silence
 from ota_py.manager.release.gateway_software import collect
 from ota_py.manifest import Manifest
+from tests.support.processes import captured
 from tests.support.selfupdate.processes import Processes
 from tests.support.selfupdate.wheelhouses import ROOT
 from tests.support.waiting import wait_for
@@ -117,13 +118,9 @@ class Box:
 
     def supervise(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """Carry out the upgrade in the foreground, as the old build's supervisor does."""
-        return subprocess.run(
+        return captured(
             supervisor_argv(self.installation.python(OLD), self.config_file),
-            env={**self.processes.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
+            environment={**self.processes.environment, **environment},
         )
 
     # -- what runs ------------------------------------------------------------------------------------
@@ -134,13 +131,10 @@ class Box:
         self._manager = subprocess.Popen([self.directory / "manager"], env=self.processes.environment)
 
     def recover(self) -> str:
-        """Run recovery as at boot; returns the build that did it."""
-        done = subprocess.run(
+        """Run recovery as at boot; the build that did it."""
+        done = captured(
             ["sh", "-x", self.ota / "ota-recover"],
-            env={**self.processes.environment, "DOCKER_HOST": "unix:///nowhere"},
-            capture_output=True,
-            text=True,
-            timeout=300,
+            environment={**self.processes.environment, "DOCKER_HOST": "unix:///nowhere"},
             check=True,
         )
         line = next(line for line in done.stderr.splitlines() if line.startswith("+ exec"))
@@ -197,13 +191,10 @@ class Box:
     def status(self) -> dict:
         """The answer of `status --json`, run as by the person on site."""
         client = self.ota / "venv" / "commands" / "ota_client.py"
-        done = subprocess.run(
+        done = captured(
             ["python3", client, "status", "--json", "--config", str(self.config_file)],
-            env={**self.processes.environment, "DOCKER_HOST": "unix:///nowhere"},
-            capture_output=True,
-            text=True,
+            environment={**self.processes.environment, "DOCKER_HOST": "unix:///nowhere"},
             check=True,
-            timeout=300,
         )
         return json.loads(done.stdout)
 
