@@ -15,6 +15,7 @@ from ota_py.gateway.system.clock import Clock
 from tests.support.brokers import USERS, Broker, Control
 from tests.support.gateway import gateways, small_engine
 from tests.support.gateway.small_control_plane import ASSIGNED, delivered, kinds
+from tests.support.paths import ROOT
 from tests.support.states import STEPS
 from tests.support.waiting import wait_for
 
@@ -301,6 +302,7 @@ from ota_py.gateway.commands import run
 from ota_py.gateway.controlplane import api
 sys.argv[0] = {small_engine.__file__!r}
 from tests.support.gateway.small_engine import main, program
+from tests.support.paths import ROOT
 """
 # The agent, but the main thread gives the loop all the time that a busy machine may take to end it.
 PATIENT = f"{AGENT}run.STOP_SECONDS = 60.0\nmain(program)()\n"
@@ -325,7 +327,7 @@ def test_killed_and_started_again_it_goes_on(gateway, control_plane):
 
 
 def test_it_is_small_and_imports_nothing_that_only_a_transaction_needs(gateway, control_plane):
-    agent = psutil.Process(gateway.start(program=str(gateways.ROOT / "ota_client.py")).pid)
+    agent = psutil.Process(gateway.start(program=str(ROOT / "ota_client.py")).pid)
     wait_for(lambda: kinds(control_plane, "status"), "the first status")
     loaded = {Path(mapped.path).name.split(".")[0] for mapped in agent.memory_maps()}
     assert not {name for name in loaded if "pydantic" in name or "rust" in name}

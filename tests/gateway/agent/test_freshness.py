@@ -23,6 +23,7 @@ from ota_py.gateway.journal.journal import Journal
 from ota_py.trust.documents.metadata import OnlineSigners
 from ota_py.trust.publish.freshen import renew
 from tests.support.gateway import gateways, small_engine
+from tests.support.paths import ROOT
 from tests.support.waiting import wait_for
 
 WORDS = "the repository's metadata has expired"
@@ -138,7 +139,7 @@ def test_a_fleet_that_starts_at_once_does_not_look_at_once(watch):
 def test_the_agent_looks_by_itself_and_tells_it(tmp_path, monkeypatch, caplog):
     """Nothing is assigned: an attacker who holds updates back may hold assignments back, too."""
     monkeypatch.setenv("SMALL_ENGINE", str(tmp_path / "script.json"))
-    monkeypatch.setenv("PYTHONPATH", str(gateways.ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     (tmp_path / "script.json").write_text(json.dumps({"stale": "expired, as the script says"}))
     path = gateways.write(tmp_path)
     commands = Commands((sys.executable, small_engine.__file__), path)

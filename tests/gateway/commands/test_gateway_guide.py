@@ -18,7 +18,7 @@ from ota_py.gateway.config.model import (
     PolicyConfig,
 )
 from ota_py.gateway.journal import states
-from tests.support.gateway.gateways import ROOT
+from tests.support.paths import ROOT
 
 GUIDE = (ROOT / "docs/gateway-guide.md").read_text()
 ROWS = dict(re.findall(r"^\| `([a-z_.]+)` \| (.*?) \|", GUIDE.partition("## gateway.toml")[2], re.MULTILINE))

@@ -12,6 +12,7 @@ from ota_py.manifest import Compatibility
 from ota_py.trust.keys.signers import sign_manifest
 from tests.support.gateway import gateways
 from tests.support.gateway.small_control_plane import SmallControlPlane
+from tests.support.paths import ROOT
 from tests.support.processes import captured
 
 
@@ -120,7 +121,7 @@ def test_a_stick_without_its_files_is_named(place):
 
 def run(place, *arguments):
     return captured(
-        [sys.executable, str(gateways.ROOT / "ota_client.py"), *arguments],
+        [sys.executable, str(ROOT / "ota_client.py"), *arguments],
         environment={"OTA_GATEWAY_CONFIG": str(place.directory / "gateway.toml")},
     )
 

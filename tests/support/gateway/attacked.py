@@ -23,6 +23,7 @@ from ota_py.trust.fetch.client import TrustClient
 from ota_py.trust.keys.signers import sign_manifest
 from tests.support.gateway import gateways
 from tests.support.gateway.standing import standing
+from tests.support.paths import ROOT
 from tests.support.processes import captured
 from tests.support.trust.published import Publisher
 from tests.support.trust.simulator import Forger, Mirror
@@ -90,7 +91,7 @@ class Box:
     def command(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """`ota_client.py ... --json`, as people run it: its exit status and what it says."""
         done = captured(
-            [sys.executable, str(gateways.ROOT / "ota_client.py"), *arguments, "--json"],
+            [sys.executable, str(ROOT / "ota_client.py"), *arguments, "--json"],
             environment={"OTA_GATEWAY_CONFIG": str(self.directory / "gateway.toml")},
         )
         assert "Traceback" not in done.stdout + done.stderr
@@ -169,12 +170,12 @@ def files_of(box: Box) -> set[str]:
 
 def ansible(box: Box, manifest: Path, *flags: str) -> tuple[int, str]:
     """Run the module `ota_apply` on this very gateway; its status and what it says, on one line."""
-    options = f"manifest={manifest} directory={gateways.ROOT}"
+    options = f"manifest={manifest} directory={ROOT}"
     done = captured(
         ["ansible", "localhost", *flags, "-m", "ota_apply", "-a", options],
         cwd=box.directory,
         environment={
-            "ANSIBLE_CONFIG": str(gateways.ROOT / "ansible.cfg"),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "OTA_GATEWAY_CONFIG": str(box.directory / "gateway.toml"),
         },
     )

@@ -25,9 +25,9 @@ from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.system.progress import Silence
 from ota_py.manager.release.gateway_software import collect
 from ota_py.manifest import Manifest
+from tests.support.paths import ROOT
 from tests.support.processes import captured
 from tests.support.selfupdate.processes import Processes
-from tests.support.selfupdate.wheelhouses import ROOT
 from tests.support.waiting import wait_for
 
 OLD = "0.1.0-test"
