@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab import images
-from lab.demo import said
+from lab.demo import output_of
 from lab.operator import Operator
 from tests.support.processes import captured
 from tests.support.provisioned import create
@@ -37,7 +37,7 @@ class Box:
     def json(self, line: str) -> dict:
         done = self.type(f"{line} --json >/run/said")
         assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(said(lambda: self.type("cat /run/said").stdout))
+        return json.loads(output_of(lambda: self.type("cat /run/said").stdout))
 
     def cut(self, action: str) -> None:
         """Let nothing in or out (`-I`), or undo that (`-D`)."""
@@ -52,7 +52,7 @@ class Box:
     def bridge(self) -> str:
         """What the nested engine says runs."""
         line = "cd /opt/restaurant-gateway && docker compose exec -T mqtt-bridge cat /version"
-        return said(lambda: self.type(line).stdout)
+        return output_of(lambda: self.type(line).stdout)
 
 
 @pytest.fixture

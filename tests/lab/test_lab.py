@@ -11,7 +11,7 @@ import requests
 
 from lab import containers, engine, fleet, gateways, report, state
 from lab.config import PROJECT_ROOT, LabConfig
-from lab.demo import said
+from lab.demo import output_of
 from lab.images import SERVICES, build_and_push
 from tests.support.waiting import wait_for
 
@@ -45,7 +45,7 @@ def all_healthy(config: LabConfig, gateway: str) -> bool:
 def rows_in_database(config: LabConfig, gateway: str) -> int:
     query = "psql -U restaurant -Atc 'SELECT count(*) FROM readings'"
     line = f"docker exec restaurant-gateway-database-1 {query}"
-    return int(said(lambda: on_gateway(config, gateway, line)))
+    return int(output_of(lambda: on_gateway(config, gateway, line)))
 
 
 def test_a_second_up_replaces_nothing(lab_config: LabConfig) -> None:

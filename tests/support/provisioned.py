@@ -10,7 +10,7 @@ import pytest
 
 from lab import engine, fleet, images
 from lab.config import LabConfig
-from lab.demo import said
+from lab.demo import output_of
 from lab.operator import Operator
 from tests.support.rollout.watching import Watched, watch
 
@@ -82,4 +82,4 @@ def create(operator: Operator, version: str, named: dict[str, str], *more: str) 
 def running_bridge(operator: Operator, gateway: str) -> str:
     """What the gateway's own engine says runs, asked past all of our code."""
     line = "cd /opt/restaurant-gateway && docker compose exec -T mqtt-bridge cat /version"
-    return said(lambda: operator.on_gateway(gateway, "sh", "-c", line).stdout)
+    return output_of(lambda: operator.on_gateway(gateway, "sh", "-c", line).stdout)
