@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def sha256_of(data: bytes) -> str:
@@ -12,7 +12,7 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def sha256_of_file(path: str | os.PathLike[str]) -> str:
+def sha256_of_file(path: str | Path) -> str:
     """The SHA-256 of a file of any size, which is read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,7 +22,7 @@ GATEWAY_MODULES = [*("ota_apply", "ota_backup", "ota_health", "ota_info", "ota_r
 
 @cache
 def documents() -> dict[str, Any]:
-    """What `ansible-doc -M library` says of all modules."""
+    """The pages of `ansible-doc -M library` for all modules, with their fragments."""
     done = captured(
         ["ansible-doc", "-M", "library", "--json", *MODULES],
         cwd=ROOT,
