@@ -7,14 +7,14 @@ from typing import Final
 
 
 class Delivery(StrEnum):
-    """Who starts a transaction: the controller over SSH, or the gateway's agent."""
+    """Delivery of updates: who starts a transaction, the controller over SSH or the gateway's agent."""
 
     PUSH = "push"
     PULL = "pull"
 
 
 class GatewayState(StrEnum):
-    """What the gateway's engine is doing, from its last report."""
+    """State of a gateway's engine, by its last report."""
 
     UNKNOWN = "UNKNOWN"
     IDLE = "IDLE"
@@ -58,7 +58,7 @@ class GatewayResult(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the gate between two batches says."""
+    """Verdict of the gate between two batches."""
 
     WAIT = "WAIT"
     GO = "GO"
@@ -66,7 +66,7 @@ class Verdict(StrEnum):
 
 
 class ActKind(StrEnum):
-    """What the control plane itself did: the kinds of events that are not reports."""
+    """Kinds of events that are acts of the control plane itself, not reports of gateways."""
 
     GATEWAY = "gateway"
     UPDATE = "update"

@@ -8,7 +8,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 
 class ReportKind(StrEnum):
-    """What a gateway's report is about."""
+    """Kinds of a gateway's reports, by their subject."""
 
     TRANSITION = "transition"
     """A transaction reached a state."""

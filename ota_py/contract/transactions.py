@@ -53,7 +53,7 @@ SUPERSEDED: Final = "superseded"
 
 
 class HoldKind(StrEnum):
-    """What holds an update back."""
+    """Causes for which an update is held back."""
 
     WINDOW = "window"
     VETO = "veto"

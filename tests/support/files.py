@@ -1,4 +1,4 @@
-"""What files are like, for comparing before and after."""
+"""Snapshots of files, for comparing before and after."""
 
 from __future__ import annotations
 

@@ -80,6 +80,6 @@ def create(operator: Operator, version: str, named: dict[str, str], *more: str) 
 
 
 def running_bridge(operator: Operator, gateway: str) -> str:
-    """What the gateway's own engine says runs, asked past all of our code."""
+    """The images that run by the gateway's own Docker daemon, asked past all of our code."""
     line = "cd /opt/restaurant-gateway && docker compose exec -T mqtt-bridge cat /version"
     return output_of(lambda: operator.on_gateway(gateway, "sh", "-c", line).stdout)

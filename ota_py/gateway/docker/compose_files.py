@@ -17,7 +17,7 @@ FILES_MAX = 500
 
 
 class Kind(StrEnum):
-    """What a Compose file names a path for."""
+    """Purposes for which a Compose file names a path."""
 
     INCLUDE = "include"
     PROJECT_DIRECTORY = "project_directory"

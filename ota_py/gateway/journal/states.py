@@ -1,4 +1,4 @@
-"""Which state of a transaction may follow which: one table, from which guard, recovery and diagram are derived."""
+"""States of a transaction in one table: guard, recovery and diagram are derived from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ota_py.errors import ConflictError
 
 
 class Limit(StrEnum):
-    """Which of the gateway's time limits holds while a transaction is on its way out of a state."""
+    """Time limits of the gateway, one of which holds while a transaction is on its way out of a state."""
 
     FETCH = "fetch"
     """From the start to the first touch of a service: `fetch_minutes`."""

@@ -54,7 +54,7 @@ class Box:
             return act(sources.trust_client(self.config, journal))
 
     def state(self) -> dict[str, object]:
-        """What it trusts and runs: the bytes of its trust cache, its floor, the installed version."""
+        """The state of trust: the bytes of its trust cache, its floor, the installed version."""
         return standing(self.config)
 
     def refuses(

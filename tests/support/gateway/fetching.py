@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def link(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[BadLink]:
-    """What leads to the registry."""
+    """The bad link to the registry."""
     monkeypatch.setattr(transfer, "PAUSE_FIRST_SECONDS", 0.01)
     monkeypatch.setattr(pull, "NAME_PAUSES_SECONDS", (0.01, 0.01))
     link = BadLink(registry.address)
@@ -61,7 +61,7 @@ class Fetching:
         return image
 
     def left(self) -> list[Path]:
-        """What is kept of what was fetched."""
+        """The downloads that are kept."""
         return sorted((self.site.directory / "state" / "updates").glob("*/fetched/*"))
 
 

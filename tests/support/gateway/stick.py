@@ -46,7 +46,7 @@ class Stick:
             bundle.write_end(file)
 
     def state(self) -> tuple[object, ...]:
-        """What a bundle that is refused must leave as it was; metadata that holds may be remembered."""
+        """The state that a refused bundle must leave as it was; metadata that holds may be remembered."""
         kept = sorted((self.site.directory / "state").glob("*/*/*"))
         return self.site.ids(), self.site.files(), kept
 

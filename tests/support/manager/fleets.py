@@ -59,7 +59,7 @@ class Fleet:
             return connection.execute(query).fetchall()
 
     def state(self) -> tuple[dict[str, bytes], list[Any]]:
-        """What must not change when a command refuses."""
+        """The state that must not change when a command refuses."""
         return self.repository(), self.rows("SELECT * FROM updates_update")
 
 
@@ -98,7 +98,7 @@ def _copy_database(source: Path, copy: Path) -> None:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did."""
+    """Outcome of a command: exit status and output."""
 
     status: int
     out: str

@@ -27,7 +27,7 @@ def resolve(registry: str, name: str = "a/b:1"):
 
 
 def log_in(directory: Path, registry: str, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `docker login` leaves."""
+    """Store a login as `docker login` does."""
     auth = {"auths": {registry: {"auth": base64.b64encode(login.encode()).decode()}}}
     (directory / "config.json").write_text(json.dumps(auth))
     monkeypatch.setenv("DOCKER_CONFIG", str(directory))

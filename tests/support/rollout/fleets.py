@@ -88,7 +88,7 @@ class Fleet:
         path.write_text(json.dumps(behaviour))
 
     def engine(self, gateway: str) -> dict[str, Any]:
-        """What a gateway's engine did; `calls` is empty if nobody asked it anything."""
+        """Calls of a gateway's engine; `calls` is empty if nobody asked it anything."""
         path = self.directory / "gateways" / gateway / "state.json"
         return json.loads(path.read_text()) if path.exists() else {"calls": [], "version": "1.0.0"}
 

@@ -151,7 +151,7 @@ class Bench:
         return found or self._problem(fault) or self._unsettled()
 
     def _unguarded(self) -> str:
-        """What could not be rolled back if only the launcher were left, or an empty string."""
+        """The cause that could not be rolled back if only the launcher were left, or an empty string."""
         if damage := self.box.damage(OLD):
             return f"{damage} of the old build is damaged"
         last, is_led = self.box.last(), self.box.installation.current == NEW
