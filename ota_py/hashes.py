@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 
 def sha256_of(data: bytes) -> str:
@@ -15,7 +16,12 @@ def sha256_of(data: bytes) -> str:
 def sha256_of_file(path: str | Path) -> str:
     """The SHA-256 of a file of any size, which is read in pieces."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_open(file)
+
+
+def sha256_of_open(file: IO[bytes]) -> str:
+    """The SHA-256 of the rest of an open file, which is read in pieces."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_of_pieces(pieces: Iterable[bytes]) -> str:

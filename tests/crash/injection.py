@@ -18,9 +18,15 @@ SCENARIOS = ("update", "unhealthy")
 SHARE = 2
 # What happens at which calls, in the words of strace.
 CALLS = {
-    Fault.KILLED_BEFORE: ("signal=KILL", ("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink")),
-    Fault.NO_SPACE: ("error=ENOSPC", ("write", "pwrite64", "openat", "mkdir", "rename")),
-    Fault.ERROR: ("error=EIO", ("fsync", "fdatasync", "pwrite64", "unlink")),
+    Fault.KILLED_BEFORE: (
+        "signal=KILL",
+        ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "linkat", "unlink", "unlinkat"),
+    ),
+    Fault.NO_SPACE: (
+        "error=ENOSPC",
+        ("write", "pwrite64", "openat", "mkdir", "mkdirat", "rename", "renameat", "linkat"),
+    ),
+    Fault.ERROR: ("error=EIO", ("fsync", "fdatasync", "pwrite64", "unlink", "unlinkat")),
 }
 _TRACED = sorted({name for _, names in CALLS.values() for name in names})
 _LINE = re.compile(r"^(\d+) +(\w+)\((.*)$")
@@ -86,7 +92,7 @@ def _hits(at: Bench) -> Iterator[Hit]:
         if found is None or found[1] != main:
             continue
         numbers[found[2]] += 1
-        creates = found[2] != "openat" or "O_CREAT" in found[3]
+        creates = found[2] != "openat" or "O_CREAT" in found[3] or "O_TMPFILE" in found[3]
         ours = any(f"/gateway/{part}/" in found[3] for part in ("state", "project"))
         if creates and ours and "-shm" not in found[3] and "/lock" not in found[3]:
             yield Hit(found[2], numbers[found[2]])

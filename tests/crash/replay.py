@@ -10,7 +10,7 @@ from tests.crash.strace import Call, text_of
 
 # What is recorded; one that comes up and is not modelled below is an error.
 RECORDED = (
-    *("open", "openat", "creat", "close", "dup", "dup2", "dup3", "fcntl", "lseek"),
+    *("open", "openat", "openat2", "creat", "close", "dup", "dup2", "dup3", "fcntl", "lseek"),
     *(
         "write",
         "pwrite64",
@@ -60,11 +60,17 @@ class Replay:
         base, path, flags = call.arguments[0], call.arguments[1], call.arguments[2]
         return self._opened(call, self._base(base), path, flags)
 
+    def _openat2(self, call: Call) -> bool:
+        # Only what exists is opened so; the flags are the first field of a structure.
+        return self._opened(call, self._base(call.arguments[0]), call.arguments[1], call.arguments[2])
+
     def _opened(self, call: Call, base: Node | None, path: str, flags: str) -> bool:
         name = text_of(path).decode()
-        node = self._disk.find(name, base)
+        node = self._find(name, base)
         place = self._disk.parent(name, base)
         changed = False
+        if "O_TMPFILE" in flags and node is not None:
+            node = Node("file", _masked(call.arguments[-1]), os.geteuid())
         if node is None and place is not None and "O_CREAT" in flags:
             node = Node("file", _masked(call.arguments[-1]), os.geteuid())
             place[0].entries[place[1]] = node
@@ -178,6 +184,10 @@ class Replay:
         target[0].entries[target[1]] = source[0].entries.pop(source[1])
         return True
 
+    def _linkat(self, call: Call) -> bool:
+        node = self._find(text_of(call.arguments[1]).decode(), self._base(call.arguments[0]))
+        return node is not None and self._made(self._base(call.arguments[2]), call.arguments[3], node)
+
     def _unlink(self, call: Call) -> bool:
         return self._removed(None, call.arguments[0])
 
@@ -243,6 +253,13 @@ class Replay:
         node.mode = int(mode, 8) if mode else node.mode
         node.uid = int(uid) if uid else node.uid
         return True
+
+    def _find(self, name: str, base: Node | None) -> Node | None:
+        """The node of a path; also of what is open, by its path below /proc/self/fd."""
+        head, _, number = name.rpartition("/")
+        if head.startswith("/proc/") and head.endswith("/fd"):
+            return self._base(number)
+        return self._disk.find(name, base)
 
     def _base(self, argument: str) -> Node | None:
         file = self._open.get(argument)

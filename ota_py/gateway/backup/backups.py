@@ -116,7 +116,7 @@ class Backups:
     def files_size(self, project: Project) -> int:
         """Bytes that copies of the project's files will take."""
         found = self._files.find(project, [])
-        return sum((self._config.project_dir / path).stat().st_size for path in found.files)
+        return sum(self._files.size_of(path) for path in found.files)
 
     def load(self, backup_id: str) -> Backup:
         """Load a backup, every byte of it checked.

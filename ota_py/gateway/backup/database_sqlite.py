@@ -14,6 +14,7 @@ from ota_py.gateway.backup.database import Facts
 from ota_py.gateway.config.model import DatabaseConfig
 from ota_py.gateway.docker.compose import Compose
 from ota_py.gateway.system import files
+from ota_py.gateway.system.beneath import Tree, locate
 from ota_py.gateway.system.files import Attributes
 
 _PAGES = 1024
@@ -37,32 +38,40 @@ class Sqlite:
 
     def size(self) -> int:
         """See `Database`."""
-        source = self._existing()
-        log = source.with_name(source.name + _COMPANIONS[0])
-        return source.stat().st_size + (log.stat().st_size if log.exists() else 0)
+        tree, name = self._existing()
+        sizes = [tree.file_status(name + suffix) for suffix in ("", _COMPANIONS[0])]
+        return sum(found.st_size for found in sizes if found)
 
     def place(self) -> Path | None:
         """See `Database`."""
-        return self._path().parent
+        tree, name = self._place()
+        return (tree.root / name).parent
 
     def dump(self, target: Path, timeout_seconds: float) -> Facts:
         """See `Database`."""
-        source = self._existing()
+        tree, name = self._existing()
         try:
             with (
                 files.produced(target),
-                contextlib.closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", timeout_seconds, uri=True)) as live,
-                contextlib.closing(sqlite3.connect(target)) as copy,
+                contextlib.closing(sqlite3.connect(target, check_same_thread=False)) as copy,
             ):
-                # One state of the database throughout: else each write of a service would begin it anew.
-                live.execute("BEGIN")
-                live.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-                live.backup(copy, pages=_PAGES, progress=self._watch(timeout_seconds))
+                # What reads the live file sees no other paths: so the copy, which is open, needs none any more.
+                copy.execute("PRAGMA journal_mode = OFF")
+                copy.execute("PRAGMA locking_mode = EXCLUSIVE")
+                tree.confined(name, lambda path: self._copy(path, copy, timeout_seconds))
         except sqlite3.Error as error:
             if "full" in str(error):
                 raise NoSpaceError(f"no space left for {self.label}") from None
             raise BackupError(f"{self.label}: {error}") from None
-        return asdict(Attributes.of(source))
+        return asdict(tree.attributes(name))
+
+    def _copy(self, source: Path, copy: sqlite3.Connection, timeout_seconds: float) -> None:
+        connection = sqlite3.connect(f"{source.as_uri()}?mode=rw", timeout_seconds, uri=True)
+        with contextlib.closing(connection) as live:
+            # One state of the database throughout: else each write of a service would begin it anew.
+            live.execute("BEGIN")
+            live.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            live.backup(copy, pages=_PAGES, progress=self._watch(timeout_seconds))
 
     def _watch(self, timeout_seconds: float) -> Callable[[int, int, int], None]:
         """The callback between portions of a copy; it ends the copy when time is up."""
@@ -76,31 +85,34 @@ class Sqlite:
 
     def restore(self, source: Path, facts: Facts, timeout_seconds: float) -> None:
         """See `Database`."""
-        target = self._path()
+        tree, name = self._place()
         # The old one goes first: there may be no space for both.
         for suffix in (*_COMPANIONS, ""):
-            files.remove(target.with_name(target.name + suffix))
-        files.copy(source, target, Attributes(**facts))
+            tree.remove(name + suffix)
+        tree.copy(source, name, Attributes(**facts))
 
-    def _existing(self) -> Path:
-        path = self._path()
-        if not path.is_file():
-            raise BackupError(f"{self.label}: {path} does not exist")
-        return path
+    def _existing(self) -> tuple[Tree, str]:
+        tree, name = self._place()
+        if tree.file_status(name) is None:
+            raise BackupError(f"{self.label}: {tree.root / name} does not exist")
+        return tree, name
 
-    def _path(self) -> Path:
-        """The path of the file on this machine: by the Compose file, else by the mounts of the container."""
+    def _place(self) -> tuple[Tree, str]:
+        """Where the file is on this machine: the directory that a service may write to, and the path below it.
+
+        By the Compose file, else by what the container has mounted.
+        """
         if self._service is None:
-            return self._given
+            return locate(self._given, self._compose.writable_paths())
         found = self._compose.present.source_of(self._service, str(self._given))
         if found and found.kind == "bind":
-            return Path(found.source) / found.rest
+            return locate(Path(found.source) / found.rest, self._compose.writable_paths())
         if found and found.source:
-            return self._compose.volume_path(found.source) / found.rest
+            return Tree(self._compose.volume_path(found.source)), str(found.rest)
         for container in self._compose.containers():
             for mount in container.mounts if container.service == self._service else ():
                 if self._given.is_relative_to(mount.destination):
-                    return mount.source / self._given.relative_to(mount.destination)
+                    return Tree(mount.source), str(self._given.relative_to(mount.destination))
         raise ConfigError(
             f"{self.label}: no volume or directory is mounted over it in the service {self._service}",
             hint="a file in a container's own layer is lost with the container; put it into a volume",

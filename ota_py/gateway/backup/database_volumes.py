@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ota_py.errors import BackupError, ConfigError, NoSpaceError
@@ -11,6 +10,7 @@ from ota_py.gateway.config import data_directories
 from ota_py.gateway.config.model import DatabaseConfig, GatewayConfig
 from ota_py.gateway.docker.compose import Compose
 from ota_py.gateway.system import files, process
+from ota_py.gateway.system.beneath import Tree, locate
 
 # Bytes that tar takes for an entry besides its content: a header, padding, a long name, attributes.
 _ENTRY_BYTES = 2048
@@ -26,8 +26,14 @@ class _Tree:
         self.label = config.label
         self._compose = compose
 
-    def _directory(self) -> Path:
+    def _place(self) -> tuple[Tree, str]:
+        """The tree that a service may write to, and the path of the data below it."""
         raise NotImplementedError
+
+    def _directory(self) -> Path:
+        """Where the data is, for comparisons: it is never opened by this path."""
+        tree, path = self._place()
+        return tree.root / path
 
     def writers(self) -> list[str]:
         """See `Database`. By the Compose file and by what runs: a container may be of another Compose file."""
@@ -45,11 +51,10 @@ class _Tree:
 
     def size(self) -> int:
         """See `Database`."""
-        total = _TAR_BLOCKING_BYTES
-        for path, directories, names in os.walk(self._directory()):
-            entries = [os.lstat(os.path.join(path, name)) for name in (*directories, *names)]
-            total += sum(min(entry.st_size, entry.st_blocks * 512) + _ENTRY_BYTES for entry in entries)
-        return total
+        tree, path = self._place()
+        entries = [entry for _, entry in tree.walk(path)]
+        sizes = (min(entry.st_size, entry.st_blocks * 512) + _ENTRY_BYTES for entry in entries)
+        return _TAR_BLOCKING_BYTES + sum(sizes)
 
     def place(self) -> Path | None:
         """See `Database`."""
@@ -58,18 +63,23 @@ class _Tree:
     def dump(self, target: Path, timeout_seconds: float) -> Facts:
         """See `Database`."""
         options = ["--create", "--numeric-owner", "--xattrs", "--acls", "--sparse", "--one-file-system"]
-        with files.produced(target):
-            self._tar([*options, f"--file={target}", f"--directory={self._directory()}", "."], timeout_seconds)
+        tree, path = self._place()
+        with files.produced(target), tree.directory(path) as directory:
+            self._tar([*options, f"--file={target}", f"--directory={directory}", "."], timeout_seconds)
         return {}
 
     def restore(self, source: Path, facts: Facts, timeout_seconds: float) -> None:
         """See `Database`."""
-        directory = self._directory()
-        self._run(["find", str(directory), "-xdev", "-mindepth", "1", "-delete"], timeout_seconds)
-        options = ["--extract", "--numeric-owner", "--same-owner", "--preserve-permissions", "--xattrs"]
-        self._tar([*options, "--acls", f"--file={source}", f"--directory={directory}"], timeout_seconds)
-        # tar does not sync: a power cut after the step is recorded as done must not undo it.
-        self._run(["sync", "--file-system", str(directory)], timeout_seconds)
+        tree, path = self._place()
+        options = ["--extract", "--numeric-owner", "--same-owner", "--preserve-permissions", "--xattrs", "--acls"]
+        with tree.directory(path) as directory:
+            # With a slash: the link to what is open is followed.
+            self._run(["find", f"{directory}/", "-xdev", "-mindepth", "1", "-delete"], timeout_seconds)
+            tree.refill(
+                path, lambda empty: self._tar([*options, f"--file={source}", f"--directory={empty}"], timeout_seconds)
+            )
+            # tar does not: a power cut after the journal says "done" must not take it away again.
+            self._run(["sync", "--file-system", f"{directory}/"], timeout_seconds)
 
     def _tar(self, arguments: list[str], timeout_seconds: float) -> None:
         self._run(["tar", *arguments], timeout_seconds)
@@ -90,8 +100,8 @@ class Volume(_Tree):
         assert config.name is not None
         self._key = config.name
 
-    def _directory(self) -> Path:
-        return self._compose.volume_path(self._key)
+    def _place(self) -> tuple[Tree, str]:
+        return Tree(self._compose.volume_path(self._key)), "."
 
     def _declared_writers(self, directory: Path) -> set[str]:
         return set(self._compose.present.writers_of(self._key))
@@ -106,14 +116,14 @@ class Directory(_Tree):
         self._config = config
         self._path = config.project_dir / section.path
 
-    def _directory(self) -> Path:
-        if not self._path.is_dir():
+    def _place(self) -> tuple[Tree, str]:
+        tree, path = locate(self._path, self._compose.writable_paths())
+        if not tree.is_directory(path):
             raise BackupError(f"{self.label}: {self._path} is no directory")
-        # Where its links lead is what counts: it is emptied before it is restored.
-        found = self._path.resolve()
-        if problem := data_directories.problem(found, self._config.project_dir, self._config.state_dir):
+        # Where its owner's links lead is what counts: it is emptied before it is restored.
+        if problem := data_directories.problem(tree.root / path, self._config.project_dir, self._config.state_dir):
             raise ConfigError(f"{self.label}: {problem}", hint="name a directory that holds nothing but data")
-        return found
+        return tree, path
 
     def _declared_writers(self, directory: Path) -> set[str]:
         project = self._compose.present

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+import stat
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ota_py.gateway.backup.index import Backup, SavedDirectory, SavedFile, SavedLink
 from ota_py.gateway.docker import compose_files
 from ota_py.gateway.docker.compose import OVERRIDE_FILE_NAMES
 from ota_py.gateway.docker.project import Project
 from ota_py.gateway.system import files
+from ota_py.gateway.system.beneath import Tree
 from ota_py.gateway.system.files import Attributes
 from ota_py.hashes import sha256_of_file
 from ota_py.manifest import COMPOSE_FILE_NAME
@@ -41,6 +43,7 @@ class ProjectFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._tree = Tree(root)
 
     def find(self, project: Project, dests: Collection[str]) -> ProjectPaths:
         """Find the files for a backup: Compose's own and those they name, all of config/, all mounted or written.
@@ -49,53 +52,56 @@ class ProjectFiles:
         """
         root = self._root
         own = [root / name for name in (COMPOSE_FILE_NAME, *OVERRIDE_FILE_NAMES)]
-        found = {*own, *compose_files.files_of(own), root / ENVIRONMENT_FILE}
-        found |= {root / dest for dest in dests}
-        found |= set((root / CONFIG_DIRECTORY).rglob("*"))
-        found |= {Path(path) for service in project.services for path in project.files_of(service)}
-        plain, links, directories = set[Path](), set[Path](), set[Path]()
+        named = {*own, *compose_files.files_of(own), root / ENVIRONMENT_FILE}
+        named |= {Path(path) for service in project.services for path in project.files_of(service)}
+        found = {*dests, *(path for path, _ in self._tree.walk(CONFIG_DIRECTORY))}
+        found |= {str(path.relative_to(root)) for path in named if path.is_relative_to(root)}
+        plain, links, directories = set[str](), set[str](), set[str]()
         while found:
             path = found.pop()
-            if not self._is_ours(path):
+            if not _is_ours(path):
                 continue
-            link = next((p for p in self._prefixes(path) if p.is_symlink()), None)
+            link = self._tree.first_link(path)
             if link and link not in links:
                 links.add(link)
-                real = Path(os.path.realpath(path))
-                real_root = Path(os.path.realpath(root))
-                if real.is_relative_to(real_root):
-                    found.add(root / real.relative_to(real_root))
+                found |= self._behind(path)
             elif link:
                 continue
-            elif path.is_file():
+            elif self._tree.is_file(path):
                 plain.add(path)
-            elif path.is_dir() and path.is_relative_to(root / CONFIG_DIRECTORY):
+            elif self._tree.is_directory(path) and PurePath(path).is_relative_to(CONFIG_DIRECTORY):
                 directories.add(path)
         for path in (*plain, *links):
-            directories |= set(self._prefixes(path.parent))
-        return ProjectPaths(*(sorted(str(p.relative_to(root)) for p in part) for part in (plain, links, directories)))
+            directories |= set(_parents(path))
+        return ProjectPaths(sorted(plain), sorted(links), sorted(directories))
+
+    def size_of(self, path: str) -> int:
+        """Bytes of a file."""
+        found = self._tree.file_status(path)
+        return found.st_size if found else 0
 
     def save_file(self, path: str, stored: Path) -> SavedFile:
         """Copy one file into the directory `stored`."""
-        source = self._root / path
-        wanted = Attributes.of(source)
-        files.copy(source, stored / path, Attributes(PRIVATE, os.geteuid(), os.getegid()))
-        return SavedFile(path, sha256_of_file(stored / path), wanted.mode, wanted.uid, wanted.gid)
+        with self._tree.opened(path) as source:
+            status = os.fstat(source.fileno())
+            files.copy_open(source, stored / path, Attributes(PRIVATE, os.geteuid(), os.getegid()))
+        mode = stat.S_IMODE(status.st_mode)
+        return SavedFile(path, sha256_of_file(stored / path), mode, status.st_uid, status.st_gid)
 
     def save_link(self, path: str) -> SavedLink:
-        """The record of a symbolic link."""
-        return SavedLink(path, os.readlink(self._root / path))
+        """A link and what it says."""
+        return SavedLink(path, self._tree.target_of(path))
 
     def save_directory(self, path: str) -> SavedDirectory:
-        """The record of a directory's mode and owner."""
-        found = Attributes.of(self._root / path)
+        """How a directory looks."""
+        found = self._tree.attributes(path)
         return SavedDirectory(path, found.mode, found.uid, found.gid)
 
     def absent(self, dests: Collection[str]) -> tuple[list[str], list[str]]:
-        """The files to be written that do not exist yet, and the directories that they lack."""
-        missing = sorted(dest for dest in dests if not os.path.lexists(self._root / dest))
-        parents = {p for dest in missing for p in self._prefixes((self._root / dest).parent)}
-        directories = [str(p.relative_to(self._root)) for p in parents if not os.path.lexists(p)]
+        """Of files to be written those that are not there, and the directories that they miss."""
+        missing = sorted(dest for dest in dests if self._tree.status(dest) is None)
+        parents = {parent for dest in missing for parent in _parents(dest)}
+        directories = [parent for parent in parents if self._tree.status(parent) is None]
         return missing, sorted(directories, key=lambda path: (-path.count("/"), path))
 
     def restore(self, backup: Backup, stored: Path, obsolete: Collection[str] = ()) -> None:
@@ -105,32 +111,37 @@ class ProjectFiles:
             stored: the directory of the backup's copies.
             obsolete: further files to remove.
         """
+        tree = self._tree
         for directory in sorted(backup.directories, key=lambda saved: saved.path):
-            wanted = Attributes(directory.mode, directory.uid, directory.gid)
-            files.ensure_directory(self._root / directory.path, wanted)
+            tree.ensure_directory(directory.path, Attributes(directory.mode, directory.uid, directory.gid))
         for saved in backup.files:
-            if (self._root / saved.path).is_symlink():
-                files.remove(self._root / saved.path)
-            target = files.inside(self._root, saved.path)
+            if (link := tree.first_link(saved.path)) is not None:
+                tree.remove(link)
             wanted = Attributes(saved.mode, saved.uid, saved.gid)
-            same = target.is_file() and Attributes.of(target) == wanted
-            if not same or sha256_of_file(target) != saved.sha256:
-                files.copy(stored / saved.path, target, wanted)
-        for link in backup.links:
-            files.ensure_link(self._root / link.path, link.target)
+            same = tree.file_status(saved.path) is not None and tree.attributes(saved.path) == wanted
+            if not same or tree.sha256_of(saved.path) != saved.sha256:
+                tree.copy(stored / saved.path, saved.path, wanted)
+        for saved_link in backup.links:
+            tree.ensure_link(saved_link.path, saved_link.target)
         for path in (*backup.absent, *obsolete):
-            files.remove(self._root / path)
-        for path in (*(saved.path for saved in backup.files), *backup.absent):
-            files.remove_draft(self._root / path)
+            tree.remove(path)
+        written = (*(saved.path for saved in backup.files), *backup.absent)
+        for parent in sorted({str(PurePath(path).parent) for path in written}):
+            tree.remove_drafts(parent)
         for path in backup.absent_directories:
-            files.remove_empty(self._root / path)
+            tree.remove_empty(path)
 
-    def _prefixes(self, path: Path) -> Iterator[Path]:
-        """A path and its parents below the project, the outermost first."""
-        for n in range(1, len(path.relative_to(self._root).parts) + 1):
-            yield self._root.joinpath(*path.relative_to(self._root).parts[:n])
+    def _behind(self, path: str) -> set[str]:
+        """What a path with a link on it leads to, where that is in the project; judged, and opened by nobody."""
+        real, root = Path(os.path.realpath(self._root / path)), Path(os.path.realpath(self._root))
+        return {str(real.relative_to(root))} if real.is_relative_to(root) else set()
 
-    def _is_ours(self, path: Path) -> bool:
-        if not path.is_relative_to(self._root) or ".." in path.parts or path == self._root:
-            return False
-        return path.relative_to(self._root).parts[0] != RESERVED_DIRECTORY
+
+def _parents(path: str) -> list[str]:
+    """The directories that a path is in, below the project, the outermost first."""
+    return [str(parent) for parent in reversed(PurePath(path).parents) if parent.parts]
+
+
+def _is_ours(path: str) -> bool:
+    parts = PurePath(path).parts
+    return bool(parts) and ".." not in parts and parts[0] != RESERVED_DIRECTORY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -256,6 +257,13 @@ class Compose:
         with translated(f"reading the log of {service}"):
             raw: bytes = self.api.logs(newest.id, stdout=True, stderr=True, tail=lines)
         return self.redacted(raw.decode(errors="replace")).splitlines()[-lines:]
+
+    def writable_paths(self) -> set[Path]:
+        """Real paths of this machine that services may write to: as Compose says, and as containers have it."""
+        present = self.present
+        declared = {path for service in present.services for path in present.written_paths(service)}
+        mounted = {str(m.source) for container in self.containers() for m in container.mounts if m.writable}
+        return {Path(os.path.realpath(path)) for path in declared | mounted}
 
     def volume_path(self, key: str) -> Path:
         """The directory of a volume of the project on this machine.

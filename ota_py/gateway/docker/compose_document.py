@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ota_py.errors import IncompatibleError
+from ota_py.gateway.system.read_tree import read_plain
 
 
 def documents(file: Path) -> Iterator[dict[str, Any]]:
@@ -18,9 +19,8 @@ def documents(file: Path) -> Iterator[dict[str, Any]]:
     from ota_py import compose_yaml
 
     try:
-        with file.open("rb") as opened:
-            # Several documents are one project.
-            found = compose_yaml.load_all(opened.read(compose_yaml.MAX_BYTES + 1))
+        # Several documents are one project.
+        found = compose_yaml.load_all(read_plain(file, compose_yaml.MAX_BYTES + 1))
     except ValueError as error:
         raise IncompatibleError(f"{file.name} is not YAML that can be judged: {error}") from None
     yield from (document for document in found if isinstance(document, dict))

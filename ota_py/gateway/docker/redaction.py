@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ota_py.errors import IncompatibleError
 from ota_py.gateway.docker import compose_files
+from ota_py.gateway.system.read_tree import read_plain
 
 if TYPE_CHECKING:
     from ota_py.gateway.docker.project import Project
@@ -118,7 +119,6 @@ def _worth(values: Iterable[str]) -> set[str]:
 def _read(path: Path) -> str:
     """The text of a small file; empty where there is none."""
     try:
-        with path.open("rb") as file:
-            return file.read(FILE_MAX_BYTES).decode(errors="replace")
+        return read_plain(path, FILE_MAX_BYTES).decode(errors="replace")
     except OSError:
         return ""

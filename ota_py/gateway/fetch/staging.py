@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ota_py.gateway.fetch import downloads
 from ota_py.gateway.journal.plan import NewFile
 from ota_py.gateway.policy import compose_inputs, compose_requests, rules
 from ota_py.gateway.system import files
+from ota_py.gateway.system.beneath import Tree
 from ota_py.gateway.system.files import Attributes
 from ota_py.hashes import sha256_of, sha256_of_file
 from ota_py.manifest import COMPOSE_FILE_NAME, File, Manifest
@@ -39,6 +41,7 @@ class Staging:
     def __init__(self, config: GatewayConfig, compose: Compose, directory: Path) -> None:
         self._config = config
         self._compose = compose
+        self._project = Tree(config.project_dir)
         self.directory = directory
         self.fetched = downloads.DownloadCache(directory / "fetched")
 
@@ -70,9 +73,8 @@ class Staging:
         contents = {file.dest: self._content(manifest, file, fetch) for file in manifest.all_files}
         modes = {file.dest: int(file.mode, 8) for file in manifest.all_files}
         if manifest.images:
-            present = self._config.project_dir / COMPOSE_FILE_NAME
-            modes.setdefault(COMPOSE_FILE_NAME, Attributes.of(present).mode)
-            text = contents.get(COMPOSE_FILE_NAME) or present.read_bytes()
+            modes.setdefault(COMPOSE_FILE_NAME, self._project.attributes(COMPOSE_FILE_NAME).mode)
+            text = contents.get(COMPOSE_FILE_NAME) or self._project.read(COMPOSE_FILE_NAME)
             contents[COMPOSE_FILE_NAME] = pin_images(text, references)
         new = [
             NewFile(dest, sha256_of(data), modes[dest], self._present(dest))
@@ -105,9 +107,8 @@ class Staging:
         """Put the staged files in place, each at once; a file that is replaced keeps its owner."""
         self.check(new)
         for file in new:
-            target = files.inside(self._config.project_dir, file.dest)
-            owner = Attributes.of(target if target.exists() else self._config.project_dir)
-            files.copy(self._new(file), target, Attributes(file.mode, owner.uid, owner.gid))
+            owner = self._project.attributes(file.dest if self._project.file_status(file.dest) else ".")
+            self._project.copy(self._new(file), file.dest, Attributes(file.mode, owner.uid, owner.gid))
 
     def discard(self, *, keep_fetched: bool = False) -> None:
         """Remove the working copies; the manifest and its signature stay as a record.
@@ -135,17 +136,16 @@ class Staging:
         return b"".join(self.fetched.pieces(wanted, lambda start: iter([fetch(file)[start:]])))
 
     def _present(self, dest: str) -> str:
-        path = files.inside(self._config.project_dir, dest)
-        return sha256_of_file(path) if path.exists() else ""
+        return self._project.sha256_of(dest) if self._project.file_status(dest) else ""
 
     def _differs(self, dest: str, data: bytes, mode: int) -> bool:
-        path = files.inside(self._config.project_dir, dest)
-        return not path.exists() or Attributes.of(path).mode != mode or path.read_bytes() != data
+        found = self._project.file_status(dest)
+        return found is None or stat.S_IMODE(found.st_mode) != mode or self._project.read(dest) != data
 
     def _resolve(self, new: list[NewFile], manifest: Manifest) -> Project:
         tree = self.directory / _TREE
         files.remove_tree(tree)
-        overlay(self._config.project_dir, {file.dest: self._new(file) for file in new}, tree)
+        overlay(self._project, {file.dest: self._new(file) for file in new}, tree)
         places = rules.GatewayDirectories.of(self._config)
         # Before Compose reads the files: it would fetch what they include from elsewhere.
         present = compose_inputs.asks(self._config.project_dir, places)
@@ -228,19 +228,22 @@ def pin_images(text: bytes, references: Mapping[str, str]) -> bytes:
     return out.getvalue()
 
 
-def overlay(base: Path, new: Mapping[str, Path], target: Path) -> None:
-    """Show `base` with the files of `new` in place, by symbolic links below `target`.
+def overlay(project: Tree, new: Mapping[str, Path], target: Path, below: str = ".") -> None:
+    """Show a project with the files of `new` in place, by symbolic links in the directory `target`.
 
     Compose then reads the project as it will be: with new environment files and includes, too.
+
+    Args:
+        new: relative to `below`, a directory of the project.
     """
     files.make_directory(target)
     heads = {Path(dest).parts[0] for dest in new}
-    for entry in base.iterdir() if base.is_dir() else ():
-        if entry.name not in heads and entry.name != RESERVED_DIRECTORY:
-            files.link(target / entry.name, entry)
+    for name in project.names(below):
+        if name not in heads and name != RESERVED_DIRECTORY:
+            files.link(target / name, project.root / below / name)
     for head in sorted(heads):
         if head in new:
             files.link(target / head, new[head])
             continue
-        below = {str(Path(d).relative_to(head)): p for d, p in new.items() if Path(d).parts[0] == head}
-        overlay(base / head, below, target / head)
+        inside = {str(Path(d).relative_to(head)): p for d, p in new.items() if Path(d).parts[0] == head}
+        overlay(project, inside, target / head, str(Path(below, head)))

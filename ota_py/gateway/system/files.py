@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from ota_py import durable
-from ota_py.errors import NoSpaceError, OtaError, PolicyError
+from ota_py.errors import NoSpaceError, OtaError
 from ota_py.gateway.system import failpoints
 
 DRAFT_SUFFIX = ".ota-new"
+CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,18 @@ def write(path: Path, data: bytes, attributes: Attributes) -> None:
 
 def copy(source: Path, path: Path, attributes: Attributes) -> None:
     """Replace `path` by a copy of `source`, of any size, with the guarantees of `write`."""
+    with translated(path), open(source, "rb") as file:
+        copy_open(file, path, attributes)
+
+
+def copy_open(source: IO[bytes], path: Path, attributes: Attributes) -> None:
+    """Replace `path` by the rest of an open file, with the guarantees of `write`."""
     make_directory(path.parent)
     draft = path.with_name(path.name + DRAFT_SUFFIX)
     with translated(path), failpoints.around("file.copy"):
         try:
-            shutil.copyfile(source, draft)
+            with open(draft, "wb") as file:
+                shutil.copyfileobj(source, file, CHUNK_BYTES)
             _dress(draft, attributes)
             sync(draft)
         except (OSError, OtaError):
@@ -235,23 +243,12 @@ def sync_file_system(path: Path) -> None:
             os.close(descriptor)
 
 
-def inside(directory: Path, relative: str) -> Path:
-    """The path of `relative` below `directory`, with no symbolic link on the way.
-
-    Raises:
-        PolicyError: a link on the way would lead a write elsewhere, or a directory is in its place.
-    """
-    path = directory
-    for part in Path(relative).parts:
-        path = path / part
-        if path.is_symlink():
-            raise PolicyError(
-                f"{path} is a symbolic link; an update writes plain files only",
-                hint="replace the link on this gateway by the file itself",
-            )
-    if path.is_dir():
-        raise PolicyError(f"{path} is a directory, the update has a file of that name")
-    return path
+def dress_open(descriptor: int, attributes: Attributes) -> None:
+    """Give an open file or directory this owner and mode."""
+    # The owner first: changing it clears set-id bits.
+    if (os.geteuid(), os.getegid()) != (attributes.uid, attributes.gid):
+        os.fchown(descriptor, attributes.uid, attributes.gid)
+    os.fchmod(descriptor, attributes.mode)
 
 
 @contextlib.contextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ota_py.contract.transactions import State
 from ota_py.errors import BackupError, NotFoundError, OtaError
-from ota_py.gateway.backup.index import Backup
+from ota_py.gateway.backup.index import Backup, SavedFile
 from ota_py.gateway.backup.project_files import ENVIRONMENT_FILE
 from ota_py.gateway.docker.compose import OVERRIDE_FILE_NAMES
 from ota_py.gateway.docker.project import Project, ServiceChanges, compare
@@ -16,10 +15,10 @@ from ota_py.gateway.health import gate
 from ota_py.gateway.journal.plan import Before, TransactionPlan
 from ota_py.gateway.journal.transaction import ROLLBACK, Transaction
 from ota_py.gateway.system import files
+from ota_py.gateway.system.beneath import Tree
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction import results, space
 from ota_py.gateway.transaction.context import TransactionContext
-from ota_py.hashes import sha256_of_file
 
 _TREE = "tree"
 
@@ -53,7 +52,8 @@ def preview(context: TransactionContext, backup_id: str | None) -> RestorePrevie
         BackupError: its index is damaged.
     """
     backup = context.backups.index_of(backup_id or _newest(context))
-    removes = [path for path in _obsolete(context, backup) if (context.config.project_dir / path).exists()]
+    project = Tree(context.config.project_dir)
+    removes = [path for path in _obsolete(context, backup) if project.status(path)]
     age = results.seconds_since(backup.created_at)
     return RestorePreview(backup, context.journal.installed_version, max(age, 0.0), removes)
 
@@ -145,9 +145,9 @@ def _obsolete(context: TransactionContext, backup: Backup) -> list[str]:
 def _change(context: TransactionContext, backup: Backup, obsolete: list[str]) -> ServiceChanges:
     """The changes of services from the backup to the present, as if an update had made them."""
     old = _project_of(context, backup, obsolete)
-    root = context.config.project_dir
-    written = [root / path for path in obsolete if (root / path).exists()]
-    written += [root / saved.path for saved in backup.files if _differs(root / saved.path, saved.sha256)]
+    project = Tree(context.config.project_dir)
+    written = [project.root / path for path in obsolete if project.status(path)]
+    written += [project.root / saved.path for saved in backup.files if _differs(project, saved)]
     containers = context.compose.containers()
     try:
         change = compare(old, context.compose.present, written)
@@ -170,7 +170,7 @@ def _project_of(context: TransactionContext, backup: Backup, obsolete: list[str]
     tree = directory / _TREE
     files.remove_tree(tree)
     stored = {saved.path: directory / "files" / saved.path for saved in backup.files}
-    overlay(context.config.project_dir, stored, tree)
+    overlay(Tree(context.config.project_dir), stored, tree)
     for path in obsolete:
         if "/" not in path:
             files.remove(tree / path)
@@ -180,8 +180,10 @@ def _project_of(context: TransactionContext, backup: Backup, obsolete: list[str]
         files.remove_tree(tree)
 
 
-def _differs(path: Path, sha256: str) -> bool:
-    return not path.is_file() or sha256_of_file(path) != sha256
+def _differs(project: Tree, saved: SavedFile) -> bool:
+    return project.first_link(saved.path) is not None or (
+        not project.is_file(saved.path) or project.sha256_of(saved.path) != saved.sha256
+    )
 
 
 def _before(context: TransactionContext, backup: Backup) -> Before:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ota_py.errors import NoSpaceError, PolicyError
+from ota_py.errors import NoSpaceError
 from ota_py.gateway.system import files, free_space
 from ota_py.gateway.system.files import Attributes
 
@@ -41,20 +41,6 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         files.write(path, b"new", MINE)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.parametrize("relative", ["link/file", "link", "file-link"])
-def test_no_link_is_followed(tmp_path: Path, relative: str) -> None:
-    (tmp_path / "link").symlink_to("/tmp")
-    (tmp_path / "file-link").symlink_to("/etc/passwd")
-    with pytest.raises(PolicyError, match="is a symbolic link; an update writes plain files only"):
-        files.inside(tmp_path, relative)
-
-
-def test_a_directory_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "config").mkdir()
-    with pytest.raises(PolicyError, match="is a directory"):
-        files.inside(tmp_path, "config")
 
 
 def test_space_is_asked_for_before_it_is_needed(tmp_path: Path) -> None:
