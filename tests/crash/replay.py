@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
 from tests.crash.disk import Disk, Node
@@ -27,6 +28,7 @@ RECORDED = (
     *("chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "lchown"),
 )
 _AT_FDCWD = "AT_FDCWD"
+_DESCRIPTOR = re.compile(r"^/proc/(?:\d+|self)/fd/(\d+)")
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Replay:
     def _opened(self, call: Call, base: Node | None, path: str, flags: str) -> bool:
         name = text_of(path).decode()
         node = self._find(name, base)
-        place = self._disk.parent(name, base)
+        place = self._parent(name, base)
         changed = False
         if "O_TMPFILE" in flags and node is not None:
             node = Node("file", _masked(call.arguments[-1]), os.geteuid())
@@ -177,8 +179,8 @@ class Replay:
     _renameat2 = _renameat
 
     def _renamed(self, old_base: Node | None, old: str, new_base: Node | None, new: str) -> bool:
-        source = self._disk.parent(text_of(old).decode(), old_base)
-        target = self._disk.parent(text_of(new).decode(), new_base)
+        source = self._parent(text_of(old).decode(), old_base)
+        target = self._parent(text_of(new).decode(), new_base)
         if source is None or target is None or source[1] not in source[0].entries:
             return False
         target[0].entries[target[1]] = source[0].entries.pop(source[1])
@@ -197,7 +199,7 @@ class Replay:
         return self._removed(self._base(call.arguments[0]), call.arguments[1])
 
     def _removed(self, base: Node | None, path: str) -> bool:
-        place = self._disk.parent(text_of(path).decode(), base)
+        place = self._parent(text_of(path).decode(), base)
         return place is not None and place[0].entries.pop(place[1], None) is not None
 
     def _mkdir(self, call: Call) -> bool:
@@ -216,7 +218,7 @@ class Replay:
         return self._made(self._base(call.arguments[1]), call.arguments[2], link)
 
     def _made(self, base: Node | None, path: str, node: Node) -> bool:
-        place = self._disk.parent(text_of(path).decode(), base)
+        place = self._parent(text_of(path).decode(), base)
         if place is not None:
             place[0].entries[place[1]] = node
         return place is not None
@@ -224,18 +226,18 @@ class Replay:
     # -- attributes -------------------------------------------------------------------------------------
 
     def _chmod(self, call: Call) -> bool:
-        return self._attributes(self._disk.find(text_of(call.arguments[0]).decode()), mode=call.arguments[1])
+        return self._attributes(self._find(text_of(call.arguments[0]).decode()), mode=call.arguments[1])
 
     def _fchmodat(self, call: Call) -> bool:
         base, path = self._base(call.arguments[0]), text_of(call.arguments[1]).decode()
-        return self._attributes(self._disk.find(path, base), mode=call.arguments[2])
+        return self._attributes(self._find(path, base), mode=call.arguments[2])
 
     def _fchmod(self, call: Call) -> bool:
         file = self._open.get(call.arguments[0])
         return self._attributes(file.node if file else None, mode=call.arguments[1])
 
     def _chown(self, call: Call) -> bool:
-        return self._attributes(self._disk.find(text_of(call.arguments[0]).decode()), uid=call.arguments[1])
+        return self._attributes(self._find(text_of(call.arguments[0]).decode()), uid=call.arguments[1])
 
     _lchown = _chown
 
@@ -245,7 +247,7 @@ class Replay:
 
     def _fchownat(self, call: Call) -> bool:
         base, path = self._base(call.arguments[0]), text_of(call.arguments[1]).decode()
-        return self._attributes(self._disk.find(path, base), uid=call.arguments[2])
+        return self._attributes(self._find(path, base), uid=call.arguments[2])
 
     def _attributes(self, node: Node | None, *, mode: str = "", uid: str = "") -> bool:
         if node is None:
@@ -254,12 +256,21 @@ class Replay:
         node.uid = int(uid) if uid else node.uid
         return True
 
-    def _find(self, name: str, base: Node | None) -> Node | None:
-        """The node of a path; also of what is open, by its path below /proc/self/fd."""
-        head, _, number = name.rpartition("/")
-        if head.startswith("/proc/") and head.endswith("/fd"):
-            return self._base(number)
-        return self._disk.find(name, base)
+    def _find(self, name: str, base: Node | None = None) -> Node | None:
+        """The node of a path; see `_from`."""
+        name, base = self._from(name, base)
+        return self._disk.find(name, base) if name else base
+
+    def _parent(self, name: str, base: Node | None = None) -> tuple[Node, str] | None:
+        """The directory of a path, and its last part; see `_from`."""
+        name, base = self._from(name, base)
+        return self._disk.parent(name, base) if name else None
+
+    def _from(self, name: str, base: Node | None) -> tuple[str, Node | None]:
+        """A path and what it starts from; one below /proc/PID/fd/N starts from what is open there."""
+        if found := _DESCRIPTOR.match(name):
+            return name[found.end() :].strip("/"), self._base(found[1])
+        return name, base
 
     def _base(self, argument: str) -> Node | None:
         file = self._open.get(argument)

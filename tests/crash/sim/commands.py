@@ -172,7 +172,7 @@ class Commands:
 
     def _tar(self, argv: list[str], _: bytes) -> bytes:
         options = dict(word.split("=", 1) for word in argv if "=" in word)
-        directory = Path(options["--directory"])
+        directory = os.path.realpath(options["--directory"])  # tar goes there; tarfile would see a link
         if "--create" in argv:
             with tarfile.open(options["--file"], "w") as archive:
                 archive.add(directory, ".")
