@@ -64,7 +64,7 @@ class ProjectFiles:
             link = self._tree.first_link(path)
             if link and link not in links:
                 links.add(link)
-                found |= self._behind(path)
+                found |= self._behind(path, link)
             elif link:
                 continue
             elif self._tree.is_file(path):
@@ -131,10 +131,12 @@ class ProjectFiles:
         for path in backup.absent_directories:
             tree.remove_empty(path)
 
-    def _behind(self, path: str) -> set[str]:
-        """What a path with a link on it leads to, where that is in the project; judged, and opened by nobody."""
-        real, root = Path(os.path.realpath(self._root / path)), Path(os.path.realpath(self._root))
-        return {str(real.relative_to(root))} if real.is_relative_to(root) else set()
+    def _behind(self, path: str, link: str) -> set[str]:
+        """The path that `path` stands for by its first link, where that is in the project. Pure, but for the link."""
+        root = Path(os.path.realpath(self._root))
+        target = root / PurePath(link).parent / self._tree.target_of(link) / PurePath(path).relative_to(link)
+        real = Path(os.path.normpath(target))
+        return next(({str(real.relative_to(base))} for base in (root, self._root) if real.is_relative_to(base)), set())
 
 
 def _parents(path: str) -> list[str]:

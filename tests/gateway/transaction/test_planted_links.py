@@ -86,8 +86,10 @@ def test_a_directory_that_becomes_a_link_while_the_new_version_runs(site: Site, 
     """The rollback puts the directory back, with what was in it, and leaves alone what the link leads to."""
     give(site, "./config:/config")
     inside(site, "mkdir /config/deep; echo old > /config/deep/app.conf")
+    # Once only: it still runs when its files are put back, and may write there as the old version may.
     unhealthy = f"""#!/bin/sh
-rm -rf /config/deep; ln -s {canary.directory}/below /config/deep; exit 1
+[ -e /tmp/planted ] && exit 1
+touch /tmp/planted; rm -rf /config/deep; ln -s {canary.directory}/below /config/deep; exit 1
 """.encode()
     text = site.compose_file.read_text().replace("      - ./config/app.conf:/etc", "      - ./config:/config\n&")
     text = text.replace("&", "      - ./config/app.conf:/etc")
@@ -133,11 +135,11 @@ def test_a_swapper_as_fast_as_it_can(site: Site, canary: Canary) -> None:
     (site.project_dir / "config/b").mkdir()
     (site.project_dir / "config/b/app.conf").write_text("mine\n")
     (site.project_dir / "rows/b").mkdir(parents=True)
-    with closing(sqlite3.connect(site.project_dir / "rows/b/readings.db")) as database, database:
+    with closing(sqlite3.connect(site.project_dir / "rows/readings.db")) as database, database:
         database.execute("CREATE TABLE t (x)")
     give(site, "./config:/config", "./rows:/rows")
     site.configure(
-        databases='[[databases]]\ntype = "sqlite"\nservice = "store"\npath = "/rows/b/readings.db"\n'
+        databases='[[databases]]\ntype = "sqlite"\nservice = "store"\npath = "/rows/readings.db"\n'
         '[[databases]]\ntype = "directory"\npath = "rows"\n'
     )
     for place in ("config", "rows"):
