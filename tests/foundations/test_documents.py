@@ -135,7 +135,7 @@ def test_the_checks_are_not_vacuous(tmp_path: Path) -> None:
     document.write_text("# One heading, of two\n")
     assert not dead_links(document, "[a](#one-heading-of-two) [b](https://example.com/x) [c](a.md)")
     assert dead_links(document, "[a](#two) [b](b.md) [c](a.md#none)") == ["#two", "b.md", "a.md#none"]
-    good = "`ota_py/errors.py` `tests/crash/sim_*.py` `lab/lab up` `rollout.yml` `/etc/ota/token` `ota_py/server/`"
+    good = "`ota_py/errors.py` `tests/crash/sim/*.py` `lab/lab up` `rollout.yml` `/etc/ota/token` `ota_py/server/`"
     here = "tests/foundations/test_documents.py"
     assert not dead_paths(f"{good} `{here}::test_prose_is_wrapped`")
     gone = ["ota_py/gateway/agent.py", f"{here}::test_gone", "rollin.yml", "tests/nothing/", "tests/none_*.py"]
