@@ -18,6 +18,7 @@ from ota_py.errors import IntegrityError, SignatureError, TrustError
 from ota_py.hashes import sha256_of
 from ota_py.manifest import Manifest, parse_manifest
 from ota_py.strict_json import parse_json
+from ota_py.trust.key_identity import identity_of
 
 RSA_MIN_BITS = 2048
 RSA_SCHEME = "rsassa-pss-sha256"
@@ -82,8 +83,7 @@ def check_keys(delegator: Root | Delegations) -> None:
     for name, role in (delegator.roles or {}).items():
         # An id without a key counts for nothing, as python-tuf has it.
         found = [delegator.keys[key_id] for key_id in role.keyids if key_id in delegator.keys]
-        public = [key.keyval["public"].strip() for key in found]
-        if len(public) != len(set(public)):
+        if len({identity_of(key) for key in found}) != len(found):
             raise TrustError(f"{who} names one key of the role {name} twice, under two ids")
 
 

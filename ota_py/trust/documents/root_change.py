@@ -15,6 +15,7 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from ota_py.errors import ConflictError, NotFoundError, UsageError
+from ota_py.trust.key_identity import Identity, identity_of
 from ota_py.trust.verify import SIGNATURES_MAX, check_keys
 
 # The roles as commands and messages name them, and their names in TUF.
@@ -98,7 +99,7 @@ def with_key(now: RoleKeys, key: Key, threshold: int | None) -> RoleKeys:
     Raises:
         ConflictError: the role has the key already.
     """
-    if key.keyid in now.ids:
+    if identity_of(key) in {identity_of(each) for each in now.keys}:
         raise ConflictError(f"the key {key.keyid[:16]} is there already")
     return RoleKeys((*now.keys, key), threshold or now.threshold)
 
@@ -152,13 +153,13 @@ def _check_threshold(role: str, wanted: RoleKeys) -> None:
 
 
 def _check_apart(root: Root) -> None:
-    roles: dict[str, str] = {}
+    roles: dict[Identity, str] = {}
     for role in KEY_ROLES:
-        for keyid in role_keys(root, role).ids:
-            other = roles.get(keyid)
+        for key in role_keys(root, role).keys:
+            other = roles.get(identity_of(key))
             if other and not {role, other} <= set(ONLINE):
                 raise ConflictError(
-                    f"the key {keyid[:16]} would be {other} and {role} key at once",
+                    f"the key {key.keyid[:16]} would be {other} and {role} key at once",
                     hint="one stolen key must not count twice: make a key of its own with `keys init`",
                 )
-            roles[keyid] = role
+            roles[identity_of(key)] = role
