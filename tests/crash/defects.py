@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from ota_py.gateway.backup import backups
 from ota_py.gateway.docker.compose import Compose
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.transaction import Transaction
-from ota_py.gateway.system import failpoints, files
+from ota_py.gateway.system import failpoints, files, openat
+from ota_py.gateway.system.beneath import Tree
 from ota_py.gateway.system.files import Attributes
 from tests.crash.case import Fault
 
@@ -42,38 +44,44 @@ class Defect:
 
 def _skips_syncs(patch: Patch) -> None:
     patch.setattr(files, "sync", lambda path: None)
+    patch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def _writes_in_place(patch: Patch) -> None:
-    def copy(source: Path, path: Path, attributes: Attributes) -> None:
-        files.make_directory(path.parent)
-        with failpoints.around("file.copy"), open(path, "wb") as file:
-            data = source.read_bytes()
-            file.write(data[: len(data) // 2])
-            file.flush()
-            failpoints.reach("file.copy.half-way")
-            file.write(data[len(data) // 2 :])
-        files._dress(path, attributes)
-        files.sync(path)
+    def copy(self: Tree, source: Path, path: str, attributes: Attributes) -> None:
+        self.make_directory(Path(path).parent)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with self._parent(path) as (parent, name), failpoints.around("file.copy"):
+            descriptor = os.open(name, flags, 0o600, dir_fd=parent)
+            with os.fdopen(descriptor, "wb") as file:
+                data = source.read_bytes()
+                file.write(data[: len(data) // 2])
+                file.flush()
+                failpoints.reach("file.copy.half-way")
+                file.write(data[len(data) // 2 :])
+                file.flush()
+                files.dress_open(descriptor, attributes)
+                os.fsync(descriptor)
 
-    patch.setattr(files, "copy", copy)
+    patch.setattr(Tree, "copy", copy)
 
 
 def _renames_before_it_syncs(patch: Patch) -> None:
     """Swaps two steps: the new name is there before the bytes are."""
-    real = files.sync
 
-    def sync(path: Path) -> None:
-        if not path.name.endswith(files.DRAFT_SUFFIX):
-            real(path)
+    def replace(self: Tree, path: str, point: str, fill: Callable[[Any], Any], attributes: Attributes) -> None:
+        self.make_directory(Path(path).parent)
+        with self._parent(path) as (parent, name):
+            descriptor, draft = openat.new_file(parent)
+            with os.fdopen(descriptor, "wb") as file:
+                fill(file)
+                file.flush()
+                files.dress_open(descriptor, attributes)
+                os.rename(draft or openat.named(descriptor, parent), name, src_dir_fd=parent, dst_dir_fd=parent)
+                openat.sync_directory(parent)
+                os.fsync(descriptor)
 
-    def rename(source: Path, target: Path) -> None:
-        source.replace(target)
-        real(target.parent)
-        real(target)
-
-    patch.setattr(files, "sync", sync)
-    patch.setattr(files, "rename", rename)
+    patch.setattr(Tree, "_replace", replace)
 
 
 def _forgets_the_intent(patch: Patch) -> None:
