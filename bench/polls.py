@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.result import Comparison
-from ota_py.manager.commands.serve import THREADS_PER_WORKER
 
 GATEWAYS = 1000
 ROUNDS = 5
@@ -70,10 +69,10 @@ def _server(directory: Path) -> Iterator[tuple[str, str]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = {"interface": "wsgi", "host": "127.0.0.1", "port": port, "workers": 1}
-    options |= {"blocking-threads": THREADS_PER_WORKER, "log-level": "warning"}  # as `serve` runs it
+    options = {"interface": "rsgi", "host": "127.0.0.1", "port": port, "workers": 1}
+    options |= {"http": "1", "log-level": "warning"}  # as `serve` runs it
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "granian", *flags, "--no-access-log", "bench.polls_wsgi:application"]
+    command = [sys.executable, "-m", "granian", *flags, "--no-ws", "--no-access-log", "bench.polls_rsgi:application"]
     with subprocess.Popen(command, env=environment) as server:
         try:
             url = f"http://127.0.0.1:{port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
@@ -12,9 +13,14 @@ from ota_py import durable
 from ota_py.errors import ConfigError
 
 SECRET_KEY_BYTES = 50
+# The value of a list that is empty: an empty variable means the default.
+NONE = "none"
 MQTT_TLS_PORT = 8883
 ONLINE_SECONDS_DEFAULT = 180
+LOCAL_ADDRESSES = ("127.0.0.1", "::1")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class ServerSettings:
         secret_key_file: signs the admin's sessions; created with mode 0600 by `ensure_secret_key`.
         allowed_hosts: host names that the admin answers to.
         trusted_origins: `https://...` origins of a TLS proxy in front of the admin.
+        trusted_proxies: addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed.
         https: the admin is reached by HTTPS only: cookies are marked secure.
         online_seconds: a gateway that was seen within this time counts as online.
         freshness_file: where `serve` writes the repository's freshness, or None.
@@ -47,6 +54,7 @@ class ServerSettings:
     secret_key_file: Path | None = None
     allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
     trusted_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = LOCAL_ADDRESSES
     https: bool = False
     online_seconds: int = ONLINE_SECONDS_DEFAULT
     freshness_file: Path | None = None
@@ -59,6 +67,7 @@ class ServerSettings:
             "SECRET_KEY_FILE": str(self.secret_key_file or ""),
             "ALLOWED_HOSTS": ",".join(self.allowed_hosts),
             "TRUSTED_ORIGINS": ",".join(self.trusted_origins),
+            "TRUSTED_PROXIES": ",".join(self.trusted_proxies) or NONE,
             "HTTPS": "1" if self.https else "",
             "ONLINE_SECONDS": str(self.online_seconds),
             "FRESHNESS_FILE": str(self.freshness_file or ""),
@@ -90,11 +99,26 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> ServerSettings:
         secret_key_file=_path(given, "SECRET_KEY_FILE"),
         allowed_hosts=_words(given, "ALLOWED_HOSTS") or LOCAL_HOSTS,
         trusted_origins=_words(given, "TRUSTED_ORIGINS"),
+        trusted_proxies=_trusted_proxies(given),
         https=given.get("HTTPS", "").lower() in {"1", "true", "yes"},
         online_seconds=_integer(given, "ONLINE_SECONDS", ONLINE_SECONDS_DEFAULT),
         freshness_file=_path(given, "FRESHNESS_FILE"),
         mqtt=_mqtt(given),
     )
+
+
+def networks(addresses: tuple[str, ...]) -> list[Network]:
+    """The networks that the addresses and networks are.
+
+    Raises:
+        ConfigError: one is neither.
+    """
+    try:
+        return [ipaddress.ip_network(address, strict=False) for address in addresses]
+    except ValueError as error:
+        raise ConfigError(
+            f"a trusted proxy is given wrongly: {error}", hint="for example 10.0.0.5 or 10.0.0.0/8"
+        ) from None
 
 
 def ensure_secret_key(path: Path) -> None:
@@ -146,6 +170,11 @@ def _mqtt(given: Mapping[str, str]) -> BrokerSettings | None:
         password_file=_path(given, "MQTT_PASSWORD_FILE"),
         ca_file=_path(given, "MQTT_CA_FILE"),
     )
+
+
+def _trusted_proxies(given: Mapping[str, str]) -> tuple[str, ...]:
+    words = _words(given, "TRUSTED_PROXIES")
+    return () if words == (NONE,) else words or LOCAL_ADDRESSES
 
 
 def _path(given: Mapping[str, str], name: str) -> Path | None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ota_py.server.database import database_settings
-from ota_py.server.environment import from_environment, read_secret_key
+from ota_py.server.environment import from_environment, networks, read_secret_key
 
 SERVER = from_environment()
 
@@ -32,6 +32,7 @@ INSTALLED_APPS = [
 # The API has no cookies and no pages: its requests pass these by (see middleware.py).
 MIDDLEWARE = [
     "ota_py.server.api.outside.outside_errors",
+    "ota_py.server.proxy.forwarded",
     "ota_py.server.middleware.Security",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ota_py.server.middleware.AdminSession",
@@ -80,8 +81,10 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-# Headers of a proxy are not believed: nothing here depends on the client's address or scheme.
+# What the proxy in front says of client and scheme, and nobody else (see proxy.py).
+TRUSTED_PROXIES = networks(SERVER.trusted_proxies)
 USE_X_FORWARDED_HOST = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SERVER.https else None
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = SERVER.https
 SESSION_COOKIE_AGE = 12 * 3600
@@ -95,15 +98,24 @@ SECURE_HSTS_SECONDS = 30 * 86400 if SERVER.https else 0
 REQUEST_MAX_BYTES = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_MAX_BYTES
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Tokens travel in a header and passwords in a body: neither is logged, nor are request bodies.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "ota_py.server.log.LineFormatter", "format": LOG_FORMAT},
+        "line without trace": {"()": "ota_py.server.log.LineFormatter", "format": LOG_FORMAT, "with_trace": False},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"},
+        "one line": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line without trace"},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        # A foreign Host header and the like: the sender's doing, which needs no trace of ours.
+        "django.security": {"handlers": ["one line"], "level": "WARNING", "propagate": False},
         # A refused request is the client's matter; a line for each would let anybody fill the disk.
         "django.request": {"level": "ERROR"},
         # It logs each key that did not sign, also where another one suffices.

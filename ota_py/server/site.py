@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from ota_py.contract.fleet import FreshnessState
@@ -29,6 +29,14 @@ class OtaAdminSite(AdminSite):
     site_title = "OTA control plane"
     index_title = "Fleet"
     index_template = "admin/fleet_index.html"
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The sign-in form; what it is sent waits for its turn (signin.py)."""
+        from ota_py.server.signin import remember_device, wait_for_turn
+
+        if request.method != "POST":
+            return super().login(request, extra_context)
+        return wait_for_turn(request) or remember_device(request, super().login(request, extra_context))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The front page with figures, for those who may see the records behind them."""

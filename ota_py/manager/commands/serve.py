@@ -14,8 +14,18 @@ if TYPE_CHECKING:
 
 APPLICATION = "ota_py.manager.serve.worker:application"
 WORKER_STOP_SECONDS = 10
-# Python runs one at a time; the others wait for the database or a slow reader. Each keeps a connection.
-THREADS_PER_WORKER = 4
+# Of one worker. A connection that sends no whole head is closed after `HEAD_SECONDS`.
+CONNECTIONS = 4096
+OTHER_FILES = 256
+HEAD_BYTES = 64 * 1024
+# Granian's own, by a formatter that lets no path or header forge a line.
+LINES = "ota_py.server.log.LineFormatter"
+LOG_FORMATTERS = {
+    "formatters": {
+        "generic": {"()": LINES, "format": "[%(levelname)s] %(message)s"},
+        "access": {"()": LINES, "format": "%(message)s"},
+    }
+}
 
 
 @click.command("serve")
@@ -68,6 +78,7 @@ def server_settings(config: ManagerConfig) -> ServerSettings:
         secret_key_file=server.secret_key_file,
         allowed_hosts=tuple(dict.fromkeys([*LOCAL_HOSTS, own_host, *server.allowed_hosts])),
         trusted_origins=tuple(server.trusted_origins),
+        trusted_proxies=tuple(server.trusted_proxies),
         https=server.https,
         freshness_file=server.freshness_file,
         mqtt=_mqtt_settings(server.mqtt) if server.mqtt else None,
@@ -108,18 +119,40 @@ def _check_free(host: str, port: int) -> None:
 
 def _run(host: str, port: int, workers: int, access_log: bool) -> None:
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
+    from ota_py.server.request_body import HEAD_SECONDS
+
+    connections = _connections()
     Granian(
         APPLICATION,
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=workers,
-        blocking_threads=THREADS_PER_WORKER,
+        backlog=connections,
+        backpressure=connections,
+        # With HTTP/2 on offer, granian waits for ever for the first bytes of a connection.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=int(HEAD_SECONDS * 1000), max_buffer_size=HEAD_BYTES),
+        websockets=False,
         log_access=access_log,
+        log_dictconfig=LOG_FORMATTERS,
         log_level=LogLevels.info if access_log else LogLevels.warning,
         respawn_failed_workers=True,
         workers_kill_timeout=WORKER_STOP_SECONDS,
     ).serve()
+
+
+def _connections() -> int:
+    """How many connections a worker may have; the limit of open files is raised for them as far as it may be."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(CONNECTIONS, soft - OTHER_FILES))

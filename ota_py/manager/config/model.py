@@ -5,6 +5,7 @@ Relative paths in the file are relative to the file, so that a command works fro
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
@@ -80,6 +81,12 @@ def _listen(text: str) -> str:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError("use HOST:PORT, for example 0.0.0.0:8000")
     return text
+
+
+def _networks(addresses: list[str]) -> list[str]:
+    for address in addresses:
+        ipaddress.ip_network(address, strict=False)
+    return addresses
 
 
 def _store(url: str, info: ValidationInfo) -> str:
@@ -218,6 +225,10 @@ class ServerSection(ManagerSection):
     )
     trusted_origins: list[str] = Field(
         default=[], description="`https://...` origins of a TLS proxy in front of the admin"
+    )
+    trusted_proxies: Annotated[list[str], AfterValidator(_networks)] = Field(
+        default=["127.0.0.1", "::1"],
+        description="addresses or networks of proxies in front: their `X-Forwarded-For` and `X-Forwarded-Proto` count",
     )
     https: bool = Field(default=False, description="the admin is reached by HTTPS only")
     renew: bool = Field(default=False, description="renew timestamp, and snapshot where its key is here, by itself")
