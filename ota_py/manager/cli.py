@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": "Check a published update as a gateway would.",
     "export-bundle": "Write an update into one file, for gateways without a network.",
     "gateways": "List and add gateways.",
+    "tokens": "List, make and revoke the API's tokens.",
     "withdraw": "Take an update out of use.",
     "keys": "Make keys, show who may sign what, and change it.",
     "sign": "Add a signature to a file that people pass on.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from ota_py.cli import echo_json, json_option
 from ota_py.contract.fleet import Delivery
+from ota_py.manager.console.new_token import show_token, with_token
 from ota_py.manager.context import CommandContext
 
 FILE = click.Path(path_type=Path)
@@ -100,8 +100,8 @@ def add(
     from ota_py.names import check_gateway_id
 
     check_gateway_id(gateway)
-    answer = _with_token(token_file, lambda: context.control_plane.add_gateway(gateway, groups=groups, **fields))
-    _show(answer, token_file, as_json, f"Gateway {gateway} is registered.")
+    answer = with_token(token_file, lambda: context.control_plane.add_gateway(gateway, groups=groups, **fields))
+    show_token(answer, token_file, as_json, f"Gateway {gateway} is registered.")
 
 
 @command.command("change")
@@ -133,25 +133,5 @@ def change(context: CommandContext, /, *, gateway: str, as_json: bool, **fields:
 @click.pass_obj
 def token(context: CommandContext, /, *, gateway: str, token_file: Path | None, as_json: bool) -> None:
     """Give a gateway a new token; the one before is revoked at once."""
-    answer = _with_token(token_file, lambda: context.control_plane.rotate_gateway_token(gateway))
-    _show(answer, token_file, as_json, f"Gateway {gateway} has a new token; the old one is revoked.")
-
-
-def _with_token(token_file: Path | None, request: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Request a token and write it to a file, which is made first, so that no token is lost."""
-    if token_file is None:
-        return request()
-    from ota_py.manager.config.secrets import new_secret
-
-    with new_secret(token_file) as file:
-        answer = request()
-        file.write(f"{answer.pop('token')}\n".encode())
-    return answer | {"token_file": str(token_file)}
-
-
-def _show(answer: dict[str, Any], token_file: Path | None, as_json: bool, done: str) -> None:
-    if as_json:
-        echo_json(answer)
-        return
-    click.echo(done)
-    click.echo(f"Its token is in {token_file}." if token_file else f"Its token, shown only now: {answer['token']}")
+    answer = with_token(token_file, lambda: context.control_plane.rotate_gateway_token(gateway))
+    show_token(answer, token_file, as_json, f"Gateway {gateway} has a new token; the old one is revoked.")

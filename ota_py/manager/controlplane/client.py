@@ -135,6 +135,21 @@ class ControlPlane:
             answer["duplicates"] += part["duplicates"]
         return answer
 
+    # -- tokens ---------------------------------------------------------------------------------
+
+    def tokens(self, *, gateway: str | None = None) -> list[Json]:
+        """All tokens, or those of one gateway, without their secrets."""
+        return self._objects("/tokens", "tokens", gateway=gateway)
+
+    def add_token(self, name: str, *, role: str, gateway: str | None = None, expires_at: str | None = None) -> Json:
+        """Make a token: its record with `"token"`, which is never shown again."""
+        body = {"name": name, "role": role, "gateway": gateway, "expires_at": expires_at}
+        return self._object("POST", "/tokens", body)
+
+    def revoke_token(self, number: int) -> Json:
+        """Revoke a token, at once and for good."""
+        return self._object("POST", "/tokens/revoke", {"id": number})
+
     # -- updates --------------------------------------------------------------------------------
 
     def updates(self) -> list[Json]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ota_py import __version__
-from ota_py.server.api import fleet, gateways, poll, rollouts, updates
+from ota_py.server.api import fleet, gateways, poll, rollouts, tokens, updates
 from ota_py.server.api.auth import READER
 from ota_py.server.api.errors import add_handlers
 from ota_py.server.api.parser import StrictParser
@@ -62,6 +62,7 @@ add_handlers(api)
 api.add_router("/gateways", gateways.router)
 api.add_router("/updates", updates.router)
 api.add_router("/rollouts", rollouts.router)
+api.add_router("/tokens", tokens.router)
 api.add_router("", fleet.router)
 
 

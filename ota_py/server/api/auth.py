@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
+from ota_py.server.events.actor import acts
+from ota_py.server.fleet.presence import last_seen
 from ota_py.server.tokens.models import Role
 from ota_py.server.tokens.services import find_token
 
@@ -37,9 +39,12 @@ class Bearer(HttpBearer):
         found = find_token(token)
         if found is None:
             return None
+        last_seen.used(found.pk)
         path = request.resolver_match.kwargs if request.resolver_match else {}
         check_allowed(self.roles, found.role, found.gateway_id, path.get("gateway_id"))
-        return Caller(found.name, found.role, found.pk)
+        let_in = Caller(found.name, found.role, found.pk)
+        acts(let_in.label)
+        return let_in
 
 
 def check_allowed(roles: tuple[str, ...], role: str, gateway: str | None, path_gateway: str | None) -> None:

@@ -66,7 +66,7 @@ def _validation(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 def unauthenticated() -> HttpResponse:
     """The response 401: no token, or one that is not valid."""
-    response = answer(401, "unauthenticated", "the token is missing, unknown or revoked", TOKEN_HINT)
+    response = answer(401, "unauthenticated", "the token is missing, unknown, expired or revoked", TOKEN_HINT)
     response["WWW-Authenticate"] = "Bearer"
     return response
 

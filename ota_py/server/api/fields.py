@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer
 
 from ota_py import names
 from ota_py.manifest_fields import VersionText
+from ota_py.printable import printable
 from ota_py.server.clock import rfc3339
 from ota_py.server.fleet.models import ADDRESS
 
@@ -22,11 +23,20 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is before the year 1 or after 9999 in UTC") from None
 
 
+def _printable(text: str) -> str:
+    if printable(text) != text or text != text.strip():
+        raise ValueError("has characters that are not seen")
+    return text
+
+
 GatewayId = Annotated[str, Field(pattern=names.GATEWAY_ID)]
 Word = Annotated[str, Field(pattern=names.GROUP)]
+# What people give to something: shown in lists and in the record.
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 OptionalWord = Annotated[str, Field(pattern=rf"{names.GROUP}|^$")]
 Address = Annotated[str, Field(pattern=rf"{ADDRESS}|^$")]
 RolloutId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
+TokenId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
 BatchNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 Reason = Annotated[str, Field(max_length=2000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -22,9 +22,16 @@ def outside_errors(
 
     def respond(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
+        if request.path_info.startswith(API_PREFIX):
+            # Some answers carry a token, and none is worth keeping.
+            response["Cache-Control"] = "no-store"
         if response.status_code < 400 or not request.path_info.startswith(API_PREFIX):
             return response
-        return response if response.get("Content-Type") == "application/json" else _in_form(request, response)
+        if response.get("Content-Type") == "application/json":
+            return response
+        made = _in_form(request, response)
+        made["Cache-Control"] = "no-store"
+        return made
 
     return respond
 

@@ -54,6 +54,7 @@ def assignment(request: HttpRequest, gateway_id: str) -> HttpResponse:
     except PermissionDenied as error:
         return forbidden(str(error))
     last_seen.touch(gateway_id)
+    last_seen.used(poll.token)
     if poll.version is None:
         return HttpResponse(status=204)
     return JsonResponse({"version": poll.version, "rollout": poll.rollout, "critical": bool(poll.critical)})

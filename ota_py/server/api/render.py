@@ -16,6 +16,7 @@ from ota_py.server.fleet.presence import online
 from ota_py.server.rollouts.gate import count
 from ota_py.server.rollouts.models import Rollout, RolloutGateway
 from ota_py.server.rollouts.planning import RolloutPlan
+from ota_py.server.tokens.models import ApiToken
 
 Json = dict[str, Any]
 
@@ -75,6 +76,12 @@ def event(record: Event) -> Json:
         "rollout": record.rollout_id,
         "transaction": record.transaction or None,
     }
+
+
+def token(record: ApiToken) -> Json:
+    """A token's columns without its hash, and whether it holds."""
+    columns = {name: value for name, value in _columns(record).items() if name != "digest"}
+    return {**columns, "gateway": record.gateway_id, "state": record.state}
 
 
 def rollback(record: Event) -> Json:

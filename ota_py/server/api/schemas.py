@@ -29,9 +29,11 @@ from ota_py.server.api.fields import (
     Groups,
     Moment,
     MomentIn,
+    Name,
     OptionalWord,
     ReportedVersion,
     Sha256,
+    TokenId,
     Version,
 )
 
@@ -148,6 +150,49 @@ class GatewayCreated(TokenOut):
     gateway: GatewayOut
 
 
+class ApiTokenIn(Request):
+    """A token to be made."""
+
+    name: Name
+    role: Literal["operator", "reader", "gateway"]
+    gateway: GatewayId | None = None
+    expires_at: MomentIn | None = None
+
+
+class ApiTokenRevocation(Request):
+    """Which token is to be revoked."""
+
+    id: TokenId
+
+
+class ApiTokenOut(Schema):
+    """A token, without its secret."""
+
+    id: int
+    name: str
+    role: str
+    gateway: str | None
+    state: Literal["valid", "expired", "revoked"]
+    created_at: Moment
+    created_by: str
+    expires_at: Moment | None
+    last_used_at: Moment | None
+    revoked_at: Moment | None
+    revoked_by: str
+
+
+class ApiTokenList(Schema):
+    """Tokens, the newest first."""
+
+    tokens: list[ApiTokenOut]
+
+
+class ApiTokenCreated(ApiTokenOut):
+    """A token with its secret, which is not kept and cannot be shown again."""
+
+    token: str
+
+
 class UpdateIn(Request):
     """A published update, to be registered."""
 
@@ -241,6 +286,7 @@ class EventOut(Schema):
     from_version: str
     state: str
     reason: str
+    by: str
     details: dict[str, Any]
 
 

@@ -28,11 +28,12 @@ class EventAdmin(FactsAdmin):
         "version",
         "shown_state",
         "shown_reason",
+        "by",
     )
     list_filter = ("kind", "state", ("recorded_at", admin.DateFieldListFilter))
     list_select_related = ("gateway",)
     list_per_page = 50
-    search_fields = ("=gateway__id", "=rollout__id", "=transaction", "=version", "reason")
+    search_fields = ("=gateway__id", "=rollout__id", "=transaction", "=version", "reason", "by")
     search_help_text = "Gateway, rollout, transaction, version, or words of the reason"
     exclude = ("details",)
     readonly_fields = ("recorded_at", "shown_details")

@@ -93,5 +93,6 @@ def _event(gateway: Gateway, report: Report, results: dict[int | None, RolloutGa
         from_version=report.from_version,
         state=report.state,
         reason=report.reason,
+        by="",
         details=report.details,
     )

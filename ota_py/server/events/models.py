@@ -7,6 +7,7 @@ from django.db import models
 from ota_py.contract.fleet import ActKind
 from ota_py.contract.reports import ReportKind
 from ota_py.server.choices import choices
+from ota_py.server.events.actor import ACTOR_MAX_CHARS
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.rollouts.models import Rollout
 
@@ -26,6 +27,9 @@ class Event(models.Model):
     from_version = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=16, blank=True, db_index=True)
     reason = models.TextField(blank=True)
+    by = models.CharField(
+        max_length=ACTOR_MAX_CHARS, blank=True, db_default="", help_text="The token or user whose act it is."
+    )
     details = models.JSONField(default=dict, blank=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Presence of gateways: when each was last seen, and left the broker; noted at once, written every few seconds.
+"""Presence of gateways and use of tokens: when each was last seen; noted at once, written every few seconds.
 
 Writing it in the poll itself would make the poll up to twice as slow. A killed process loses at most
 `FLUSH_SECONDS` of it, and the next poll brings it back.
@@ -21,16 +21,18 @@ from ota_py.server.fleet.models import Gateway
 
 FLUSH_SECONDS = 3.0
 _SEEN = "UPDATE fleet_gateway SET last_seen = %s WHERE id = %s AND (last_seen IS NULL OR last_seen < %s)"
+_USED = "UPDATE tokens_apitoken SET last_used_at = %s WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)"
 _GONE = "UPDATE fleet_gateway SET offline_at = %s WHERE id = %s AND (offline_at IS NULL OR offline_at < %s)"
 logger = logging.getLogger(__name__)
 
 
 class LastSeen:
-    """Gateways that this process saw come or go since the last flush."""
+    """Gateways that this process saw come or go, and tokens that were used, since the last flush."""
 
     def __init__(self) -> None:
         self._seen: dict[str, datetime] = {}
         self._gone: dict[str, datetime] = {}
+        self._used: dict[int, datetime] = {}
         self._lock = threading.Lock()
         self._flusher: threading.Thread | None = None
         self._stop = threading.Event()
@@ -38,9 +40,12 @@ class LastSeen:
     def touch(self, gateway_id: str) -> None:
         """Note that the gateway was here now."""
         self._seen[gateway_id] = datetime.now(UTC)
-        # Started by the first touch and not on import: the server's workers are forked after imports.
-        if self._flusher is None or not self._flusher.is_alive():
-            self._start()
+        self._ensure_flusher()
+
+    def used(self, token: int) -> None:
+        """Note that the token of this number was used now."""
+        self._used[token] = datetime.now(UTC)
+        self._ensure_flusher()
 
     def gone(self, gateway_id: str) -> None:
         """Note that the broker lost the gateway's agent now."""
@@ -51,10 +56,11 @@ class LastSeen:
         with self._lock:
             seen, self._seen = self._seen, {}
             gone, self._gone = self._gone, {}
-        if seen or gone:
+            used, self._used = self._used, {}
+        if seen or gone or used:
             with transaction.atomic(), connection.cursor() as cursor:
-                for query, noted in ((_SEEN, seen), (_GONE, gone)):
-                    rows = [(_param(at), gateway, _param(at)) for gateway, at in sorted(noted.items())]
+                for query, noted in ((_SEEN, seen), (_GONE, gone), (_USED, used)):
+                    rows = [(_param(at), key, _param(at)) for key, at in sorted(noted.items())]
                     cursor.executemany(query, rows)
         return len({*seen, *gone})
 
@@ -64,6 +70,11 @@ class LastSeen:
             self._stop.set()
             self._flusher.join()
         self.flush()
+
+    def _ensure_flusher(self) -> None:
+        # Started by the first note and not on import: the server's workers are forked after imports.
+        if self._flusher is None or not self._flusher.is_alive():
+            self._start()
 
     def _start(self) -> None:
         with self._lock:

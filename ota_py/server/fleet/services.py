@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from ota_py.errors import ConflictError, NotFoundError
+from ota_py.server.events.actor import log_act
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.tokens.models import Role
 from ota_py.server.tokens.services import create_token, revoke_tokens
@@ -21,6 +22,7 @@ def register_gateway(**values: Any) -> tuple[Gateway, str]:
     try:
         with transaction.atomic():
             gateway = Gateway.objects.create(**values)
+            log_act(f"gateway {gateway.id} registered")
             return gateway, create_token(name=gateway.id, role=Role.GATEWAY, gateway=gateway)
     except IntegrityError:
         raise ConflictError(
@@ -51,6 +53,7 @@ def change_gateway(gateway_id: str, changes: dict[str, Any]) -> Gateway:
         setattr(gateway, name, value)
     if changes:
         gateway.save(update_fields=list(changes))
+        log_act(f"gateway {gateway.id} changed: {', '.join(sorted(changes))}")
     return gateway
 
 
@@ -58,5 +61,5 @@ def rotate_token(gateway_id: str) -> str:
     """Revoke the gateway's tokens and return a new one."""
     gateway = get_gateway(gateway_id)
     with transaction.atomic():
-        revoke_tokens(gateway)
+        revoke_tokens(gateway.tokens.all())
         return create_token(name=gateway.id, role=Role.GATEWAY, gateway=gateway)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
+from ota_py.server.events.actor import ACTOR_MAX_CHARS
 from ota_py.server.fleet.models import Gateway
 
 
@@ -24,7 +26,11 @@ class ApiToken(models.Model):
     # 256 random bits need no salt and no slow hash: there is nothing to guess.
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=ACTOR_MAX_CHARS, blank=True, editable=False, db_default="")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it holds until it is revoked.")
     revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.CharField(max_length=ACTOR_MAX_CHARS, blank=True, editable=False, db_default="")
+    last_used_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         """Constraint: a gateway's token names its gateway; the others name none."""
@@ -39,6 +45,18 @@ class ApiToken(models.Model):
                 violation_error_message="A gateway's token names its gateway; the other roles name none.",
             ),
         )
+
+    @property
+    def label(self) -> str:
+        """How records of acts name it: names need not be unique, so with its number."""
+        return f"{self.name}#{self.pk}"
+
+    @property
+    def state(self) -> str:
+        """`valid`, `expired` or `revoked`."""
+        if self.revoked_at:
+            return "revoked"
+        return "expired" if self.expires_at and self.expires_at <= timezone.now() else "valid"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role})"

@@ -90,7 +90,7 @@ def test_a_role_that_does_not_fit_is_refused(role: str) -> None:
 def test_odd_authorization_headers_are_401(world: World, header: str) -> None:
     answer = world.nobody._client.get("/api/v1/gateways", headers={"Authorization": header})
     assert answer.status_code == 401
-    assert answer.json()["error"]["message"] == "the token is missing, unknown or revoked"
+    assert answer.json()["error"]["message"] == "the token is missing, unknown, expired or revoked"
     assert answer["WWW-Authenticate"] == "Bearer"
 
 

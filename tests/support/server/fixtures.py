@@ -67,3 +67,4 @@ def presence_is_flushed_by_hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setattr(LastSeen, "_start", lambda self: None)
     yield
     last_seen._seen.clear()
+    last_seen._used.clear()
