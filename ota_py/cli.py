@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ota_py.errors import InterruptedByOperatorError, OtaError, UsageError
+from ota_py.printable import printable
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")
 
@@ -63,8 +64,9 @@ def _report(error: OtaError, as_json: bool) -> int:
         echo_json({"error": error.as_dict()})
         return error.exit_status
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(error.message, err=True)
+    # A message may quote what others wrote.
+    click.echo(printable(error.message, lines=True), err=True)
     if error.hint:
         click.secho("hint: ", fg="yellow", nl=False, err=True)
-        click.echo(error.hint, err=True)
+        click.echo(printable(error.hint, lines=True), err=True)
     return error.exit_status

@@ -11,13 +11,15 @@ from typing import Any
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
+from ota_py.printable import printable
 from ota_py.server.events.actor import acts
 
 API_PREFIX = "/api/"
@@ -65,6 +67,16 @@ class Authentication(_PagesOnly, AuthenticationMiddleware):
 
 class Messages(_PagesOnly, MessageMiddleware):
     """One-time messages after a form."""
+
+
+class Printable(_PagesOnly):
+    """No character in a page that is not seen: whatever was recorded, and wherever a page shows it."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Replace them in text; files are as they are."""
+        if isinstance(response, HttpResponse) and response.get("Content-Type", "").startswith("text/"):
+            response.content = printable(response.content.decode(response.charset), lines=True).encode()
+        return response
 
 
 class FrameOptions(_PagesOnly, XFrameOptionsMiddleware):

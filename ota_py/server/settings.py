@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "ota_py.server.middleware.Authentication",
     "ota_py.server.middleware.Messages",
     "ota_py.server.middleware.FrameOptions",
+    "ota_py.server.middleware.Printable",
 ]
 
 ROOT_URLCONF = "ota_py.server.urls"

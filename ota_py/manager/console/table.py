@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from ota_py.printable import printable
 from ota_py.text_table import aligned
 
 
@@ -24,5 +25,5 @@ def _text(cell: object) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, (list, tuple)):
-        return ",".join(map(str, cell)) or "-"
-    return " ".join(str(cell).split())
+        return printable(",".join(map(str, cell))) or "-"
+    return " ".join(printable(str(cell)).split())

@@ -1,6 +1,7 @@
 """Client of the control plane's API: one keep-alive session, one method for each endpoint.
 
-Answers are the JSON objects of `docs/reference/openapi.json`, as dicts.
+Answers are the JSON objects of `docs/reference/openapi.json`, as dicts. What gateways reported is in them, so
+characters that would steer a terminal are replaced.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ota_py.contract.fleet import GatewayResult
 from ota_py.contract.reports import Report
 from ota_py.errors import ConflictError, ControlPlaneError, NotFoundError, UsageError
 from ota_py.manager.system.http_errors import reason
+from ota_py.printable import printable, printable_data
 
 Json = dict[str, Any]
 
@@ -247,7 +249,7 @@ class ControlPlane:
         if not answer.ok:
             self._refuse(answer)
         try:
-            return answer.json() if answer.content else None
+            return printable_data(answer.json()) if answer.content else None
         except (ValueError, RecursionError):
             raise self._nonsense(path) from None
 
@@ -288,6 +290,6 @@ def _part(text: str) -> str:
 def _error_body(answer: requests.Response) -> dict[str, str]:
     try:
         error = answer.json()["error"]
-        return {key: str(error.get(key) or "") for key in ("message", "hint")}
+        return {key: printable(str(error.get(key) or ""), lines=True) for key in ("message", "hint")}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}

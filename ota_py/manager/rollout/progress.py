@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ota_py.contract.fleet import GatewayResult
+from ota_py.printable import printable
 
 Json = Mapping[str, Any]
 
@@ -108,7 +109,7 @@ class LineView:
 
     def _print_line(self, text: str) -> None:
         elapsed = f"{time.monotonic() - self._begun:6.0f}s"
-        self._console.print(f"{elapsed} {text}", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"{elapsed} {printable(text)}", markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveView:
@@ -163,18 +164,18 @@ class LiveView:
             table.add_row("", f"and {len(ordered) - ROWS_SHOWN} more")
         return table
 
-    def _row(self, gateway: Json) -> list[str | Text]:
+    def _row(self, gateway: Json) -> list[Text]:
         name, state = gateway["id"], gateway["state"]
         # The engine's own state where it is known, else the controller's step there.
         step = "" if state in ENDED else gateway["step"] or self._steps.get(name, "")
         return [
-            f"{gateway['batch'] + 1}",
-            name,
-            gateway["delivery"],
+            plain(gateway["batch"] + 1),
+            plain(name),
+            plain(gateway["delivery"]),
             coloured(state),
-            step.lower(),
-            self._elapsed(name),
-            Text(gateway["reason"]),
+            plain(step.lower()),
+            plain(self._elapsed(name)),
+            plain(gateway["reason"]),
         ]
 
     def _elapsed(self, name: str) -> str:
@@ -194,12 +195,14 @@ def make_view(console: Console, *, silent: bool) -> View:
 def headline(rollout: Json, elapsed: float | None = None) -> Text:
     """A rollout's headline, such as `Rollout 7: 1.2.0  RUNNING  batch 1 of 3  1m 5s`."""
     last = max((g["batch"] for g in rollout["gateways"] if g["state"] != GatewayResult.PENDING), default=0)
-    text = Text.assemble(f"Rollout {rollout['id']}: ", (rollout["version"], "bold"), "  ", coloured(rollout["state"]))
+    text = Text.assemble(
+        f"Rollout {rollout['id']}: ", (printable(rollout["version"]), "bold"), "  ", coloured(rollout["state"])
+    )
     text.append(f"  batch {last + 1} of {len(rollout['batch_sizes'])}")
     if elapsed is not None:
         text.append(f"  {int(elapsed // 60)}m {int(elapsed % 60)}s", "dim")
     if rollout["reason"]:
-        text.append(f"\n{rollout['reason']}", "yellow")
+        text.append(f"\n{printable(rollout['reason'])}", "yellow")
     return text
 
 
@@ -222,10 +225,15 @@ def bar(rollout: Json) -> Table:
     return grid
 
 
+def plain(value: object) -> Text:
+    """A cell's text as it is: rich would read a plain string as markup, whoever wrote it."""
+    return Text(printable(str(value)))
+
+
 def coloured(state: str) -> Text:
     """The state in its colour, with its mark."""
     mark = MARKS.get(state, "")
-    return Text(f"{mark} {state}" if mark else state, COLOURS.get(state, ""))
+    return Text(printable(f"{mark} {state}" if mark else state), COLOURS.get(state, ""))
 
 
 def _urgency(gateway: Json) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ota_py.manager.rollout.progress import bar, coloured, headline, table_of
+from ota_py.manager.rollout.progress import bar, coloured, headline, plain, table_of
 
 Json = Mapping[str, Any]
 
@@ -20,14 +20,14 @@ def rollout_view(rollout: Json) -> Group:
     table = table_of("batch", "gateway", "delivery", "from", "state", "step", "seconds", "reason")
     for gateway in rollout["gateways"]:
         table.add_row(
-            str(gateway["batch"] + 1),
-            gateway["id"],
-            gateway["delivery"],
-            gateway["from_version"],
+            plain(gateway["batch"] + 1),
+            plain(gateway["id"]),
+            plain(gateway["delivery"]),
+            plain(gateway["from_version"]),
             coloured(gateway["state"]),
-            gateway["step"].lower(),
-            _seconds(gateway["started_at"], gateway["finished_at"]),
-            Text(gateway["reason"]),
+            plain(gateway["step"].lower()),
+            plain(_seconds(gateway["started_at"], gateway["finished_at"])),
+            plain(gateway["reason"]),
         )
     return Group(headline(rollout), bar(rollout), table)
 
@@ -37,7 +37,7 @@ def fleet_view(statistics: Json, rollouts: Sequence[Json]) -> Group:
     gateways = statistics["gateways"]
     versions = ", ".join(f"{count} on {version or '?'}" for version, count in gateways["by_version"].items())
     parts: list[Any] = [
-        Text(f"{gateways['total']} gateways, {gateways['online']} online" + (f": {versions}" * bool(versions)))
+        plain(f"{gateways['total']} gateways, {gateways['online']} online" + (f": {versions}" * bool(versions)))
     ]
     if statistics["updates"]:
         parts += [Text(), _updates(statistics["updates"])]
@@ -52,24 +52,25 @@ def _updates(updates: Sequence[Json]) -> Table:
     table = table_of("update", "succeeded", "rolled back", "failed", "success")
     for update in updates:
         rate = update["success_rate"]
-        counts = [str(update[name]) for name in ("succeeded", "rolled_back", "failed")]
-        table.add_row(update["version"], *counts, "" if rate is None else f"{rate:.0%}")
+        counts = [plain(update[name]) for name in ("succeeded", "rolled_back", "failed")]
+        table.add_row(plain(update["version"]), *counts, "" if rate is None else f"{rate:.0%}")
     return table
 
 
 def _rollouts(rollouts: Sequence[Json]) -> Table:
     table = table_of("rollout", "update", "state", "gateways", "reason")
     for rollout in rollouts:
-        state, reason = coloured(rollout["state"]), Text(rollout["reason"])
-        table.add_row(str(rollout["id"]), rollout["version"], state, bar(rollout), reason)
+        state, reason = coloured(rollout["state"]), plain(rollout["reason"])
+        table.add_row(plain(rollout["id"]), plain(rollout["version"]), state, bar(rollout), reason)
     return table
 
 
 def _rollbacks(rollbacks: Sequence[Json]) -> Table:
     table = table_of("rolled back", "update", "to", "service", "reason")
     for one in rollbacks:
-        cells = [one["gateway"], one["version"], one["from_version"], one["failing_service"]]
-        table.add_row(*cells, Text(one["reason"]))
+        table.add_row(
+            *(plain(one[name]) for name in ("gateway", "version", "from_version", "failing_service", "reason"))
+        )
     return table
 
 

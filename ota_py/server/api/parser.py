@@ -1,4 +1,4 @@
-"""The parser of request bodies: strict JSON, and nothing that a database cannot store."""
+"""The parser of request bodies: strict JSON, nothing that a database cannot store or a person cannot see."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from ninja.parser import Parser
 from pydantic_core import from_json
 
 from ota_py.errors import UsageError
+from ota_py.printable import printable
 
 # A container's log may hold NUL; PostgreSQL's text and jsonb may not.
 NUL = "\x00"
 
 
 class StrictParser(Parser):
-    """Parser of JSON without NaN, infinite numbers, lone surrogates or trailing data; NUL characters are dropped."""
+    """Parser of JSON without NaN, infinite numbers, lone surrogates or trailing data; unseen characters are replaced.
+
+    NUL is dropped. Others that are not seen (`ota_py/printable.py`) would steer the terminal of who reads them later.
+    """
 
     def parse_body(self, request: HttpRequest) -> Any:
         """The request's body as data.
@@ -32,7 +36,7 @@ class StrictParser(Parser):
 
 def _storable(data: Any) -> Any:
     if isinstance(data, str):
-        return data.replace(NUL, "")
+        return printable(data.replace(NUL, ""), lines=True)
     if isinstance(data, list):
         return [_storable(item) for item in data]
     if isinstance(data, dict):
