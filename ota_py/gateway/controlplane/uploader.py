@@ -74,9 +74,13 @@ class Uploader:
         self._clock = clock
         self._backoff = Backoff(RETRY_FIRST_SECONDS, RETRY_LIMIT_SECONDS)
         self._not_before = 0.0
+        self._asked_to_wait_until = 0.0
 
     def retry_now(self) -> None:
-        """Deliver at the next step, without back-off: there is a sign that the control plane is back."""
+        """Deliver at the next step, without back-off: there is a sign that the control plane is back.
+
+        A pause that the control plane asked for itself stays.
+        """
         self._not_before = 0.0
         self._backoff.succeeded()
 
@@ -85,7 +89,7 @@ class Uploader:
 
         A control plane that cannot be reached, or refuses, is logged and tried again: nothing is raised.
         """
-        if self._clock() < self._not_before:
+        if self._clock() < max(self._not_before, self._asked_to_wait_until):
             return 0
         batch = _fitting(self._outbox.pending(BATCH_REPORTS))
         if not batch:
@@ -103,6 +107,7 @@ class Uploader:
     def _wait(self, reports: int, reason: str, at_least: float = 0.0) -> int:
         delay = self._backoff.failed(at_least)
         self._not_before = self._clock() + delay
+        self._asked_to_wait_until = self._clock() + at_least
         log.warning("upload failed reports=%d retry_in=%.0fs reason=%s", reports, delay, reason)
         return 0
 

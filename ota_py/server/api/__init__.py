@@ -16,13 +16,14 @@ from ota_py.server.api import fleet, gateways, poll, rollouts, tokens, updates
 from ota_py.server.api.auth import READER
 from ota_py.server.api.errors import add_handlers
 from ota_py.server.api.parser import StrictParser
+from ota_py.server.api.renderer import PrintableRenderer
 from ota_py.server.api.schemas import AssignmentOut, Failure
 
 API_PATH = "/api/v1/"
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 FAILURE_RESPONSE = {
     "description": "400, 413, 422: bad input; 401: no token; 403: not allowed; 404: unknown; "
-    "405: not by this method; 409: conflict",
+    "405: not by this method; 408: too slow; 409: conflict; 429: too much, later",
     "content": {"application/json": {"schema": {"$ref": SCHEMA_REFERENCE.format(model="Failure")}}},
 }
 
@@ -56,6 +57,7 @@ api = OtaApi(
     docs_url=None,
     auth=READER,
     parser=StrictParser(),
+    renderer=PrintableRenderer(),
     urls_namespace="api-v1",
 )
 add_handlers(api)

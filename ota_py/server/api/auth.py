@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from ninja.security import HttpBearer
 
 from ota_py.server.events.actor import acts
+from ota_py.server.events.quota import quota
 from ota_py.server.fleet.presence import last_seen
 from ota_py.server.tokens.models import Role
 from ota_py.server.tokens.services import find_token
@@ -47,6 +48,18 @@ class Bearer(HttpBearer):
         return let_in
 
 
+class Reporter(Bearer):
+    """Lets in who brings reports, a gateway within its quota: before its body is parsed, which costs most."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
+        """The caller; raises `QuotaExceededError` (429) for a gateway that reports too much."""
+        found = super().authenticate(request, token)
+        if found is not None and found.role == Role.GATEWAY:
+            gateway = str(request.resolver_match.kwargs["gateway_id"]) if request.resolver_match else ""
+            quota.take(gateway, requests=1, bytes=len(request.body))
+        return found
+
+
 def check_allowed(roles: tuple[str, ...], role: str, gateway: str | None, path_gateway: str | None) -> None:
     """Check a token's role, and for a gateway's token that the path is its own.
 
@@ -69,4 +82,4 @@ def caller(request: HttpRequest) -> Caller:
 
 OPERATOR = Bearer(Role.OPERATOR)
 READER = Bearer(Role.OPERATOR, Role.READER)
-REPORTER = Bearer(Role.GATEWAY, Role.OPERATOR)
+REPORTER = Reporter(Role.GATEWAY, Role.OPERATOR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from ota_py.errors import ConflictError, NotFoundError, OtaError, UsageError
+from ota_py.printable import printable
+from ota_py.server.events.quota import QuotaExceededError
 from ota_py.strict_json import PROBLEM_MAX_CHARS
 
 STATUS = {NotFoundError: 404, ConflictError: 409}
@@ -33,6 +36,7 @@ def add_handlers(api: NinjaAPI) -> None:
         AuthenticationError: lambda _request, _error: unauthenticated(),
         PermissionDenied: lambda _request, error: forbidden(str(error)),
         RequestDataTooBig: _too_big,
+        QuotaExceededError: _too_much,
         HttpError: _http_error,
         OperationalError: lambda _request, error: unavailable(error),
         InterfaceError: lambda _request, error: unavailable(error),
@@ -44,7 +48,7 @@ def add_handlers(api: NinjaAPI) -> None:
 
 def answer(status: int, code: str, message: str, hint: str) -> HttpResponse:
     """A response with one error."""
-    return JsonResponse({"error": {"code": code, "message": message, "hint": hint}}, status=status)
+    return JsonResponse({"error": {"code": code, "message": printable(message), "hint": hint}}, status=status)
 
 
 def _ota_error(request: HttpRequest, error: OtaError) -> HttpResponse:
@@ -78,6 +82,12 @@ def forbidden(message: str) -> HttpResponse:
 
 def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     return answer(413, "too_big", "the request has more than 1 MiB", "send it in parts")
+
+
+def _too_much(request: HttpRequest, error: QuotaExceededError) -> HttpResponse:
+    response = answer(429, "too_much", str(error), "wait as long as Retry-After says; nothing is lost meanwhile")
+    response["Retry-After"] = str(math.ceil(error.seconds))
+    return response
 
 
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:

@@ -10,7 +10,7 @@ from ninja import Router, Status
 from ota_py.contract.fleet import GatewayState
 from ota_py.errors import UsageError
 from ota_py.server.api import render
-from ota_py.server.api.auth import OPERATOR, READER, REPORTER
+from ota_py.server.api.auth import OPERATOR, READER, REPORTER, caller
 from ota_py.server.api.fields import GatewayId, ReportedVersion, Word
 from ota_py.server.api.schemas import (
     GatewayCreated,
@@ -24,22 +24,26 @@ from ota_py.server.api.schemas import (
     TokenOut,
 )
 from ota_py.server.events.ingest import ingest
+from ota_py.server.events.quota import quota
 from ota_py.server.events.report import Report
 from ota_py.server.fleet import services
 from ota_py.server.fleet.models import Gateway
+from ota_py.server.tokens.models import Role
 
 router = Router(tags=["gateways"])
 
 
 @router.post("/{gateway_id}/reports", auth=REPORTER, response=ReportsOut)
 def reports(request: HttpRequest, gateway_id: GatewayId, payload: ReportsIn) -> Any:
-    """Deliver a gateway's reports; each is counted once by its id, however often it is sent."""
+    """Deliver a gateway's reports; each is counted once by its id. 429: later, see Retry-After."""
     strangers = sorted({report.gateway for report in payload.reports} - {gateway_id})
     if strangers:
         raise UsageError(
             f"reports of {', '.join(strangers[:5])} were sent as those of {gateway_id}",
             hint="send each gateway's reports to its own path",
         )
+    if caller(request).role == Role.GATEWAY:
+        quota.take(gateway_id, reports=len(payload.reports))
     accepted, duplicates = ingest(gateway_id, (_report(report) for report in payload.reports))
     return {"accepted": accepted, "duplicates": duplicates}
 

@@ -68,3 +68,11 @@ def presence_is_flushed_by_hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     yield
     last_seen._seen.clear()
     last_seen._used.clear()
+
+
+@pytest.fixture(autouse=True)
+def full_quotas() -> None:
+    """Every gateway may report as if it never had: tests have gateways of the same names."""
+    from ota_py.server.events.quota import quota
+
+    quota._full_at.clear()
