@@ -77,8 +77,9 @@ def create(
     Example:
       ota_manager.py tokens create dashboard --role reader --expires-days 365 --token-file dashboard.token
     """
-    until = None if expires_days is None else datetime.now(UTC) + timedelta(days=expires_days)
-    expires_at = until and until.isoformat(timespec="seconds")
+    expires_at = None
+    if expires_days is not None:
+        expires_at = (datetime.now(UTC) + timedelta(days=expires_days)).isoformat(timespec="seconds")
     answer = with_token(token_file, lambda: context.control_plane.add_token(name, expires_at=expires_at, **fields))
     lasts = f"holds until {answer['expires_at']}" if answer["expires_at"] else "holds until it is revoked"
     show_token(answer, token_file, as_json, f"Token {answer['id']} of {name} ({answer['role']}) is made; it {lasts}.")

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer
 
 from ota_py import names
 from ota_py.manifest_fields import VersionText
-from ota_py.printable import printable
+from ota_py.printable import REPLACEMENT, printable
 from ota_py.server.clock import rfc3339
 from ota_py.server.fleet.models import ADDRESS
 
@@ -24,7 +24,8 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _printable(text: str) -> str:
-    if printable(text) != text or text != text.strip():
+    # What was not seen has been replaced by the parser.
+    if REPLACEMENT in text or printable(text) != text or text != text.strip():
         raise ValueError("has characters that are not seen")
     return text
 

@@ -6,7 +6,7 @@ import logging
 from contextvars import ContextVar
 from typing import Any
 
-from django.core.signals import request_started
+from django.core.signals import request_finished, request_started
 from django.dispatch import receiver
 
 ACTOR_MAX_CHARS = 180
@@ -29,6 +29,6 @@ def log_act(what: str) -> None:
     logger.info("%s by %s", what, actor() or "the control plane")
 
 
-@receiver(request_started)
+@receiver([request_started, request_finished])
 def _nobody(**_: Any) -> None:
     _actor.set("")

@@ -10,6 +10,7 @@ import atexit
 import logging
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -20,6 +21,7 @@ from ota_py.server.fleet.listener import Listener
 from ota_py.server.fleet.models import Gateway
 
 FLUSH_SECONDS = 3.0
+Key = TypeVar("Key", str, int)
 _SEEN = "UPDATE fleet_gateway SET last_seen = %s WHERE id = %s AND (last_seen IS NULL OR last_seen < %s)"
 _USED = "UPDATE tokens_apitoken SET last_used_at = %s WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)"
 _GONE = "UPDATE fleet_gateway SET offline_at = %s WHERE id = %s AND (offline_at IS NULL OR offline_at < %s)"
@@ -59,9 +61,9 @@ class LastSeen:
             used, self._used = self._used, {}
         if seen or gone or used:
             with transaction.atomic(), connection.cursor() as cursor:
-                for query, noted in ((_SEEN, seen), (_GONE, gone), (_USED, used)):
-                    rows = [(_param(at), key, _param(at)) for key, at in sorted(noted.items())]
-                    cursor.executemany(query, rows)
+                cursor.executemany(_SEEN, _rows(seen))
+                cursor.executemany(_GONE, _rows(gone))
+                cursor.executemany(_USED, _rows(used))
         return len({*seen, *gone})
 
     def stop(self) -> None:
@@ -118,6 +120,11 @@ def online_filter(now: datetime) -> Q:
     """The filter of gateways that are online; see `online`."""
     lately = Q(last_seen__gt=now - timedelta(seconds=settings.SERVER.online_seconds))
     return lately & (Q(offline_at=None) | Q(offline_at__lt=F("last_seen")))
+
+
+def _rows(noted: dict[Key, datetime]) -> list[tuple[str | datetime | None, Key, str | datetime | None]]:
+    """Sorted, so that two processes lock rows in the same order."""
+    return [(_param(at), key, _param(at)) for key, at in sorted(noted.items())]
 
 
 def _param(moment: datetime) -> str | datetime | None:
