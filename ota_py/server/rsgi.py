@@ -138,7 +138,8 @@ def _environ(scope: Scope, body: bytes) -> Environ:
             continue  # X_Forwarded_For would read as X-Forwarded-For
         key = name.upper().replace("-", "_")
         key = key if name in UNNAMED else f"HTTP_{key}"
-        environ[key] = f"{environ[key]},{value}" if key in environ else value
+        joint = "; " if name == "cookie" else ","
+        environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
     if "transfer-encoding" in scope.headers:
         environ["CONTENT_LENGTH"] = str(len(body))
     return environ

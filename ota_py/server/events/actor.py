@@ -25,8 +25,9 @@ def acts(who: str) -> None:
 
 
 def log_act(what: str) -> None:
-    """Log an act that no event records, with who did it."""
-    logger.info("%s by %s", what, actor() or "the control plane")
+    """Log an act of a token or user that no event records."""
+    if who := actor():
+        logger.info("%s by %s", what, who)
 
 
 @receiver([request_started, request_finished])
