@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ota_py.errors import InterruptedByOperatorError, OtaError, UsageError
-from ota_py.printable import printable
+from ota_py.text.printable import printable
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")
 

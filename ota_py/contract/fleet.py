@@ -83,3 +83,19 @@ class FreshnessState(StrEnum):
     """A person should act."""
     EXPIRED = "expired"
     """Gateways refuse new updates."""
+
+
+class TokenRole(StrEnum):
+    """Role of a token, which permits everything, to read everything, or one gateway's own paths."""
+
+    OPERATOR = "operator"
+    READER = "reader"
+    GATEWAY = "gateway"
+
+
+class TokenState(StrEnum):
+    """Whether a token counts."""
+
+    VALID = "valid"
+    EXPIRED = "expired"
+    REVOKED = "revoked"

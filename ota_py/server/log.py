@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ota_py.printable import printable
+from ota_py.text.printable import printable
 
 
 class LineFormatter(logging.Formatter):

@@ -19,8 +19,8 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
-from ota_py.printable import printable
 from ota_py.server.events.actor import acts
+from ota_py.text.printable import printable
 
 API_PREFIX = "/api/"
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 
+from ota_py.contract.fleet import TokenRole
 from ota_py.server.environment import ServerSettings, ensure_secret_key
 
 
@@ -63,7 +64,7 @@ def configure(settings: ServerSettings) -> None:
     django.setup()
 
 
-def create_operator_token(name: str, role: str = "operator") -> str:
+def create_operator_token(name: str, role: str = TokenRole.OPERATOR) -> str:
     """Create an API token for a person or program and return its secret, which is kept nowhere.
 
     Raises:

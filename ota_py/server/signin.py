@@ -10,7 +10,6 @@ Counted by each worker for itself, in memory. While it waits, a sign-in takes no
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import threading
@@ -24,8 +23,9 @@ from django.core import signing
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, parse_cookie
 
-from ota_py.printable import printable
+from ota_py.hashes import sha256_of
 from ota_py.server.proxy import network
+from ota_py.text.printable import printable
 
 LOGIN_PATH = "/admin/login/"
 # Longer waits are refused: try again.
@@ -153,7 +153,7 @@ def _owner(cookie: str) -> str | None:
 
 
 def _short(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+    return sha256_of(text.encode(errors="replace"))[:32]
 
 
 def _later(seconds: float) -> HttpResponse:

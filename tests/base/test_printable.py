@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ota_py.printable import printable, printable_data
+from ota_py.text.printable import printable, printable_data
 
 pytestmark = pytest.mark.case("A52")
 

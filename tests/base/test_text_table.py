@@ -6,7 +6,7 @@ import pytest
 
 from ota_py.gateway.commands import output
 from ota_py.manager.console.table import echo_table
-from ota_py.text_table import aligned
+from ota_py.text.table import aligned
 
 ROWS = [["1.2.0", ""], ["1.10.0-rc.1", "yes"]]
 

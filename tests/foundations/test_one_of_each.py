@@ -221,6 +221,6 @@ def tables(path: Path) -> set[str]:
 
 def test_tables_are_made_in_two_modules():
     assert users(tables, SOURCES) == {
-        "ota_py/text_table.py": {"ljust"},
+        "ota_py/text/table.py": {"ljust"},
         "ota_py/manager/rollout/progress.py": {"Table"},
     }

@@ -13,6 +13,7 @@ from django.test import Client
 
 from ota_py.server import signin
 from ota_py.server.signin import ACCOUNT, ADDRESS, KEYS_MAX, WAIT_MAX_SECONDS, Pace, Turns
+from tests.support.clocks import TurnedClock
 from tests.support.server.serving import Browser, Served, serving
 from tests.support.waiting import wait_for
 
@@ -69,9 +70,7 @@ def test_guessing_is_slow_and_the_owner_signs_in_meanwhile(served: Served) -> No
     guessers = [Guesser(served, address) for address in ("198.51.100.1", "198.51.100.2")]
     began = time.monotonic()
     try:
-        while sum(guesser.evaluated for guesser in guessers) < ADDRESS.at_once + 3:
-            assert time.monotonic() < began + 120
-            time.sleep(0.1)
+        wait_for(lambda: sum(guesser.evaluated for guesser in guessers) >= ADDRESS.at_once + 3, "guesses", 120, 0.1)
         again = time.monotonic()
         assert signed_in(own.sign_in("admin", served.password))
         assert time.monotonic() - again < HASH_SECONDS, "the owner's browser waits for nobody"
@@ -141,15 +140,8 @@ def test_hsts_is_sent_behind_the_proxy_and_never_on_plain_http(served: Served, b
         assert "Strict-Transport-Security" not in answer.headers
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_turns_come_at_their_pace() -> None:
-    clock = Clock()
+    clock = TurnedClock()
     turns = Turns(clock)
     assert [turns.take("a", Pace(3, 2.0)) for _ in range(6)] == [0, 0, 0, 2, 4, 6]
     assert turns.take("b", Pace(3, 2.0)) == 0
@@ -158,20 +150,20 @@ def test_turns_come_at_their_pace() -> None:
 
 
 def test_nobody_waits_for_long_and_a_refused_one_takes_no_turn() -> None:
-    turns = Turns(Clock())
+    turns = Turns(TurnedClock())
     waits = [turns.take("a", Pace(1, 4.0)) for _ in range(20)]
     assert waits == [0, 4, 8, 12, 16, 20] + [None] * 14
 
 
 def test_a_right_password_gives_its_turn_back() -> None:
-    turns = Turns(Clock())
+    turns = Turns(TurnedClock())
     for _ in range(50):
         assert turns.take("a", Pace(2, 2.0)) == 0
         turns.give_back("a", Pace(2, 2.0))
 
 
 def test_what_is_kept_does_not_grow_without_end() -> None:
-    turns = Turns(Clock())
+    turns = Turns(TurnedClock())
     for number in range(KEYS_MAX + 100):
         turns.take(f"key {number}", ADDRESS)
     assert len(turns._taken_until) <= KEYS_MAX
@@ -181,7 +173,7 @@ def test_what_is_kept_does_not_grow_without_end() -> None:
 def test_a_server_that_cannot_wait_is_answered_with_the_seconds(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signin, "turns", Turns(Clock()))
+    monkeypatch.setattr(signin, "turns", Turns(TurnedClock()))
     form = {"username": "x", "password": "y"}
     answers = [client.post("/admin/login/", form) for _ in range(ADDRESS.at_once + 1)]
     assert [answer.status_code for answer in answers] == [200] * ADDRESS.at_once + [429]

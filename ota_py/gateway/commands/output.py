@@ -12,7 +12,7 @@ import click
 
 from ota_py.contract.transactions import Outcome, State
 from ota_py.gateway.transaction.results import Result
-from ota_py.text_table import aligned
+from ota_py.text.table import aligned
 
 _BAR_CHARS = 24
 _REDRAW_SECONDS = 0.1

@@ -9,8 +9,8 @@ import click
 
 from ota_py.cli import echo_json, json_option
 from ota_py.contract.fleet import Delivery
-from ota_py.manager.console.new_token import show_token, with_token
 from ota_py.manager.context import CommandContext
+from ota_py.manager.controlplane.new_token import show_token, with_token
 
 FILE = click.Path(path_type=Path)
 HEADER = (

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from ota_py.cli import echo_json, json_option
-from ota_py.manager.console.new_token import show_token, with_token
+from ota_py.contract.fleet import TokenRole
 from ota_py.manager.context import CommandContext
+from ota_py.manager.controlplane.new_token import show_token, with_token
 
 FILE = click.Path(path_type=Path)
 HEADER = ("id", "name", "role", "gateway", "state", "created at", "created by", "expires at", "last used at")
@@ -51,8 +52,8 @@ def list_tokens(context: CommandContext, /, *, gateway: str | None, as_json: boo
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice(["operator", "reader", "gateway"]),
-    default="operator",
+    type=click.Choice([role.value for role in TokenRole]),
+    default=TokenRole.OPERATOR.value,
     show_default=True,
     help="operator: everything. reader: read everything. gateway: one gateway's own paths.",
 )

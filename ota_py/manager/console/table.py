@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from ota_py.printable import printable
-from ota_py.text_table import aligned
+from ota_py.text.printable import printable
+from ota_py.text.table import aligned
 
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:

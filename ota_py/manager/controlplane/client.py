@@ -19,7 +19,7 @@ from ota_py.contract.fleet import GatewayResult
 from ota_py.contract.reports import Report
 from ota_py.errors import ConflictError, ControlPlaneError, NotFoundError, UsageError
 from ota_py.manager.system.http_errors import reason
-from ota_py.printable import printable, printable_data
+from ota_py.text.printable import printable, printable_data
 
 Json = dict[str, Any]
 

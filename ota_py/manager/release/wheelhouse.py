@@ -36,7 +36,7 @@ COMMANDS = ("ota_client.py", "ota-helper.sh")
 PLATFORM_TAGS = ("manylinux2014_{0}", "manylinux_2_17_{0}", "manylinux_2_28_{0}", "manylinux_2_31_{0}")
 TAIL_CHARS = 1500
 # What a gateway runs of `ota_py`, beside its top level; operator's and server's parts stay away.
-GATEWAY_PARTS = ("contract", "gateway", "trust")
+GATEWAY_PARTS = ("contract", "gateway", "text", "trust")
 
 
 def build(out: Path, python: str, architecture: str) -> tuple[Path, str, bool]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ota_py.contract.fleet import GatewayResult
-from ota_py.printable import printable
+from ota_py.text.printable import printable
 
 Json = Mapping[str, Any]
 

@@ -8,10 +8,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
+from ota_py.contract.fleet import TokenRole
 from ota_py.server.events.actor import acts
 from ota_py.server.events.quota import quota
 from ota_py.server.fleet.presence import last_seen
-from ota_py.server.tokens.models import Role
 from ota_py.server.tokens.services import find_token
 
 
@@ -54,7 +54,7 @@ class Reporter(Bearer):
     def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
         """The caller; raises `QuotaExceededError` (429) for a gateway that reports too much."""
         found = super().authenticate(request, token)
-        if found is not None and found.role == Role.GATEWAY:
+        if found is not None and found.role == TokenRole.GATEWAY:
             gateway = str(request.resolver_match.kwargs["gateway_id"]) if request.resolver_match else ""
             quota.take(gateway, requests=1, bytes=len(request.body))
         return found
@@ -68,7 +68,7 @@ def check_allowed(roles: tuple[str, ...], role: str, gateway: str | None, path_g
     """
     if role not in roles:
         raise PermissionDenied(f"a token of role {role} may not do this; it needs {' or '.join(roles)}")
-    if role == Role.GATEWAY and path_gateway != gateway:
+    if role == TokenRole.GATEWAY and path_gateway != gateway:
         raise PermissionDenied(f"this token belongs to gateway {gateway}, and the path to another one")
 
 
@@ -80,6 +80,6 @@ def caller(request: HttpRequest) -> Caller:
     return found
 
 
-OPERATOR = Bearer(Role.OPERATOR)
-READER = Bearer(Role.OPERATOR, Role.READER)
-REPORTER = Reporter(Role.GATEWAY, Role.OPERATOR)
+OPERATOR = Bearer(TokenRole.OPERATOR)
+READER = Bearer(TokenRole.OPERATOR, TokenRole.READER)
+REPORTER = Reporter(TokenRole.GATEWAY, TokenRole.OPERATOR)

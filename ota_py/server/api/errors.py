@@ -14,9 +14,9 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from ota_py.errors import ConflictError, NotFoundError, OtaError, UsageError
-from ota_py.printable import printable
 from ota_py.server.events.quota import QuotaExceededError
 from ota_py.strict_json import PROBLEM_MAX_CHARS
+from ota_py.text.printable import printable
 
 STATUS = {NotFoundError: 404, ConflictError: 409}
 PROBLEMS_SHOWN = 5

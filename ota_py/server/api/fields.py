@@ -9,9 +9,9 @@ from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer
 
 from ota_py import names
 from ota_py.manifest_fields import VersionText
-from ota_py.printable import REPLACEMENT, printable
 from ota_py.server.clock import rfc3339
 from ota_py.server.fleet.models import ADDRESS
+from ota_py.text.printable import REPLACEMENT, printable
 
 BIGINT_MAX = 2**63 - 1
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router, Status
 
-from ota_py.contract.fleet import GatewayState
+from ota_py.contract.fleet import GatewayState, TokenRole
 from ota_py.errors import UsageError
 from ota_py.server.api import render
 from ota_py.server.api.auth import OPERATOR, READER, REPORTER, caller
@@ -28,7 +28,6 @@ from ota_py.server.events.quota import quota
 from ota_py.server.events.report import Report
 from ota_py.server.fleet import services
 from ota_py.server.fleet.models import Gateway
-from ota_py.server.tokens.models import Role
 
 router = Router(tags=["gateways"])
 
@@ -42,7 +41,7 @@ def reports(request: HttpRequest, gateway_id: GatewayId, payload: ReportsIn) -> 
             f"reports of {', '.join(strangers[:5])} were sent as those of {gateway_id}",
             hint="send each gateway's reports to its own path",
         )
-    if caller(request).role == Role.GATEWAY:
+    if caller(request).role == TokenRole.GATEWAY:
         quota.take(gateway_id, reports=len(payload.reports))
     accepted, duplicates = ingest(gateway_id, (_report(report) for report in payload.reports))
     return {"accepted": accepted, "duplicates": duplicates}

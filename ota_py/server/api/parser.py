@@ -10,7 +10,7 @@ from ninja.parser import Parser
 from pydantic_core import from_json
 
 from ota_py.errors import UsageError
-from ota_py.printable import printable
+from ota_py.text.printable import printable
 
 # A container's log may hold NUL; PostgreSQL's text and jsonb may not.
 NUL = "\x00"
@@ -19,7 +19,7 @@ NUL = "\x00"
 class StrictParser(Parser):
     """Parser of JSON without NaN, infinite numbers, lone surrogates or trailing data; unseen characters are replaced.
 
-    NUL is dropped. Others that are not seen (`ota_py/printable.py`) would steer the terminal of who reads them later.
+    NUL is dropped. Others that are not seen (`ota_py/text/printable.py`) would steer the terminal of a later reader.
     """
 
     def parse_body(self, request: HttpRequest) -> Any:

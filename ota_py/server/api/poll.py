@@ -13,11 +13,11 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from ota_py.contract.fleet import TokenRole
 from ota_py.server.api.auth import check_allowed
 from ota_py.server.api.errors import forbidden, unauthenticated, unavailable
 from ota_py.server.fleet.presence import last_seen
 from ota_py.server.rollouts.poll import look_up
-from ota_py.server.tokens.models import Role
 
 PATH = "gateways/{gateway_id}/assignment"
 DOCUMENT: dict[str, Any] = {
@@ -50,7 +50,7 @@ def assignment(request: HttpRequest, gateway_id: str) -> HttpResponse:
     if poll is None:
         return unauthenticated()
     try:
-        check_allowed((Role.GATEWAY,), poll.role, poll.gateway, gateway_id)
+        check_allowed((TokenRole.GATEWAY,), poll.role, poll.gateway, gateway_id)
     except PermissionDenied as error:
         return forbidden(str(error))
     last_seen.touch(gateway_id)

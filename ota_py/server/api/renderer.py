@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.renderers import JSONRenderer
 
-from ota_py.printable import printable_data
+from ota_py.text.printable import printable_data
 
 
 class PrintableRenderer(JSONRenderer):

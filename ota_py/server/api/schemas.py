@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Schema
 from pydantic import ConfigDict, Field, field_validator
 
 from ota_py import names
-from ota_py.contract.fleet import Delivery, FreshnessState, GatewayState, UpdateState
+from ota_py.contract.fleet import Delivery, FreshnessState, GatewayState, TokenRole, TokenState, UpdateState
 from ota_py.contract.reports import ReportKind
 from ota_py.manifest import (
     DESCRIPTION_MAX_CHARS,
@@ -154,7 +154,7 @@ class ApiTokenIn(Request):
     """A token to be made."""
 
     name: Name
-    role: Literal["operator", "reader", "gateway"]
+    role: TokenRole
     gateway: GatewayId | None = None
     expires_at: MomentIn | None = None
 
@@ -170,9 +170,9 @@ class ApiTokenOut(Schema):
 
     id: int
     name: str
-    role: str
+    role: TokenRole
     gateway: str | None
-    state: Literal["valid", "expired", "revoked"]
+    state: TokenState
     created_at: Moment
     created_by: str
     expires_at: Moment | None

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from ota_py.contract.fleet import TokenRole
 from ota_py.errors import ConflictError, NotFoundError
 from ota_py.server.events.actor import log_act
 from ota_py.server.fleet.models import Gateway
-from ota_py.server.tokens.models import Role
 from ota_py.server.tokens.services import create_token, revoke_tokens
 
 
@@ -23,7 +23,7 @@ def register_gateway(**values: Any) -> tuple[Gateway, str]:
         with transaction.atomic():
             gateway = Gateway.objects.create(**values)
             log_act(f"gateway {gateway.id} registered")
-            return gateway, create_token(name=gateway.id, role=Role.GATEWAY, gateway=gateway)
+            return gateway, create_token(name=gateway.id, role=TokenRole.GATEWAY, gateway=gateway)
     except IntegrityError:
         raise ConflictError(
             f"gateway {values['id']} is registered already",
@@ -62,4 +62,4 @@ def rotate_token(gateway_id: str) -> str:
     gateway = get_gateway(gateway_id)
     with transaction.atomic():
         revoke_tokens(gateway.tokens.all())
-        return create_token(name=gateway.id, role=Role.GATEWAY, gateway=gateway)
+        return create_token(name=gateway.id, role=TokenRole.GATEWAY, gateway=gateway)

@@ -5,23 +5,17 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from ota_py.contract.fleet import TokenRole, TokenState
+from ota_py.server.choices import choices
 from ota_py.server.events.actor import ACTOR_MAX_CHARS
 from ota_py.server.fleet.models import Gateway
-
-
-class Role(models.TextChoices):
-    """Role of a token, which permits everything, to read everything, or one gateway's own paths."""
-
-    OPERATOR = "operator"
-    READER = "reader"
-    GATEWAY = "gateway"
 
 
 class ApiToken(models.Model):
     """A token's hash. The token itself is shown once, when it is made."""
 
     name = models.CharField(max_length=80)
-    role = models.CharField(max_length=8, choices=Role)
+    role = models.CharField(max_length=8, choices=choices(TokenRole))
     gateway = models.ForeignKey(Gateway, null=True, blank=True, on_delete=models.CASCADE, related_name="tokens")
     # 256 random bits need no salt and no slow hash: there is nothing to guess.
     digest = models.CharField(max_length=64, unique=True, editable=False)
@@ -39,8 +33,8 @@ class ApiToken(models.Model):
         ordering = ("-created_at",)
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(role=Role.GATEWAY, gateway__isnull=False)
-                | (~models.Q(role=Role.GATEWAY) & models.Q(gateway__isnull=True)),
+                condition=models.Q(role=TokenRole.GATEWAY.value, gateway__isnull=False)
+                | (~models.Q(role=TokenRole.GATEWAY.value) & models.Q(gateway__isnull=True)),
                 name="token_role_fits_gateway",
                 violation_error_message="A gateway's token names its gateway; the other roles name none.",
             ),
@@ -52,11 +46,11 @@ class ApiToken(models.Model):
         return f"{self.name}#{self.pk}"
 
     @property
-    def state(self) -> str:
-        """`valid`, `expired` or `revoked`."""
+    def state(self) -> TokenState:
+        """The token's state now."""
         if self.revoked_at:
-            return "revoked"
-        return "expired" if self.expires_at and self.expires_at <= timezone.now() else "valid"
+            return TokenState.REVOKED
+        return TokenState.EXPIRED if self.expires_at and self.expires_at <= timezone.now() else TokenState.VALID
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role})"

@@ -12,11 +12,12 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from ota_py.contract.fleet import TokenRole
 from ota_py.errors import NotFoundError, UsageError
 from ota_py.hashes import sha256_of
 from ota_py.server.events.actor import actor, log_act
 from ota_py.server.fleet.models import Gateway
-from ota_py.server.tokens.models import ApiToken, Role
+from ota_py.server.tokens.models import ApiToken
 
 TOKEN_BYTES = 32
 # Lets secret scanners recognise a leaked one.
@@ -45,9 +46,9 @@ def make_token(
     Raises:
         UsageError: the role is unknown, or does not fit the gateway; or it would have expired already.
     """
-    if role not in Role.values:
-        raise UsageError(f"role {role!r} is unknown", hint=f"use one of {', '.join(Role.values)}")
-    if (role == Role.GATEWAY) != (gateway is not None):
+    if role not in [*TokenRole]:
+        raise UsageError(f"role {role!r} is unknown", hint=f"use one of {', '.join(TokenRole)}")
+    if (role == TokenRole.GATEWAY) != (gateway is not None):
         raise UsageError("a gateway's token, and no other, names its gateway")
     if expires_at is not None and expires_at <= timezone.now():
         raise UsageError(f"a token that expires at {expires_at.isoformat()} has expired already")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ota_py.manager.controlplane.client import ControlPlane
-from tests.manager.conftest import Fleet, Manager
+from tests.support.manager.fleets import Fleet, Manager
 
 pytestmark = pytest.mark.case("A54")
 

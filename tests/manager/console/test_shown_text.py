@@ -17,8 +17,8 @@ from ota_py.manager.console.table import echo_table
 from ota_py.manager.controlplane.client import ControlPlane
 from ota_py.manager.rollout.progress import LineView, LiveView
 from ota_py.manager.rollout.status_view import fleet_view, rollout_view
-from ota_py.printable import printable
-from tests.support.scripted_server import scripted
+from ota_py.text.printable import printable
+from tests.support.http_servers import scripted
 
 pytestmark = pytest.mark.case("A52")
 

@@ -34,7 +34,7 @@ def test_a_gateway_gets_nothing_of_the_operators_and_the_servers_parts() -> None
     top = ROOT / "ota_py"
     inside = [path.relative_to(top) for path in wheelhouse._sources(ROOT) if path.is_relative_to(top)]
     packages = {path.parts[0] for path in inside if path.suffix == ".py" and len(path.parts) > 1}
-    assert packages == {"contract", "gateway", "trust"}
+    assert packages == {"contract", "gateway", "text", "trust"}
 
 
 def test_what_is_there_is_used_again(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from ota_py.server.events.models import Event
 from ota_py.server.fleet.presence import last_seen
 from ota_py.server.tokens.models import ApiToken
 from tests.support.paths import ROOT
+from tests.support.processes import captured
 from tests.support.server.world import Api, World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.case("A54")]
@@ -93,9 +93,7 @@ def test_unknown_tokens_and_gateways_are_404(world: World) -> None:
 def test_the_last_use_is_written_in_batches(world: World) -> None:
     own = world.gateway("boston_001")
     number = ApiToken.objects.get(gateway="boston_001").pk
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         for _ in range(5):
             own.get("/gateways/boston_001/assignment")
     assert not [query for query in queries if query["sql"].startswith("UPDATE")], "a poll writes nothing"
@@ -188,7 +186,7 @@ else:
 
     def run(which: str) -> str:
         command = [sys.executable, "-c", script, str(tmp_path), which]
-        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+        return captured(command, cwd=ROOT, check=True).stdout.strip()
 
     run("old")
     from ota_py.server.tokens.services import digest

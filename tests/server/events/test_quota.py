@@ -8,16 +8,10 @@ import pytest
 
 from ota_py.server.events.models import Event
 from ota_py.server.events.quota import BYTES, REPORTS, REQUESTS, Quota, QuotaExceededError
+from tests.support.clocks import TurnedClock
 from tests.support.server.world import World, report
 
 pytestmark = [pytest.mark.django_db, pytest.mark.case("A53")]
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def deliver(world: World, gateway: str, reports: list[dict[str, Any]]) -> Any:
@@ -70,7 +64,7 @@ def test_polls_and_the_controllers_relay_have_no_part_in_it(world: World) -> Non
 
 
 def test_the_store_fills_up_again() -> None:
-    clock = Clock()
+    clock = TurnedClock()
     quota = Quota(clock)
     quota.take("a", reports=REPORTS.store)
     with pytest.raises(QuotaExceededError) as caught:
@@ -83,7 +77,7 @@ def test_the_store_fills_up_again() -> None:
 
 
 def test_a_refusal_uses_nothing() -> None:
-    quota = Quota(Clock())
+    quota = Quota(TurnedClock())
     quota.take("a", requests=1, bytes=BYTES.store)
     for _ in range(500):
         with pytest.raises(QuotaExceededError):

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ota_py.contract.fleet import TokenRole
 from ota_py.errors import OtaError
-from ota_py.server.tokens.models import Role
 from ota_py.server.tokens.services import create_token
 
 
@@ -19,7 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The arguments: name and role."""
         parser.add_argument("name", help="who uses it, for example the operator's name")
-        parser.add_argument("--role", default=Role.OPERATOR, choices=[Role.OPERATOR.value, Role.READER.value])
+        parser.add_argument(
+            "--role", default=TokenRole.OPERATOR, choices=[TokenRole.OPERATOR.value, TokenRole.READER.value]
+        )
 
     def handle(self, *args: Any, **options: Any) -> str:
         """Create the token and print it."""

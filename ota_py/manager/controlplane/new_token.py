@@ -11,15 +11,15 @@ import click
 from ota_py.cli import echo_json
 
 
-def with_token(token_file: Path | None, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Ask for a token and write it; the file is made first, so that no token is lost."""
+def with_token(token_file: Path | None, request: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Request a token and write it to a file, which is made first, so that no token is lost."""
     if token_file is None:
-        return ask()
+        return request()
     from ota_py.manager.config.secrets import new_secret
 
     with new_secret(token_file) as file:
-        answer = ask()
-        file.write(answer.pop("token") + "\n")
+        answer = request()
+        file.write(f"{answer.pop('token')}\n".encode())
     return answer | {"token_file": str(token_file)}
 
 
