@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from ota_py.server.rsgi import application
+from ota_py.server.http.rsgi import application
 
 settings.ROOT_URLCONF = "bench.polls_urls"
 

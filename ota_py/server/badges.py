@@ -16,6 +16,7 @@ from ota_py.contract.fleet import (
     GatewayResult,
     GatewayState,
     RolloutState,
+    TokenState,
     UpdateState,
 )
 from ota_py.contract.reports import ReportKind
@@ -28,12 +29,12 @@ JUST_NOW_SECONDS = 60
 KINDS: dict[str, set[str]] = {
     "good": {
         *(State.COMMITTED, GatewayResult.SUCCEEDED, RolloutState.COMPLETED, UpdateState.RELEASED, GatewayState.IDLE),
-        *(FreshnessState.FRESH, "online", "valid"),
+        *(FreshnessState.FRESH, TokenState.VALID, "online"),
     },
     "bad": {
         *(State.FAILED, State.ROLLED_BACK, State.BROKEN, GatewayResult.FAILED, GatewayResult.ROLLED_BACK),
         *(GatewayState.BROKEN, RolloutState.ABORTED, UpdateState.WITHDRAWN, ReportKind.ALARM),
-        *(FreshnessState.EXPIRED, "revoked", "differs"),
+        *(FreshnessState.EXPIRED, TokenState.REVOKED, "differs"),
     },
     "busy": {RolloutState.RUNNING, GatewayState.UPDATING, GatewayResult.UPDATING, GatewayResult.ASSIGNED},
     "late": {

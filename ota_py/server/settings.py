@@ -32,7 +32,7 @@ INSTALLED_APPS = [
 # The API has no cookies and no pages: its requests pass these by (see middleware.py).
 MIDDLEWARE = [
     "ota_py.server.api.outside.outside_errors",
-    "ota_py.server.proxy.forwarded",
+    "ota_py.server.http.proxy.forwarded",
     "ota_py.server.middleware.Security",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ota_py.server.middleware.AdminSession",
@@ -105,8 +105,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"()": "ota_py.server.log.LineFormatter", "format": LOG_FORMAT},
-        "line without trace": {"()": "ota_py.server.log.LineFormatter", "format": LOG_FORMAT, "with_trace": False},
+        "line": {"()": "ota_py.server.http.log.LineFormatter", "format": LOG_FORMAT},
+        "line without trace": {"()": "ota_py.server.http.log.LineFormatter", "format": LOG_FORMAT, "with_trace": False},
     },
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"},

@@ -32,7 +32,7 @@ class OtaAdminSite(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The sign-in form; what it is sent waits for its turn (signin.py)."""
-        from ota_py.server.signin import remember_device, wait_for_turn
+        from ota_py.server.http.signin import remember_device, wait_for_turn
 
         if request.method != "POST":
             return super().login(request, extra_context)

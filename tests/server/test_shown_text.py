@@ -12,7 +12,7 @@ from django.test import Client
 
 from ota_py.server.events.models import Event
 from ota_py.server.fleet.models import Gateway
-from ota_py.server.log import LineFormatter
+from ota_py.server.http.log import LineFormatter
 from ota_py.server.rollouts.models import Rollout, RolloutGateway
 from ota_py.text.printable import printable
 from tests.support.server.world import World, report

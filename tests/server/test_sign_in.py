@@ -11,8 +11,8 @@ import pytest
 import requests
 from django.test import Client
 
-from ota_py.server import signin
-from ota_py.server.signin import ACCOUNT, ADDRESS, KEYS_MAX, WAIT_MAX_SECONDS, Pace, Turns
+from ota_py.server.http import signin
+from ota_py.server.http.signin import ACCOUNT, ADDRESS, KEYS_MAX, WAIT_MAX_SECONDS, Pace, Turns
 from tests.support.clocks import TurnedClock
 from tests.support.server.serving import Browser, Served, serving
 from tests.support.waiting import wait_for

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import requests
 
-from ota_py.server.request_body import BODY_GRACE_SECONDS, BODY_SECONDS, HEAD_SECONDS
+from ota_py.server.http.request_body import BODY_GRACE_SECONDS, BODY_SECONDS, HEAD_SECONDS
 from tests.support.server.serving import Browser, Served, serving
 
 pytestmark = pytest.mark.case("A50")

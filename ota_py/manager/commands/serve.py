@@ -19,7 +19,7 @@ CONNECTIONS = 4096
 OTHER_FILES = 256
 HEAD_BYTES = 64 * 1024
 # Granian's own, by a formatter that lets no path or header forge a line.
-LINES = "ota_py.server.log.LineFormatter"
+LINES = "ota_py.server.http.log.LineFormatter"
 LOG_FORMATTERS = {
     "formatters": {
         "generic": {"()": LINES, "format": "[%(levelname)s] %(message)s"},
@@ -123,7 +123,7 @@ def _run(host: str, port: int, workers: int, access_log: bool) -> None:
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
-    from ota_py.server.request_body import HEAD_SECONDS
+    from ota_py.server.http.request_body import HEAD_SECONDS
 
     connections = _connections()
     Granian(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ota_py.manager.system.processes import end_with_parent
-from ota_py.server.rsgi import application
+from ota_py.server.http.rsgi import application
 
 __all__ = ["application"]
 

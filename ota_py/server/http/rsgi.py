@@ -1,4 +1,4 @@
-"""RSGI entry point, `ota_py.server.rsgi:application`: an event loop takes requests in, threads answer them.
+"""RSGI entry point, `ota_py.server.http.rsgi:application`: an event loop takes requests in, threads answer them.
 
 A thread that reads a body waits for whoever sends it, and a few slow senders would have all threads. So the
 loop reads each request whole (request_body.py), and only then is a thread taken. Slow heads are granian's
@@ -20,8 +20,8 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from ota_py.server.request_body import Intake, TooManyError, TooSlowError
-from ota_py.server.signin import LOGIN_PATH, WAIT_SECONDS, is_known
+from ota_py.server.http.request_body import Intake, TooManyError, TooSlowError
+from ota_py.server.http.signin import LOGIN_PATH, WAIT_SECONDS, is_known
 from ota_py.server.wsgi import application as wsgi
 
 # Python runs one at a time; the others wait for the database. Each keeps a connection to it.

@@ -24,7 +24,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, parse_cookie
 
 from ota_py.hashes import sha256_of
-from ota_py.server.proxy import network
+from ota_py.server.http.proxy import network
 from ota_py.text.printable import printable
 
 LOGIN_PATH = "/admin/login/"
