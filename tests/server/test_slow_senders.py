@@ -56,7 +56,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def token(served: Served) -> str:
-    token: str = served.operator().add_gateway("boston_001", delivery="pull")["token"]
+    token: str = served.operator.add_gateway("boston_001", delivery="pull")["token"]
     return token
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from ota_py.manager.controlplane.client import ControlPlane
 from tests.support.ports import free_port
 from tests.support.processes import MANAGER, running
 
+# What `serve` writes, beside its ota.toml.
+LOG = "log"
 UPDATE = {
     "version": "1.2.0",
     "description": "",
@@ -26,8 +28,12 @@ UPDATE = {
 
 
 @contextmanager
-def serving(directory: Path, *options: str) -> Iterator[ControlPlane]:
-    """A control plane made by `init` with these options, while it is served, with the operator's token."""
+def serving(directory: Path, *options: str, settings: Sequence[str] = ()) -> Iterator[ControlPlane]:
+    """A control plane made by `init` with these options, while it is served, with the operator's token.
+
+    Args:
+        settings: lines for the table `[server]` of its ota.toml.
+    """
     port = free_port()
     given = (
         "--fleet healthguard --public-url http://127.0.0.1:1/ota "
@@ -35,8 +41,10 @@ def serving(directory: Path, *options: str) -> Iterator[ControlPlane]:
     )
     argv = [*MANAGER, "init", *given.split(), *options]
     subprocess.run(argv, cwd=directory, check=True, stdin=subprocess.DEVNULL)
-    with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, directory / "log"):
-        yield CommandContext(str(directory / "ota.toml")).control_plane
+    config = directory / "ota.toml"
+    config.write_text(config.read_text().replace("[server]", "\n".join(["[server]", *settings])))
+    with running([*MANAGER, "--config", str(config), "serve"], port, directory / LOG):
+        yield CommandContext(str(config)).control_plane
 
 
 def start_rollout(control_plane: ControlPlane, gateway_id: str, version: str) -> int:

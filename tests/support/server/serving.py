@@ -1,9 +1,8 @@
-"""A control plane as an operator runs it: `init` and `serve`, in a directory of its own."""
+"""A control plane as an operator runs it, and a browser at its admin."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,61 +11,44 @@ from pathlib import Path
 import requests
 
 from ota_py.manager.controlplane.client import ControlPlane
-from tests.support.processes import MANAGER, free_port, running
+from tests.support import operators
 
 
 @dataclass(frozen=True)
 class Served:
-    """One that runs.
+    """A control plane that runs.
 
     Attributes:
         directory: where its ota.toml is.
-        log_file: what it writes on standard error.
+        operator: its client, with the operator's token.
     """
 
     directory: Path
-    port: int
-    log_file: Path
+    operator: ControlPlane
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.operator.url
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text()
+        return (self.directory / operators.LOG).read_text()
 
     @property
     def password(self) -> str:
-        """Of the user `admin`."""
+        """Password of the user `admin`."""
         return (self.directory / "admin-password").read_text().strip()
-
-    @property
-    def operator_token(self) -> str:
-        return (self.directory / "operator-token").read_text().strip()
-
-    def operator(self) -> ControlPlane:
-        return ControlPlane(self.url, self.operator_token)
-
-
-def initialise(directory: Path, *settings: str) -> int:
-    """Run `init`, and add lines to the table `[server]`; returns the port to listen on."""
-    port = free_port()
-    words = f"--fleet test --public-url http://127.0.0.1:1/ota --control-plane-url http://127.0.0.1:{port}"
-    command = [*MANAGER, "init", *words.split(), "--listen", f"127.0.0.1:{port}"]
-    subprocess.run(command, cwd=directory, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    config = directory / "ota.toml"
-    config.write_text(config.read_text().replace("[server]", "\n".join(["[server]", *settings])))
-    return port
 
 
 @contextmanager
 def serving(directory: Path, *settings: str) -> Iterator[Served]:
-    """Make a control plane and run it, with one worker."""
-    port = initialise(directory, *settings)
-    log = directory / "serve.log"
-    with running([*MANAGER, "--config", str(directory / "ota.toml"), "serve"], port, log):
-        yield Served(directory, port, log)
+    """Make a control plane with these lines in the table `[server]`, and run it with one worker."""
+    with operators.serving(directory, settings=settings) as operator:
+        yield Served(directory, operator)
 
 
 class Browser:
