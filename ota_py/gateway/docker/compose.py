@@ -79,7 +79,9 @@ class Compose:
         argv = [*_arguments(directory), "config", "--format", "json"]
         if staged:
             argv[argv.index("config") : argv.index("config")] = ["--project-name", self.name]
-        done = process.run(argv, timeout_seconds=CONFIG_SECONDS, cwd=directory)
+        done = process.run(
+            argv, timeout_seconds=CONFIG_SECONDS, cwd=directory, environment=compose_plugin.environment()
+        )
         if done.status:
             which = "new" if staged else "present"
             problem = self._redactor.refusal(done.problem, directory)
@@ -124,7 +126,13 @@ class Compose:
             override = {name: {"image": image_id} for name, image_id in self.images_by_id.items()}
             stdin = json.dumps({"services": override}).encode()
         argv = [*named, "--project-name", self.name, "--progress", "quiet", *verb]
-        done = process.run(argv, timeout_seconds=timeout_seconds, cwd=self.project_dir, stdin=stdin)
+        done = process.run(
+            argv,
+            timeout_seconds=timeout_seconds,
+            cwd=self.project_dir,
+            stdin=stdin,
+            environment=compose_plugin.environment(),
+        )
         if done.status:
             raise DockerError(f"`docker compose {verb[0]}` failed: {self.redacted(done.problem)}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,19 @@ from ota_py.errors import IncompatibleError
 from ota_py.gateway.system.read_tree import read_plain
 
 
-def documents(file: Path) -> Iterator[dict[str, Any]]:
-    """The YAML documents of a Compose file, as people wrote them.
+def document(file: Path) -> dict[str, Any]:
+    """The document of a Compose file, as people wrote it; empty where it is no mapping.
 
     Raises:
-        IncompatibleError: the file is not YAML, or beyond the limits of `ota_py.compose_yaml`.
+        IncompatibleError: the file is not YAML with one reading, or beyond the limits of `ota_py.compose_yaml`.
     """
     from ota_py import compose_yaml
 
     try:
-        # Several documents are one project.
-        found = compose_yaml.load_all(read_plain(file, compose_yaml.MAX_BYTES + 1))
+        found = compose_yaml.load(read_plain(file, compose_yaml.MAX_BYTES + 1))
     except ValueError as error:
         raise IncompatibleError(f"{file.name} is not YAML that can be judged: {error}") from None
-    yield from (document for document in found if isinstance(document, dict))
+    return found if isinstance(found, dict) else {}
 
 
 def listed(value: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ota_py.errors import IncompatibleError
-from ota_py.gateway.docker.compose_document import documents, env_files, listed
+from ota_py.gateway.docker.compose_document import document, env_files, listed
 
 # A file that includes itself with a project directory never comes to an end; Compose refuses it.
 FILES_MAX = 500
@@ -92,15 +92,15 @@ _Step = tuple[NamedPath, tuple[Path, Path] | None]
 
 
 def _names(file: Path, base: Path, locate: Locate) -> Iterator[_Step]:
-    for document in documents(file):
-        for entry in listed(document.get("include")):
-            yield from _include(entry if isinstance(entry, dict) else {"path": entry}, base, locate)
-        for name, service in _bodies(document, "services"):
-            yield from _service(name, service, base, locate)
-        for kind, part in ((Kind.CONFIG, "configs"), (Kind.SECRET, "secrets")):
-            for _, body in _bodies(document, part):
-                if body.get("file"):
-                    yield NamedPath(kind, "", str(body["file"]), base), None
+    written = document(file)
+    for entry in listed(written.get("include")):
+        yield from _include(entry if isinstance(entry, dict) else {"path": entry}, base, locate)
+    for name, service in _bodies(written, "services"):
+        yield from _service(name, service, base, locate)
+    for kind, part in ((Kind.CONFIG, "configs"), (Kind.SECRET, "secrets")):
+        for _, body in _bodies(written, part):
+            if body.get("file"):
+                yield NamedPath(kind, "", str(body["file"]), base), None
 
 
 def _include(entry: dict[str, Any], base: Path, locate: Locate) -> Iterator[_Step]:
@@ -128,8 +128,8 @@ def _service(name: str, body: dict[str, Any], base: Path, locate: Locate) -> Ite
         yield from ((NamedPath(kind, name, path, base), None) for path in env_files(body.get(kind)))
 
 
-def _bodies(document: dict[str, Any], part: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    bodies = document.get(part)
+def _bodies(written: dict[str, Any], part: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    bodies = written.get(part)
     for name, body in bodies.items() if isinstance(bodies, dict) else ():
         if isinstance(body, dict):
             yield str(name), body

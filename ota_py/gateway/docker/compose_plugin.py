@@ -1,4 +1,4 @@
-"""The Docker Compose v2 plug-in of this machine: where it is."""
+"""The Docker Compose v2 plug-in of this machine: where it is, and the variables that it gets."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ _DIRECTORIES = (
     "/usr/lib/docker/cli-plugins",
     "/usr/libexec/docker/cli-plugins",
 )
+
+# Compose can fetch Compose files from Git and from registries. Nobody judges what is there, so it may not; a
+# variable that is set already is not replaced by one of the project's .env.
+_WITHOUT_REMOTES = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
+
+
+def environment() -> dict[str, str]:
+    """The variables with which Compose runs."""
+    return {**os.environ, **_WITHOUT_REMOTES}
 
 
 @functools.cache

@@ -50,6 +50,7 @@ def run(
     stdin: IO[bytes] | bytes | None = None,
     stdout: IO[bytes] | None = None,
     cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Completed:
     """Run a program to its end. It dies with this process, and with all that it started when time is up.
 
@@ -57,13 +58,14 @@ def run(
         argv: program and arguments; never a shell line.
         stdin: bytes or an open file to read from; nothing when None.
         stdout: an open file to write to; None collects the output.
+        environment: all of its variables; None: those of this process.
 
     Raises:
         NotFoundError: the program does not exist.
         DeadlineError: it ran longer than `timeout_seconds`.
     """
     name = f"process.{os.path.basename(argv[0])}"
-    with failpoints.around(name), _spawned(argv, stdin, stdout, cwd) as process:
+    with failpoints.around(name), _spawned(argv, stdin, stdout, cwd, environment) as process:
         try:
             given = stdin if isinstance(stdin, bytes) else None
             output, errors = process.communicate(given, timeout=max(timeout_seconds, 0.01))

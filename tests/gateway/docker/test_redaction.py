@@ -85,7 +85,10 @@ def test_a_refusal_may_quote_any_line_of_an_environment_file(tmp_path: Path) -> 
         (b"PASSWORD: c4nary\nPASSWORD: c4nary-2\n", 'found duplicate key "PASSWORD" in line 2, column 1'),
         (b"a:\n  PASSWORD: c4nary: x\n", "mapping values are not allowed here in line 2, column 19"),
         (b"PASSWORD: 'c4nary\n", "found unexpected end of stream in line 2, column 1"),
-        (b"PASSWORD: !!int c4nary\n", "invalid literal for int() with base 10: '...'"),
+        (
+            b"PASSWORD: !!int c4nary\n",
+            "a tag that is neither !reset nor !override in line 1, column 11: Compose could read it otherwise",
+        ),
     ],
 )
 def test_what_is_wrong_with_yaml_is_said_without_its_lines(text: bytes, words: str) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from tests.support.gateway.site import Site
 
-pytestmark = [pytest.mark.docker, pytest.mark.case("A23")]
+pytestmark = [pytest.mark.docker, pytest.mark.case("A23", "A43")]
+
+LOADERS_ON = b"COMPOSE_EXPERIMENTAL_GIT_REMOTE=true\nCOMPOSE_EXPERIMENTAL_OCI_REMOTE=true\n"
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
 
 
 def test_what_the_policy_forbids_stops_nothing_and_fetches_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Newer Compose fetches without being asked to.
+    # As newer Compose does without being asked to.
     monkeypatch.setenv("COMPOSE_EXPERIMENTAL_GIT_REMOTE", "1")
     ids, files = site.ids(), site.files()
     present = site.compose_file.read_text()
@@ -70,11 +72,14 @@ def test_what_the_policy_forbids_stops_nothing_and_fetches_nothing(site: Site, m
         url = f"http://127.0.0.1:{port}/x.git"
         assert "asks for include: " + url in refused("1.1.4", f"include: ['{url}']\n{present}")
         assert heard == []
-        # Compose would have fetched it.
+        # Not even where the policy lets it pass, and the update's own .env switches the loaders on.
         site.configure("[policy]\nallow_remote_include = true\n")
-        site.publish("1.1.5", files={"docker-compose.yml": f"include: ['{url}']\n{present}".encode()})
-        assert site.update("1.1.5")["error"]["code"] == "docker"
-        assert heard
+        remote = {"docker-compose.yml": f"include: ['{url}']\n{present}".encode(), ".env": LOADERS_ON}
+        site.publish("1.1.5", files=remote)
+        result = site.update("1.1.5")
+        assert result["error"]["code"] == "docker"
+        assert "COMPOSE_EXPERIMENTAL_GIT_REMOTE" in str(result["reason"])
+        assert heard == []
 
     assert (site.ids(), site.files()) == (ids, files)
 

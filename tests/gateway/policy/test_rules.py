@@ -194,7 +194,6 @@ def test_includes_from_elsewhere(places: GatewayDirectories, path: str) -> None:
     assert sources(places, f'include: ["a.yml"]\n', a_yml=f'include: ["{path}"]\n') == found  # noqa: F541
     extends = f'services: {{s: {{extends: {{file: "{path}", service: t}}}}}}'
     assert sources(places, extends) == {f"the service s asks for extends: {path}"}
-    assert sources(places, f"x: 1\n---\n{extends}") == {f"the service s asks for extends: {path}"}
 
 
 def test_includes_and_environment_files_of_the_project(places: GatewayDirectories) -> None:
