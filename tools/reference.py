@@ -47,6 +47,33 @@ def states() -> str:
     )
 
 
+def policy() -> str:
+    """What the gateway's policy knows to be harmless."""
+    from ota_py.gateway.policy import harmless
+
+    parts = {
+        "a service": harmless.SERVICE_GROUPS,
+        "a mount of a service": harmless.MOUNT_GROUPS,
+        "a network": harmless.NETWORK_GROUPS,
+        "a service in a network": harmless.NETWORK_OF_SERVICE_GROUPS,
+        "a volume": harmless.VOLUME_GROUPS,
+        "a config or a secret": harmless.FILE_GROUPS,
+        "a config or a secret in a service": harmless.FILE_OF_SERVICE_GROUPS,
+        "the whole file": harmless.TOP_GROUPS,
+    }
+    sections = [
+        f"## Of {part}\n\n| keys | why |\n|---|---|\n"
+        + "".join(f"| `{group.keys.replace(' ', '` `')}` | {group.why} |\n" for group in groups)
+        for part, groups in parts.items()
+    ]
+    return (
+        "# What a Compose file may have without a grant\n\n"
+        "As far as the reason goes; `x-...` keys mean nothing to Compose. Any other key or value is refused with the\n"
+        "line for `[policy.grants]` that would allow it, unless the same service had the same before.\n\n"
+        + "\n".join(sections)
+    )
+
+
 def manifest_schema() -> str:
     """The manifest's JSON schema."""
     from ota_py.manifest import Manifest
@@ -84,6 +111,7 @@ def openapi() -> str:
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "exit-status.md": exit_statuses,
     "states.md": states,
+    "policy.md": policy,
     "manifest.schema.json": manifest_schema,
     "ota_manager.md": manager_cli,
     "ota_client.md": gateway_cli,

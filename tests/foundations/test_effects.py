@@ -31,6 +31,7 @@ OPENS_BY_PATH = {
     "config/model.py": "gateway.toml, which policy protects",
     "controlplane/api.py": "the token, which policy protects",
     "controlplane/mqtt.py": "the broker's password, which the owner places",
+    "docker/real_mounts.py": "/proc",
     "fetch/bundle.py": "a bundle that a person names",
     "fetch/downloads.py": "what was fetched, in the state directory",
     "fetch/sources.py": "a manifest that a person names",

@@ -171,7 +171,7 @@ def compose(directory: Path) -> Call:
     def call(data: bytes) -> None:
         file.write_bytes(data)
         ways: list[Callable[[], object]] = [
-            lambda: compose_inputs.asks(project, places),
+            lambda: compose_inputs.requests(project, places),
             lambda: compose_files.files_of([file]),
             lambda: staging.pin_images(data, {"app": "r/app@sha256:" + "0" * 64}),
             lambda: parse_compose(data, "docker-compose.yml").images(),

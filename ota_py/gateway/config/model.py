@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -18,6 +18,14 @@ from ota_py.manifest_health import CommandProbe, HttpProbe, MqttProbe, TcpProbe
 from ota_py.strict_json import describe
 
 DEFAULT_PATH = Path("/etc/ota/gateway.toml")
+# In [policy.grants]: what is of no service.
+COMPOSE_FILE_GRANTS = "compose file"
+_KINDS_WITHOUT_DETAIL = {
+    "allow_host_namespaces": 'app = ["network_mode: host"]',
+    "allow_capabilities": 'app = ["cap_add: NET_ADMIN", "devices: /dev/ttyUSB0:/dev/ttyUSB0:rwm"]',
+    "allow_build": 'app = ["build: ..."], in the words of the refusal',
+    "allow_remote_include": '"compose file" = ["include: ../shared.yml"]',
+}
 PATH_VARIABLE = "OTA_GATEWAY_CONFIG"
 
 
@@ -109,18 +117,28 @@ class HooksConfig(GatewaySection):
 
 
 class PolicyConfig(GatewaySection):
-    """The policy: what an update's Compose file may request beyond the present one. Names are services."""
+    """The policy: what an update's Compose file may request beyond what was given before. Names are services."""
 
     allow_privileged: list[ServiceName] = []
     allow_docker_socket: list[ServiceName] = []
-    allow_host_namespaces: list[ServiceName] = Field(
-        default=[], description="network_mode, pid, ipc, uts, userns_mode or cgroup of the host"
-    )
-    allow_capabilities: list[ServiceName] = Field(default=[], description="cap_add, devices, security_opt")
     allow_mounts: list[Path] = Field(default=[], description="directories outside the project's own")
-    allow_build: bool = False
-    allow_remote_include: bool = False
     allow_host_commands: bool = Field(default=False, description="hooks of an update that run on the gateway itself")
+    grants: dict[str, list[str]] = Field(
+        default={}, description="by service, each detail in the words of the refusal; of no service: `compose file`"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_details(cls, data: Any) -> Any:
+        """Refuse settings of older software that named a kind and no detail: which device, which path."""
+        given = dict(data) if isinstance(data, dict) else {}
+        for name, example in _KINDS_WITHOUT_DETAIL.items():
+            if given.pop(name, None):
+                raise ValueError(
+                    f"{name} allows a kind without its detail, and is not read any more: "
+                    f"grant each detail in [policy.grants], such as {example}"
+                )
+        return given if isinstance(data, dict) else data
 
 
 class FetchConfig(GatewaySection):

@@ -113,6 +113,12 @@ class Compose:
         options += ["--force-recreate"] if recreate else []
         self._run(["up", *options, *sorted(services)], timeout_seconds)
 
+    def create(self, services: Collection[str], timeout_seconds: float) -> None:
+        """Replace the containers of services, and start none of them; errors as those of `up`."""
+        if services:
+            options = ["--no-start", "--no-deps", "--no-build", "--pull", "never", "--force-recreate"]
+            self._run(["up", *options, *sorted(services)], timeout_seconds)
+
     def stop(self, services: Collection[str], timeout_seconds: float = STOP_SECONDS) -> None:
         """Stop services, each with its own grace time."""
         if services:

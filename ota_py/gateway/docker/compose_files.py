@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -75,11 +75,16 @@ def walk(file: Path, base: Path, locate: Locate) -> Iterator[NamedPath]:
                 waiting.append(further)
 
 
-def files_of(compose_files: Iterable[Path]) -> set[Path]:
-    """All that these Compose files read, directly or by another one, where the name has no variable in it."""
+def files_of(compose_files: Iterable[Path], but: Collection[Kind] = ()) -> set[Path]:
+    """All that these Compose files read, directly or by another one, where the name has no variable in it.
+
+    Args:
+        but: purposes that do not count.
+    """
+    left_out = {Kind.PROJECT_DIRECTORY, *but}
     there = [file for file in compose_files if file.is_file()]
     named = (each for file in there for each in walk(file, file.parent, _plainly))
-    return {each.plain for each in named if each.plain and each.kind is not Kind.PROJECT_DIRECTORY}
+    return {each.plain for each in named if each.plain and each.kind not in left_out}
 
 
 def _plainly(named: NamedPath) -> Path | None:

@@ -34,6 +34,7 @@ class Container:
         started, finished: seconds since the epoch, 0.0 if it never did.
         stop_seconds: how long it may take to stop.
         restart_policy: `no`, `always`, `unless-stopped` or `on-failure`.
+        pid: of its first process, 0 while it does not run.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Container:
     stop_seconds: int
     restart_policy: str
     mounts: tuple[Mount, ...]
+    pid: int = 0
 
     @property
     def is_temporary(self) -> bool:
@@ -78,6 +80,7 @@ def parse(data: dict[str, Any]) -> Container:
         mounts=tuple(
             Mount(Path(m["Source"]), Path(m["Destination"]), m.get("RW", True)) for m in data.get("Mounts") or []
         ),
+        pid=state.get("Pid") or 0,
     )
 
 

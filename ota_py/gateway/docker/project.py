@@ -52,6 +52,11 @@ class Project:
         return str(self._document["name"])
 
     @property
+    def top(self) -> dict[str, Any]:
+        """The whole document, by its top-level elements."""
+        return self._document
+
+    @property
     def services(self) -> list[str]:
         """The services that run (those of inactive profiles do not count), sorted."""
         return sorted(self._document.get("services") or {})
@@ -131,6 +136,35 @@ class Project:
                 path = (definitions.get(used.get("source")) or {}).get("file")
                 paths |= {str(path)} if path else set()
         return paths
+
+    def mount_sources(self, service: str) -> dict[str, str]:
+        """Paths on the gateway that a service mounts, by where they are in the container."""
+        volumes, found = self.shared("volumes"), {}
+        for mount in self._mounts(service):
+            source = mount.get("source")
+            if mount.get("type") == "volume":
+                options = (volumes.get(source) or {}).get("driver_opts") or {}
+                source = str(options.get("device") or "")
+            if mount.get("type") in ("bind", "volume") and str(source).startswith("/"):
+                found[str(mount.get("target"))] = str(source)
+        for part, below in (("configs", "/"), ("secrets", "/run/secrets")):
+            for used in self.service(service).get(part) or []:
+                if path := (self.shared(part).get(used.get("source")) or {}).get("file"):
+                    found[str(PurePosixPath(below, used.get("target") or used.get("source")))] = str(path)
+        return found
+
+    def start_order(self, services: Collection[str]) -> list[list[str]]:
+        """Services in groups, each after those that it depends on."""
+        left, groups = set(services), []
+        while left:
+            ready = sorted(name for name in left if not (self._needs(name) & left) - {name}) or sorted(left)
+            groups.append(ready)
+            left -= set(ready)
+        return groups
+
+    def _needs(self, service: str) -> set[str]:
+        needed = self.service(service).get("depends_on") or {} if service in self.services else {}
+        return set(needed)
 
     def fingerprint(self, service: str) -> str:
         """The settings of a service and of the shared sections that it uses, as comparable text."""

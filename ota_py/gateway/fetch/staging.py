@@ -147,13 +147,15 @@ class Staging:
         files.remove_tree(tree)
         overlay(self._project, {file.dest: self._new(file) for file in new}, tree)
         places = rules.GatewayDirectories.of(self._config)
-        # Before Compose reads the files: it would fetch what they include from elsewhere.
-        present = compose_inputs.asks(self._config.project_dir, places)
-        asked = compose_inputs.asks(tree, places, [self.directory / _NEW])
-        rules.check(asked, present, self._config.policy, places)
+        policy, redacted = self._config.policy, self._compose.redacted
+        given = self._given(places)
+        # Before Compose reads the files.
+        requested = compose_inputs.requests(tree, places, [self.directory / _NEW])
+        rules.check(requested, given, policy, redacted)
         project = self._compose.config(tree)
-        present = compose_requests.of_project(self._compose.present, places)
-        rules.check(compose_requests.of_project(project, places), present, self._config.policy, places)
+        own_files = compose_inputs.own_files(tree, places.project)
+        requested = compose_requests.of_project(project, places, own_files)
+        rules.check(requested, given, policy, redacted)
         unknown = sorted(set(manifest.images) - set(project.services))
         if unknown:
             raise IncompatibleError(
@@ -162,6 +164,13 @@ class Staging:
                 hint="correct the service names, or ship a new Compose file with the update",
             )
         return project
+
+    def _given(self, places: rules.GatewayDirectories) -> set[rules.GivenRequest]:
+        """What the services have now."""
+        own_files = compose_inputs.own_files(places.project, places.project)
+        found = compose_inputs.requests(places.project, places)
+        found |= compose_requests.of_project(self._compose.present, places, own_files)
+        return {request.key for request in found}
 
     def _new(self, file: NewFile) -> Path:
         return self.directory / _NEW / file.dest

@@ -11,13 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ota_py.gateway.docker.compose import OVERRIDE_FILE_NAMES
-from ota_py.gateway.docker.compose_files import Kind, NamedPath, walk
-from ota_py.gateway.policy import compose_requests
-from ota_py.gateway.policy.rules import Ask, GatewayDirectories, Permission
+from ota_py.gateway.docker.compose_files import Kind, NamedPath, files_of, walk
+from ota_py.gateway.policy import mounts
+from ota_py.gateway.policy.mounts import MountedPath
+from ota_py.gateway.policy.rules import GatewayDirectories, Request
 from ota_py.manifest import COMPOSE_FILE_NAME
 
+# Compose reads it for its variables.
+ENVIRONMENT_FILE = ".env"
+# Compose hands them on to containers, and reads no settings in them.
+_CONTENTS = (Kind.CONFIG, Kind.SECRET)
 
-def asks(root: Path, places: GatewayDirectories, staged: Sequence[Path] = ()) -> set[Ask]:
+
+def requests(root: Path, places: GatewayDirectories, staged: Sequence[Path] = ()) -> set[Request]:
     """The requests of the Compose files in `root` to read files from outside the project.
 
     Args:
@@ -34,9 +40,23 @@ def asks(root: Path, places: GatewayDirectories, staged: Sequence[Path] = ()) ->
     return reader.found
 
 
+def own_files(root: Path, project: Path) -> set[Path]:
+    """The files that Compose reads of the project in `root`, as paths of its directory, links followed and not.
+
+    Raises:
+        IncompatibleError: a file is not YAML, so it cannot be judged.
+    """
+    names = [COMPOSE_FILE_NAME, *OVERRIDE_FILE_NAMES]
+    found = {root / name for name in (*names, ENVIRONMENT_FILE)} | files_of(
+        (root / name for name in names), but=_CONTENTS
+    )
+    below = {project / path.relative_to(root) if path.is_relative_to(root) else path for path in found}
+    return below | {path.resolve() for path in below}
+
+
 class _Reader:
     def __init__(self, root: Path, places: GatewayDirectories, staged: Sequence[Path]) -> None:
-        self.found: set[Ask] = set()
+        self.found: set[Request] = set()
         self._root = root
         self._places = places
         self._real_roots = (places.project, *(path.resolve() for path in staged))
@@ -48,28 +68,28 @@ class _Reader:
                 self._env_file(named.service, named.path, named.base)
 
     def _locate(self, named: NamedPath) -> Path | None:
-        """Where Compose would read this; None, and something asked for, where that is not in the project."""
+        """Where Compose would read this; None, and something requested, where that is not in the project."""
         what = f"{named.kind}: {named.path}"
         if named.kind is not Kind.PROJECT_DIRECTORY:
             return self._file(named.path, named.base, named.service, what)
         directory = self._local(named.path, named.base)
         if directory is None:
-            self._ask(Permission.INCLUDE, "", what)
+            self._request("", what)
         return directory
 
     def _env_file(self, service: str, path: str, base: Path) -> None:
         if self._local(path, base) is None:
             absolute = path.startswith("/") and "$" not in path
             if absolute:
-                self.found |= compose_requests.of_path(service, path, self._places)
+                self.found.update(mounts.judge(service, MountedPath(path, False), self._places))
             else:
-                self._ask(Permission.MOUNTS, service, f"env_file: {path}")
+                self._request(service, f"env_file: {path}")
 
     def _file(self, path: str, base: Path, service: str, what: str) -> Path | None:
         """The file of the project that `path` names; None where there is none, and then it is a request."""
         file = self._local(path, base)
         if file is None or not file.is_file():
-            self._ask(Permission.INCLUDE, service, what)
+            self._request(service, what)
             return None
         return file
 
@@ -91,5 +111,5 @@ class _Reader:
         )
         return found if inside else None
 
-    def _ask(self, kind: Permission, service: str, what: str) -> None:
-        self.found.add(Ask(kind, service, what))
+    def _request(self, service: str, what: str) -> None:
+        self.found.add(Request.of(service, what))

@@ -1,61 +1,69 @@
-"""The requests of a resolved Compose project: what its services need beyond a plain container."""
+"""The requests of a resolved Compose project beyond what is known to be harmless."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from ota_py.gateway.docker.project import Project
-from ota_py.gateway.policy.rules import Ask, GatewayDirectories, Permission
+from ota_py.gateway.policy import harmless, mounts
+from ota_py.gateway.policy.mounts import MountedPath
+from ota_py.gateway.policy.rules import GatewayDirectories, Permission, Request
 
-SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock")
+DETAIL_MAX_CHARS = 160
 _HOST_NETWORK_DRIVERS = ("host", "macvlan", "ipvlan")
-# Volumes that a driver option cannot turn into a piece of this machine.
-_REMOTE_OR_MEMORY = ("tmpfs", "nfs", "nfs4", "cifs")
-_NAMESPACES = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
-# Options that take a right away instead of giving one.
-_HARMLESS_SECURITY = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
 
-Rule = Callable[[Project, str], Iterator[Ask]]
+Rule = Callable[[Project, str], Iterator[Request]]
 
 
-def of_project(project: Project, places: GatewayDirectories) -> set[Ask]:
-    """The requests of all services of a project. Reads links of the file system, nothing else."""
-    rules: tuple[Rule, ...] = (_privileged, _namespaces, _capabilities, _build, _host_programs)
-    found: set[Ask] = set()
+def of_project(project: Project, places: GatewayDirectories, own_files: Collection[Path] = ()) -> set[Request]:
+    """The requests of all services of a project. Reads links of the file system, nothing else.
+
+    Args:
+        own_files: what Compose reads of the project: a service that writes there grants itself what it likes.
+    """
+    found = {Request.of("", detail(*entry)) for entry in harmless.excess(harmless.TOP, project.top)}
+    rules: tuple[Rule, ...] = (_keys, _privileged, _namespaces, _networks, _files, _host_programs)
+    paths = {service: list(_paths(project, service, set(), found)) for service in project.services}
     for service in project.services:
         for rule in rules:
             found.update(rule(project, service))
-        for path, writes in _mounts(project, service, set()):
-            found.update(_judge_mount(service, path, writes, places))
+        for path in paths[service]:
+            found.update(mounts.judge(service, path, places, own_files))
+            found.update(mounts.judge_parts(service, path, paths, places))
     return found
 
 
-def of_path(service: str, path: str, places: GatewayDirectories) -> set[Ask]:
-    """The requests that follow where a service may read the file `path` of this machine."""
-    return set(_judge_mount(service, path, False, places))
+def detail(where: str, value: Any) -> str:
+    """A key and a value as the text that grants them; of a long value its hash."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(", ", ": "))
+    if len(text) > DETAIL_MAX_CHARS or not text.isprintable():
+        text = f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
+    return f"{where}: {text}"
 
 
-def _privileged(project: Project, service: str) -> Iterator[Ask]:
+def _keys(project: Project, service: str) -> Iterator[Request]:
+    for where, value in harmless.excess(harmless.SERVICE, project.service(service)):
+        if where == "devices" and isinstance(value, dict):
+            value = ":".join(str(value.get(part) or "") for part in ("source", "target", "permissions"))
+        yield Request.of(service, detail(where, value))
+
+
+def _privileged(project: Project, service: str) -> Iterator[Request]:
     body = project.service(service)
     steps = [*(body.get("post_start") or []), *(body.get("pre_stop") or [])]
-    if body.get("privileged") or any(step.get("privileged") for step in steps):
-        yield Ask(Permission.PRIVILEGED, service, "privileged")
+    if body.get("privileged") or any(step.get("privileged") for step in steps if isinstance(step, dict)):
+        yield Request(Permission.PRIVILEGED, service, "privileged", "privileged")
 
 
-def _namespaces(project: Project, service: str) -> Iterator[Ask]:
-    for key in _NAMESPACES:
+def _namespaces(project: Project, service: str) -> Iterator[Request]:
+    for key, known in harmless.NAMESPACE_VALUES.items():
         mode = _followed(project, service, key)
-        if mode == "host" or mode.startswith("container:"):
-            yield Ask(Permission.NAMESPACES, service, f"{key}: {mode}")
-    networks = project.shared("networks")
-    for key in project.service(service).get("networks") or {}:
-        network = networks.get(key) or {}
-        if network.get("name") == "host" or network.get("driver") in _HOST_NETWORK_DRIVERS:
-            kind = network.get("driver") or "host"
-            yield Ask(Permission.NAMESPACES, service, f"the {kind} network {key}")
+        if mode and mode not in known:
+            yield Request.of(service, f"{key}: {mode}")
 
 
 def _followed(project: Project, service: str, key: str) -> str:
@@ -70,92 +78,87 @@ def _followed(project: Project, service: str, key: str) -> str:
     return mode
 
 
-def _capabilities(project: Project, service: str) -> Iterator[Ask]:
-    body = project.service(service)
-    for name in body.get("cap_add") or []:
-        yield Ask(Permission.CAPABILITIES, service, f"cap_add: {name}")
-    for device in body.get("devices") or []:
-        source = device.get("source") if isinstance(device, dict) else device
-        yield Ask(Permission.CAPABILITIES, service, f"the device {source}")
-    for rule in body.get("device_cgroup_rules") or []:
-        yield Ask(Permission.CAPABILITIES, service, f"device_cgroup_rules: {rule}")
-    reserved = ((body.get("deploy") or {}).get("resources") or {}).get("reservations") or {}
-    if body.get("gpus") or reserved.get("devices"):
-        yield Ask(Permission.CAPABILITIES, service, "reserved devices")
-    for option in body.get("security_opt") or []:
-        if option not in _HARMLESS_SECURITY:
-            yield Ask(Permission.CAPABILITIES, service, f"security_opt: {option}")
+def _networks(project: Project, service: str) -> Iterator[Request]:
+    joined = project.service(service).get("networks") or {}
+    for key, own in joined.items() if isinstance(joined, dict) else ():
+        network = project.shared("networks").get(key) or {}
+        where = f"networks.{key}"
+        found = [*harmless.excess(harmless.NETWORK_OF_SERVICE, own or {}, where)]
+        found += harmless.excess(harmless.NETWORK, network, where)
+        yield from (Request.of(service, detail(*entry)) for entry in found)
+        yield from _foreign(project, service, "networks", key, network)
 
 
-def _build(project: Project, service: str) -> Iterator[Ask]:
-    if project.service(service).get("build"):
-        yield Ask(Permission.BUILD, service, "build")
+def _foreign(project: Project, service: str, part: str, key: str, body: dict[str, Any]) -> Iterator[Request]:
+    """The request to share a network or volume that is not this project's own, but has that name already."""
+    name = str(body.get("name") or "")
+    if body.get("external"):
+        yield Request.of(service, f"{part}.{key}.external: {name or key}")
+    elif name not in ("", f"{project.name}_{key}"):
+        yield Request.of(service, f"{part}.{key}.name: {name}")
 
 
-def _host_programs(project: Project, service: str) -> Iterator[Ask]:
-    body = project.service(service)
-    if body.get("provider"):
-        yield Ask(Permission.HOST_COMMANDS, service, "a provider, which is a program on the gateway itself")
-    if body.get("use_api_socket"):
-        yield Ask(Permission.DOCKER_SOCKET, service, "use_api_socket, the Docker socket")
+def _files(project: Project, service: str) -> Iterator[Request]:
+    """The requests of configs and secrets, but for their paths."""
+    for part in ("configs", "secrets"):
+        for used in project.service(service).get(part) or []:
+            source = str(used.get("source"))
+            body = project.shared(part).get(source) or {}
+            where = f"{part}.{source}"
+            found = [*harmless.excess(harmless.FILE_OF_SERVICE, used, where)]
+            found += harmless.excess(harmless.FILE, body, where)
+            yield from (Request.of(service, detail(*entry)) for entry in found)
 
 
-def _mounts(project: Project, service: str, seen: set[str]) -> Iterator[tuple[str, bool]]:
-    """Paths of this machine that a service sees, also by `volumes_from`, and whether it may write there.
+def _host_programs(project: Project, service: str) -> Iterator[Request]:
+    if project.service(service).get("use_api_socket"):
+        yield Request(Permission.DOCKER_SOCKET, service, "use_api_socket, the Docker socket", "docker socket")
 
-    Something that is a mount, but of no path that could be allowed, comes as text without a leading slash.
+
+def _paths(project: Project, service: str, seen: set[str], found: set[Request]) -> Iterator[MountedPath]:
+    """Paths of this machine that a service sees, also by `volumes_from`.
+
+    Args:
+        found: gets what is mounted, but is no path that can be judged.
     """
     seen.add(service)
     body = project.service(service)
-    volumes = project.shared("volumes")
     for mount in body.get("volumes") or []:
-        if mount.get("type") == "bind":
-            yield str(mount["source"]), not mount.get("read_only")
-        elif mount.get("type") == "volume" and mount.get("source") in volumes:
-            yield from _behind_volume(str(mount["source"]), volumes[mount["source"]] or {})
+        target = f"volumes[{mount.get('target')}]"
+        found.update(Request.of(service, detail(*entry)) for entry in harmless.excess(harmless.MOUNT, mount, target))
+        kind, source = mount.get("type"), mount.get("source")
+        if kind not in harmless.MOUNT_TYPES:
+            found.add(Request.of(service, detail(target, mount)))
+        elif kind == "bind":
+            yield MountedPath(str(source), not mount.get("read_only"))
+        elif kind == "volume" and source:
+            yield from _volume(project, service, str(source), bool(mount.get("read_only")), found)
     for part in ("configs", "secrets"):
         for used in body.get(part) or []:
             if path := (project.shared(part).get(used.get("source")) or {}).get("file"):
-                yield str(path), False
+                yield MountedPath(str(path), False)
     for other in body.get("volumes_from") or []:
-        name = str(other).partition(":")[0]
-        if str(other).startswith("container:"):
-            yield f"the mounts of another container ({other})", True
-        elif name in project.services and name not in seen:
-            yield from _mounts(project, name, seen)
+        name, _, mode = str(other).partition(":")
+        if name == "container" or name not in project.services:
+            found.add(Request.of(service, f"volumes_from: {other}"))
+        elif name not in seen:
+            for path in _paths(project, name, seen, set()):
+                yield MountedPath(path.path, path.writes and mode != "ro")
 
 
-def _behind_volume(key: str, volume: dict[str, Any]) -> Iterator[tuple[str, bool]]:
-    """The mount behind a volume of the local driver with options, and whether it is writable."""
+def _volume(project: Project, service: str, key: str, reads: bool, found: set[Request]) -> Iterator[MountedPath]:
+    """The path behind a volume, where its options make it one."""
+    body = project.shared("volumes").get(key)
+    if body is None and key not in project.shared("volumes"):
+        found.add(Request.of(service, f"volumes.{key}: not of this project"))
+        return
+    volume = dict(body or {})
+    where = f"volumes.{key}"
+    found.update(Request.of(service, detail(*entry)) for entry in harmless.excess(harmless.VOLUME, volume, where))
+    found.update(_foreign(project, service, "volumes", key, volume))
     options = volume.get("driver_opts") or {}
-    if volume.get("driver") not in (None, "", "local") or not options:
-        return
-    if str(options.get("type")) in _REMOTE_OR_MEMORY:
-        return
-    device = str(options.get("device") or "")
-    if "bind" in str(options.get("o") or "").split(",") and device.startswith("/"):
-        yield device, True
-    else:
-        yield f"the volume {key} with driver_opts of its own", True
-
-
-def _judge_mount(service: str, path: str, writes: bool, places: GatewayDirectories) -> Iterator[Ask]:
-    if not path.startswith("/"):
-        yield Ask(Permission.MOUNTS, service, path)
-        return
-    plain, real = Path(os.path.normpath(path)), Path(os.path.realpath(path))
-    sockets = {Path(os.path.realpath(socket)) for socket in _sockets()}
-    if any(socket.is_relative_to(real) for socket in sockets) or str(plain) in SOCKETS:
-        yield Ask(Permission.DOCKER_SOCKET, service, f"{plain}, the Docker socket")
-        if real in sockets or str(plain) in SOCKETS:
-            return
-    if real.is_relative_to(places.project) and not places.touches_protected(real):
-        return
-    yield Ask(Permission.MOUNTS, service, str(plain), str(real))
-    if writes:
-        yield Ask(Permission.MOUNTS, service, f"writing to {plain}", str(real))
-
-
-def _sockets() -> list[str]:
-    kind, _, path = os.environ.get("DOCKER_HOST", "").partition("://")
-    return [*SOCKETS, *([path] if kind == "unix" else [])]
+    path = mounts.behind(options) if volume.get("driver") in (None, "", "local") else None
+    if path is not None:
+        yield MountedPath(path.path, path.writes and not reads)
+    elif options and not mounts.is_memory(options):
+        found.add(Request.of(service, detail(f"{where}.driver_opts", options)))

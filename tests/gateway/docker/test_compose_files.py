@@ -30,7 +30,7 @@ FILES = {
     "parts/two.yml": "services: {two: {env_file: two.env}}",
     "other/three.yml": "services: {three: {env_file: three.env}}",
     "parts/elsewhere.yml": "services: {four: {env_file: four.env}}",
-    "base/base.yml": "services: {base: {env_file: base.env}}\n---\ninclude: ../docker-compose.yml",
+    "base/base.yml": "services: {base: {env_file: base.env}}\ninclude: ../docker-compose.yml",
 }
 
 

@@ -60,7 +60,7 @@ def test_what_the_policy_forbids_stops_nothing_and_fetches_nothing(site: Site, m
     assert reason == "the service app asks for privileged, which the policy of this gateway forbids"
 
     mounts = present.replace("- ./config/app.conf", "- ${WHERE}:/x\n      - ./config/app.conf")
-    assert "asks for /usr, which" in refused("1.1.1", mounts, **{".env": b"WHERE=/usr\n"})
+    assert "asks for writing to /usr, which" in refused("1.1.1", mounts, **{".env": b"WHERE=/usr\n"})
     override = b"services: {store: {pid: host}}\n"
     reason = refused("1.1.2", present, **{"docker-compose.override.yml": override})
     assert reason.startswith("the service store asks for pid: host")
@@ -73,7 +73,7 @@ def test_what_the_policy_forbids_stops_nothing_and_fetches_nothing(site: Site, m
         assert "asks for include: " + url in refused("1.1.4", f"include: ['{url}']\n{present}")
         assert heard == []
         # Not even where the policy lets it pass, and the update's own .env switches the loaders on.
-        site.configure("[policy]\nallow_remote_include = true\n")
+        site.configure(f'[policy.grants]\n"compose file" = ["include: {url}"]\n')
         remote = {"docker-compose.yml": f"include: ['{url}']\n{present}".encode(), ".env": LOADERS_ON}
         site.publish("1.1.5", files=remote)
         result = site.update("1.1.5")
