@@ -110,3 +110,5 @@ class StatusDetails(TypedDict, total=False):
     """`State` of the newest transaction; None before the first."""
     freshness_problem: str
     """Why it refuses new updates; empty for no reason."""
+    files_problem: str
+    """How what Compose reads differs from what was in force last; empty where it does not."""

@@ -48,6 +48,7 @@ for each in (
     transactions.update,
     transactions.rollback,
     transactions.recover,
+    transactions.accept_files,
     backups.backup,
     backups.list_backups,
     backups.restore,

@@ -13,7 +13,7 @@ from ota_py.gateway.health import gate, probes
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.transaction import Transaction
 from ota_py.gateway.journal.upgrades import Upgrades
-from ota_py.gateway.policy import hold
+from ota_py.gateway.policy import baseline, hold
 from ota_py.gateway.selfupdate import installation
 from ota_py.gateway.system import free_space, lock
 from ota_py.gateway.transaction.engine import Engine
@@ -35,6 +35,7 @@ def status(config: GatewayConfig, journal: Journal, engine: Engine) -> dict[str,
         "groups": list(config.groups),
         "transaction_state": str(last.state) if last else None,
         "freshness_problem": freshness.problem(journal),
+        "files_problem": _files_problem(config, journal, engine),
     }
     return {
         "gateway": config.gateway_id,
@@ -122,6 +123,16 @@ def _services(engine: Engine) -> tuple[dict[str, dict[str, Any]], str]:
         for container in containers
     }
     return found, ""
+
+
+def _files_problem(config: GatewayConfig, journal: Journal, engine: Engine) -> str:
+    """How the Compose files differ from those that were recorded; where nothing is yet, they are recorded."""
+    if baseline.recorded(journal) is None and journal.open_transaction() is None:
+        try:
+            engine.context.baseline()
+        except OtaError as error:
+            return f"what the Compose files give to services cannot be recorded: {error.message}"
+    return baseline.problem(journal, config.project_dir)
 
 
 def _summary(transaction: Transaction, config: GatewayConfig) -> dict[str, Any]:

@@ -61,6 +61,8 @@ def status(config_file: Path | None, as_json: bool) -> int:
         click.echo(f"held:    {held['version']} since {held['since']}: {held['reason']}")
     if found["freshness_problem"]:
         click.echo(f"stale:   new updates are refused, what runs is kept: {found['freshness_problem']}")
+    if found["files_problem"]:
+        click.echo(f"files:   {found['files_problem']}")
     if found["next_window"]:
         click.echo(f"window:  the next one opens at {found['next_window']}")
     for bad, reason in found["known_bad"].items():

@@ -130,6 +130,27 @@ def recover(held: bool, config_file: Path | None, as_json: bool) -> int:
     return status if result["outcome"] == Outcome.BROKEN else 0
 
 
+@click.command(name="accept-files")
+@config_option
+@json_option
+def accept_files(config_file: Path | None, as_json: bool) -> int:
+    """Record the Compose files as they are now: what they give to services, an update may give to them, too.
+
+    For an owner who changed them by hand. `status` shows which differ from what was recorded.
+    """
+    from ota_py.gateway.transaction import accept_files as transaction
+
+    with session(config_file, as_json) as s:
+        found = transaction.accept(s.engine.context)
+    if as_json:
+        echo_json({"requests": found.requests, "files": found.files, "changed": True})
+        return 0
+    for service, grant in found.requests:
+        click.echo(f"{service or 'compose file'}: {grant}")
+    click.echo(f"{len(found.files)} files, {len(found.requests)} requests beyond what is harmless")
+    return 0
+
+
 def conclude(result: dict[str, Any], as_json: bool) -> int:
     """Print a result; returns the exit status that belongs to it."""
     from ota_py.gateway.commands.output import sentence

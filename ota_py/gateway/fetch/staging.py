@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ota_py.errors import ConflictError, IncompatibleError, IntegrityError
@@ -13,7 +14,9 @@ from ota_py.gateway.docker.compose import Compose
 from ota_py.gateway.docker.project import Project
 from ota_py.gateway.fetch import downloads
 from ota_py.gateway.journal.plan import NewFile
-from ota_py.gateway.policy import compose_inputs, compose_requests, rules
+from ota_py.gateway.policy import baseline, compose_inputs, compose_requests, rules
+from ota_py.gateway.policy.baseline import Baseline
+from ota_py.gateway.policy.rules import GivenRequest
 from ota_py.gateway.system import files
 from ota_py.gateway.system.beneath import Tree
 from ota_py.gateway.system.files import Attributes
@@ -29,6 +32,21 @@ KEEP_MIN_BYTES = 64 * 1024
 _NEW = "new"
 _TREE = "tree"
 _DEFAULT_MODE = 0o644
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The new version as it was laid out.
+
+    Attributes:
+        files: those that differ from the present ones.
+        project: the project as it will be.
+        baseline: what the project gives to services, once it is in force.
+    """
+
+    files: list[NewFile]
+    project: Project
+    baseline: Baseline
 
 
 class Staging:
@@ -55,14 +73,14 @@ class Staging:
         self._write(self.manifest, raw)
         self._write(self.manifest.with_name("manifest.json.sig"), signature)
 
-    def stage(self, manifest: Manifest, fetch: Fetch, references: Mapping[str, str]) -> tuple[list[NewFile], Project]:
+    def stage(
+        self, manifest: Manifest, fetch: Fetch, references: Mapping[str, str], given: Collection[GivenRequest]
+    ) -> Staged:
         """Fetch, render and pin every file, then let Compose read the result.
 
         Args:
             references: by digest, for each service whose image the update names.
-
-        Returns:
-            The files that differ from the present ones, and the project as it will be.
+            given: what services had before, and may have again.
 
         Raises:
             IncompatibleError: a template, a service or the Compose file does not fit this gateway.
@@ -83,7 +101,7 @@ class Staging:
         ]
         for file in new:
             self._write(self._new(file), contents[file.dest])
-        return new, self._resolve(new, manifest)
+        return self._resolve(new, manifest, given)
 
     def check(self, new: list[NewFile]) -> None:
         """Check once more that the staged files are unchanged, and that the files which they replace are, too.
@@ -142,20 +160,19 @@ class Staging:
         found = self._project.file_status(dest)
         return found is None or stat.S_IMODE(found.st_mode) != mode or self._project.read(dest) != data
 
-    def _resolve(self, new: list[NewFile], manifest: Manifest) -> Project:
+    def _resolve(self, new: list[NewFile], manifest: Manifest, given: Collection[GivenRequest]) -> Staged:
         tree = self.directory / _TREE
         files.remove_tree(tree)
         overlay(self._project, {file.dest: self._new(file) for file in new}, tree)
         places = rules.GatewayDirectories.of(self._config)
         policy, redacted = self._config.policy, self._compose.redacted
-        given = self._given(places)
         # Before Compose reads the files.
         requested = compose_inputs.requests(tree, places, [self.directory / _NEW])
         rules.check(requested, given, policy, redacted)
         project = self._compose.config(tree)
         own_files = compose_inputs.own_files(tree, places.project)
-        requested = compose_requests.of_project(project, places, own_files)
-        rules.check(requested, given, policy, redacted)
+        of_services = compose_requests.of_project(project, places, own_files)
+        rules.check(of_services, given, policy, redacted)
         unknown = sorted(set(manifest.images) - set(project.services))
         if unknown:
             raise IncompatibleError(
@@ -163,14 +180,7 @@ class Staging:
                 f"but {COMPOSE_FILE_NAME} has the services {', '.join(project.services)}",
                 hint="correct the service names, or ship a new Compose file with the update",
             )
-        return project
-
-    def _given(self, places: rules.GatewayDirectories) -> set[rules.GivenRequest]:
-        """What the services have now."""
-        own_files = compose_inputs.own_files(places.project, places.project)
-        found = compose_inputs.requests(places.project, places)
-        found |= compose_requests.of_project(self._compose.present, places, own_files)
-        return {request.key for request in found}
+        return Staged(new, project, baseline.of_files(tree, requested | of_services, f"update {manifest.version}"))
 
     def _new(self, file: NewFile) -> Path:
         return self.directory / _NEW / file.dest

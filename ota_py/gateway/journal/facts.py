@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ota_py.gateway.journal.journal import Journal
 
+# What was given to the services, see ota_py.gateway.policy.baseline.
+BASELINE = "baseline"
+
 
 def read(journal: Journal, key: str) -> str:
     """The value of a fact; empty where there is none."""

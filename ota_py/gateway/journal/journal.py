@@ -303,10 +303,12 @@ class Journal:
         """Record what the gateway runs from now on, and which version it will not try again."""
         if state is State.COMMITTED:
             self._set_installed(connection, transaction.version)
+            self._set_baseline(connection, transaction)
             self._forgive(connection, transaction.version)
         elif state is State.ROLLED_BACK:
             self._set_installed(connection, transaction.from_version)
             if transaction.kind == ROLLBACK:  # an operator wants this one
+                self._set_baseline(connection, transaction)
                 self._forgive(connection, transaction.from_version)
             if is_bad:
                 connection.execute(
@@ -319,6 +321,12 @@ class Journal:
 
     def _set_installed(self, connection: sqlite3.Connection, version: str) -> None:
         connection.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (INSTALLED, version))
+
+    def _set_baseline(self, connection: sqlite3.Connection, transaction: Transaction) -> None:
+        """Record that what the project gives to services is in force from now on."""
+        if found := transaction.plan.get("baseline"):
+            values = (facts.BASELINE, json.dumps({**found, "at": stamp()}))
+            connection.execute("INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", values)
 
     def _report(self, connection: sqlite3.Connection, transaction_id: str, details: Mapping[str, Any]) -> None:
         row = connection.execute("SELECT * FROM transactions WHERE id = ?", (transaction_id,)).fetchone()

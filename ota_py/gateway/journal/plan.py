@@ -62,6 +62,7 @@ class TransactionPlan:
         down_clock: of a rollback: time since services were first touched, stored in that boot.
         failure: of a failed update: `failing_service` and `log_tail`, for the last report.
         mounts: by service, where each mounted path led to when it was judged, by its place in the container.
+        baseline: what the project gives to services once it is in force, see policy/baseline.py.
         order: groups in which services start one after the other, where a service can change what another mounts.
         held: of an update that waits: `kind`, `reason`, `since` and `critical`, see policy/hold.py.
     """
@@ -82,6 +83,7 @@ class TransactionPlan:
     failure: dict[str, Any] = field(default_factory=dict)
     mounts: dict[str, dict[str, str]] = field(default_factory=dict)
     order: list[list[str]] = field(default_factory=list)
+    baseline: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:

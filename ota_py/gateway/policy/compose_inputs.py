@@ -46,12 +46,16 @@ def own_files(root: Path, project: Path) -> set[Path]:
     Raises:
         IncompatibleError: a file is not YAML, so it cannot be judged.
     """
-    names = [COMPOSE_FILE_NAME, *OVERRIDE_FILE_NAMES]
-    found = {root / name for name in (*names, ENVIRONMENT_FILE)} | files_of(
-        (root / name for name in names), but=_CONTENTS
-    )
+    found = named_files(root)
     below = {project / path.relative_to(root) if path.is_relative_to(root) else path for path in found}
     return below | {path.resolve() for path in below}
+
+
+def named_files(root: Path) -> set[Path]:
+    """The files that Compose reads of the project in `root`, or would read if they were there; errors: `own_files`."""
+    names = [COMPOSE_FILE_NAME, *OVERRIDE_FILE_NAMES]
+    own = {root / name for name in (*names, ENVIRONMENT_FILE)}
+    return own | files_of((root / name for name in names), but=_CONTENTS)
 
 
 class _Reader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from ota_py.gateway.docker.project import Project
 from ota_py.gateway.policy import harmless, mounts
 from ota_py.gateway.policy.mounts import MountedPath
 from ota_py.gateway.policy.rules import GatewayDirectories, Permission, Request
+from ota_py.hashes import sha256_of
 
 DETAIL_MAX_CHARS = 160
 _HOST_NETWORK_DRIVERS = ("host", "macvlan", "ipvlan")
@@ -41,7 +41,7 @@ def detail(where: str, value: Any) -> str:
     """A key and a value as the text that grants them; of a long value its hash."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(", ", ": "))
     if len(text) > DETAIL_MAX_CHARS or not text.isprintable():
-        text = f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
+        text = f"sha256:{sha256_of(text.encode(errors='surrogatepass'))}"
     return f"{where}: {text}"
 
 

@@ -30,12 +30,24 @@ def read_plain(path: Path, limit: int) -> bytes:
     Raises:
         OSError: it cannot be read, or is no plain file.
     """
+    with _opened_plain(path) as file:
+        return file.read(limit)
+
+
+def sha256_of_plain(path: Path) -> str:
+    """The SHA-256 of a plain file, in hex; links and errors as of `read_plain`."""
+    with _opened_plain(path) as file:
+        return sha256_of_open(file)
+
+
+@contextlib.contextmanager
+def _opened_plain(path: Path) -> Iterator[IO[bytes]]:
     place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(place).st_mode):
             raise OSError(errno.EINVAL, "not a plain file", str(path))
         with open(f"/proc/self/fd/{place}", "rb") as file:
-            return file.read(limit)
+            yield file
     finally:
         os.close(place)
 

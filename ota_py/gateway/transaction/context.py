@@ -15,6 +15,9 @@ from ota_py.gateway.docker.images import Images
 from ota_py.gateway.fetch.staging import Staging
 from ota_py.gateway.journal.journal import Journal
 from ota_py.gateway.journal.transaction import Transaction
+from ota_py.gateway.policy import baseline
+from ota_py.gateway.policy.baseline import Baseline
+from ota_py.gateway.policy.rules import GatewayDirectories
 from ota_py.gateway.selfupdate import installation
 from ota_py.gateway.system.progress import Progress
 from ota_py.gateway.transaction import results
@@ -54,6 +57,10 @@ class TransactionContext:
     def image_retention(self) -> ImageRetention:
         """The retention of the gateway's images."""
         return ImageRetention(self.config, self.journal, self.compose, self.images, self.backups)
+
+    def baseline(self) -> Baseline:
+        """What was given to the services; where nothing is recorded yet, what the present files give, from now on."""
+        return baseline.ensure(self.journal, self.compose, GatewayDirectories.of(self.config))
 
     def staging(self, version: str) -> Staging:
         """The private directory of an update."""

@@ -28,6 +28,8 @@ from ota_py.gateway.docker.project import Project
 from ota_py.gateway.health import gate
 from ota_py.gateway.journal.plan import TransactionPlan
 from ota_py.gateway.journal.transaction import ATTEMPTS_MAX, ROLLBACK, Transaction
+from ota_py.gateway.policy import baseline
+from ota_py.gateway.policy.rules import GatewayDirectories
 from ota_py.gateway.system.clock import Clock
 from ota_py.gateway.transaction import diagnosis
 from ota_py.gateway.transaction.cleanup import clean_up
@@ -205,6 +207,8 @@ class RollbackSteps:
 
     def _succeeded(self, transaction: Transaction) -> Transaction:
         downtime = self._downtime(transaction)
+        if transaction.kind == ROLLBACK:
+            transaction = self._note_baseline(transaction)
         ended = self._journal.advance(
             transaction,
             State.ROLLED_BACK,
@@ -214,6 +218,17 @@ class RollbackSteps:
         )
         clean_up(self._context)
         return ended
+
+    def _note_baseline(self, transaction: Transaction) -> Transaction:
+        """Note what an operator brought back, in force from now on; where it cannot be judged, the record stays."""
+        places = GatewayDirectories.of(self._config)
+        origin = f"the return to {transaction.from_version}"
+        try:
+            found = baseline.of_present(self._compose.present, places, origin)
+        except OtaError as problem:
+            self._context.progress.note(problem.message)
+            return transaction
+        return self._journal.note(transaction, baseline=found.as_dict())
 
     def _data(self, transaction: Transaction) -> EndDetails:
         """The fate of the databases, for the report: `untouched`, `kept` or `restored`, and the seconds lost."""

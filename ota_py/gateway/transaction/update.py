@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ota_py.contract.transactions import HoldKind, State
 from ota_py.errors import CarrierError, ConflictError, HealthError, HeldError, IntegrityError
-from ota_py.gateway.docker import image_names, real_mounts
+from ota_py.gateway.docker import image_names
 from ota_py.gateway.docker.project import Project, compare
 from ota_py.gateway.fetch import compatibility
 from ota_py.gateway.fetch.downloads import TargetStream
@@ -23,7 +23,7 @@ from ota_py.gateway.policy import mounts
 from ota_py.gateway.selfupdate import upgrade
 from ota_py.gateway.system import ballast
 from ota_py.gateway.system.clock import Clock
-from ota_py.gateway.transaction import pull_integrity, signed_images, space
+from ota_py.gateway.transaction import judged, pull_integrity, signed_images, space
 from ota_py.gateway.transaction.context import TransactionContext
 from ota_py.gateway.transaction.pull import ImagePull
 from ota_py.hashes import sha256_of
@@ -98,7 +98,9 @@ class UpdateSteps:
     def is_prepared(self, transaction: Transaction) -> bool:
         """Whether the staged files of a transaction are unchanged, and so are the files that they replace."""
         try:
-            self._staging.check(TransactionPlan.of(transaction.plan).files)
+            plan = TransactionPlan.of(transaction.plan)
+            self._staging.check(plan.files)
+            judged.check_files(self._context, plan, applied=False)
         except (ConflictError, IntegrityError):
             return False
         return True
@@ -128,20 +130,22 @@ class UpdateSteps:
         space.require_for_update(self._context, self.manifest, missing, more, layers_are_kept=is_kept)
         if software:
             upgrade.fetch(software, self.manifest, self._config, self._journal, transaction.id, self._stream)
-        new, self._new = self._staging.stage(self.manifest, self._fetch, chosen)
+        staged = self._staging.stage(self.manifest, self._fetch, chosen, self._context.baseline().given)
+        self._new = staged.project
         signed_images.check(self._context, self._new, chosen)
-        written = [self._config.project_dir / file.dest for file in new]
+        written = [self._config.project_dir / file.dest for file in staged.files]
         change = compare(self._compose.present, self._new, written)
         keep = self.manifest.data.on_rollback == "keep"
         self._context.hooks.check(self.manifest, self._compose.present.services, self._new.services)
         hooks = [hook.model_dump(mode="json") for hook in self.manifest.hooks]
         plan = TransactionPlan(
             self.sha256,
-            files=new,
+            files=staged.files,
             references=chosen,
             change=change,
             keep_databases=keep,
             hooks=hooks,
+            baseline=staged.baseline.as_dict(),
             mounts=mounts.judged(self._new),
             order=self._new.start_order(change.changed) if mounts.can_change(self._new) else [],
         )
@@ -206,6 +210,7 @@ class UpdateSteps:
             self._context.image_retention.pin(backup)
         ballast.reserve(self._config.ballast_path, self._context.backups.bytes_of_files(backup))
         self._staging.check(plan.files)
+        judged.check_files(self._context, plan, applied=False)
         space.require_for_archives(self._context)
 
     def recheck(self, transaction: Transaction) -> None:
@@ -251,35 +256,19 @@ class UpdateSteps:
         self._context.hooks.run("after-stop", transaction)
 
     def _apply(self, transaction: Transaction) -> None:
-        self._staging.apply(TransactionPlan.of(transaction.plan).files)
+        plan = TransactionPlan.of(transaction.plan)
+        self._staging.apply(plan.files)
+        judged.check_files(self._context, plan, applied=True)
         self._compose.forget()
 
     def _start(self, transaction: Transaction) -> None:
         transaction = self._context.hooks.run("before-start", transaction)
         plan = TransactionPlan.of(transaction.plan)
         clock = transaction.clock
-        self._start_changed(plan, clock)
+        judged.start(self._context, plan, clock)
         others = set(plan.stopped) - set(plan.change.changed) - set(plan.change.removed)
         self._compose.up(others, clock.check("starting services"), recreate=False)
         self._context.hooks.run("after-start", transaction)
-
-    def _start_changed(self, plan: TransactionPlan, clock: Clock) -> None:
-        """Start what the update changes, and see that what is mounted is what was judged."""
-        if not plan.order:
-            self._compose.up(plan.change.changed, clock.check("starting services"), recreate=True)
-            real_mounts.check(self._compose.containers(), plan.mounts)
-            return
-        # Whoever starts first may change what a later one mounts: no one starts before that was looked at.
-        self._compose.create(plan.change.changed, clock.check("creating containers"))
-        started: list[str] = []
-        for group in plan.order:
-            project = self._compose.present
-            sources = {name: project.mount_sources(name) for name in group if name in project.services}
-            if problem := real_mounts.moved(plan.mounts, sources):
-                raise HealthError(problem)
-            started += group
-            self._compose.up(started, clock.check("starting services"), recreate=False)
-            real_mounts.check(self._compose.containers(), plan.mounts)
 
     def _wait_for_health(self, transaction: Transaction) -> None:
         plan = TransactionPlan.of(transaction.plan)

@@ -43,7 +43,38 @@ def test_volumes_own_files_and_keys_of_tomorrow(site: Site) -> None:
     assert "which has files that Compose reads" in reason
     annotated = present.replace("    restart: unless-stopped\n    network_mode: none", "    annotations: {a: b}", 1)
     assert annotated != present
-    assert 'the service store asks for annotations: {"a": "b"}' in refused(site, "1.1.2", annotated)
+    assert 'the service app asks for annotations: {"a": "b"}' in refused(site, "1.1.2", annotated)
+
+
+@pytest.mark.case("A44")
+def test_what_a_file_says_since_the_last_update_gives_nothing(site: Site) -> None:
+    assert site.client_json("status")["files_problem"] == "", "what is here first is recorded"
+    present = site.compose_file.read_text()
+    more = present.replace(
+        "    network_mode: none\n    stop", "    network_mode: none\n    security_opt: [label=disable]\n    stop", 1
+    )
+    assert more != present
+    site.compose_file.write_text(more)
+    problem = site.client_json("status")["files_problem"]
+    assert problem.startswith("docker-compose.yml not as recorded with the files that were here first")
+    reason = refused(site, "1.1.0", more)
+    assert reason == "the service app asks for security_opt: label=disable, which the policy of this gateway forbids"
+
+    accepted = site.client_json("accept-files")
+    assert ["app", "security_opt: label=disable"] in accepted["requests"]
+    assert site.client_json("status")["files_problem"] == ""
+    site.publish("1.1.1", files={"docker-compose.yml": f"{more}# more\n".encode()})
+    assert site.update("1.1.1")["outcome"] == "SUCCEEDED"
+    site.publish("1.1.2", files={"docker-compose.yml": present.encode()})
+    assert site.update("1.1.2")["outcome"] == "SUCCEEDED"
+    assert site.client_json("status")["files_problem"] == "", "the commit recorded what it left"
+    (site.project_dir / ".env").write_text("NEW=1\n")
+    assert site.client_json("status")["files_problem"].startswith(".env not as recorded with update 1.1.2")
+    (site.project_dir / ".env").unlink()
+    refused(site, "1.1.3", more)
+
+    assert site.client_json("rollback")["version"] == "1.1.1"
+    assert site.client_json("status")["files_problem"] == "", "what an operator brought back is in force"
 
 
 @pytest.mark.case("A47")
