@@ -74,7 +74,9 @@ def written_anew(document: Any) -> bytes:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        plain: Any = CommentedMap({str(key): _plain(part) for key, part in value.items()})
+        # A key that is no text is none to us: we look keys up by their text.
+        texts = {key: part for key, part in value.items() if isinstance(key, str)}
+        plain: Any = CommentedMap({str(key): _plain(part) for key, part in texts.items()})
     elif isinstance(value, list):
         plain = CommentedSeq([_plain(part) for part in value])
     elif isinstance(value, TaggedScalar):
