@@ -141,12 +141,12 @@ class Project:
         """Paths on the gateway that a service mounts, by where they are in the container."""
         volumes, found = self.shared("volumes"), {}
         for mount in self._mounts(service):
-            source = mount.get("source")
+            source = str(mount.get("source") or "")
             if mount.get("type") == "volume":
                 options = (volumes.get(source) or {}).get("driver_opts") or {}
                 source = str(options.get("device") or "")
-            if mount.get("type") in ("bind", "volume") and str(source).startswith("/"):
-                found[str(mount.get("target"))] = str(source)
+            if mount.get("type") in ("bind", "volume") and source.startswith("/"):
+                found[str(mount.get("target"))] = source
         for part, below in (("configs", "/"), ("secrets", "/run/secrets")):
             for used in self.service(service).get(part) or []:
                 if path := (self.shared(part).get(used.get("source")) or {}).get("file"):

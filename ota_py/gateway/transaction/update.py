@@ -23,7 +23,7 @@ from ota_py.gateway.policy import mounts
 from ota_py.gateway.selfupdate import upgrade
 from ota_py.gateway.system import ballast
 from ota_py.gateway.system.clock import Clock
-from ota_py.gateway.transaction import judged, pull_integrity, signed_images, space
+from ota_py.gateway.transaction import judged, pull_integrity, space
 from ota_py.gateway.transaction.context import TransactionContext
 from ota_py.gateway.transaction.pull import ImagePull
 from ota_py.hashes import sha256_of
@@ -132,7 +132,7 @@ class UpdateSteps:
             upgrade.fetch(software, self.manifest, self._config, self._journal, transaction.id, self._stream)
         staged = self._staging.stage(self.manifest, self._fetch, chosen, self._context.baseline().given)
         self._new = staged.project
-        signed_images.check(self._context, self._new, chosen)
+        judged.check_images(self._context, self._new, chosen)
         written = [self._config.project_dir / file.dest for file in staged.files]
         change = compare(self._compose.present, self._new, written)
         keep = self.manifest.data.on_rollback == "keep"
