@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from ota_py import compose_yaml
 from ota_py.gateway.docker import compose_plugin
@@ -60,13 +61,20 @@ def resolved(project: Path, text: bytes) -> dict[str, Any] | None:
     return None if done.status else json.loads(done.stdout)
 
 
+class _Quoting(RoundTripRepresenter):
+    """A representer of its own: representers are kept by class, and other tests write YAML, too."""
+
+
+_Quoting.add_representer(str, lambda r, text: r.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
 def written_anew(document: Any) -> bytes:
     """Our reading as a file that leaves nothing open: no anchors, no merges, each text in quotes."""
     yaml = YAML()
     yaml.default_flow_style = True
     yaml.width = 1_000_000
+    yaml.Representer = _Quoting
     yaml.representer.ignore_aliases = lambda _: True  # type: ignore[method-assign]
-    yaml.representer.add_representer(str, lambda r, text: r.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
     out = io.BytesIO()
     yaml.dump(_plain(document), out)
     return out.getvalue()
