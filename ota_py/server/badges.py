@@ -39,7 +39,7 @@ KINDS: dict[str, set[str]] = {
     "busy": {RolloutState.RUNNING, GatewayState.UPDATING, GatewayResult.UPDATING, GatewayResult.ASSIGNED},
     "late": {
         *(State.ROLLING_BACK, GatewayResult.DEFERRED, RolloutState.PAUSED, ReportKind.HELD),
-        *(ActKind.DEFERRED, ActKind.HINT_FAILED, FreshnessState.EXPIRING, "stale"),
+        *(ActKind.DEFERRED, ActKind.HINT_FAILED, FreshnessState.EXPIRING, "stale", "files changed"),
     },
 }
 

@@ -63,7 +63,8 @@ def _shown(gateway: dict[str, Any], name: str) -> Any:
     if name != "notes":
         return gateway[name.replace(" ", "_")]
     notes = [f"runs another image: {' '.join(gateway['differing'])}"] if gateway["differing"] else []
-    return notes + (["refuses updates: metadata is stale"] if gateway["freshness_problem"] else [])
+    notes += ["refuses updates: metadata is stale"] if gateway["freshness_problem"] else []
+    return notes + (["its files were changed by hand"] if gateway["files_problem"] else [])
 
 
 @command.command("add")

@@ -124,6 +124,7 @@ class GatewayOut(Schema):
     digests: dict[str, str]
     differing: list[str]
     freshness_problem: str
+    files_problem: str
     agent_version: str
     disk_free_bytes: int | None
     online: bool

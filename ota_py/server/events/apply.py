@@ -13,7 +13,7 @@ from ota_py.contract.transactions import SUPERSEDED, State
 from ota_py.errors import IncompatibleError, KnownBadError, NoSpaceError, PolicyError
 from ota_py.server.events.order import ReportOrder, is_newer
 from ota_py.server.events.report import Report
-from ota_py.server.fleet.models import FRESHNESS_MAX_CHARS, Gateway
+from ota_py.server.fleet.models import FILES_PROBLEM_MAX_CHARS, FRESHNESS_MAX_CHARS, Gateway
 from ota_py.server.rollouts.models import RolloutGateway
 from ota_py.server.rollouts.states import HELD, REPORTED, SETTLED
 
@@ -98,6 +98,9 @@ def _apply_status(gateway: Gateway, report: Report) -> None:
     stale = status.get("freshness_problem")
     if isinstance(stale, str):
         gateway.freshness_problem = stale[:FRESHNESS_MAX_CHARS]
+    altered = status.get("files_problem")
+    if isinstance(altered, str):
+        gateway.files_problem = altered[:FILES_PROBLEM_MAX_CHARS]
     _take(gateway, "agent_version", status.get("agent_version"), _version)
     _take(gateway, "architecture", status.get("architecture"), _word)
     _take(gateway, "disk_free_bytes", status.get("disk_free_bytes"), _size)

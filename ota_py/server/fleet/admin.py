@@ -135,10 +135,11 @@ class GatewayAdmin(ShownState, ModelAdmin):
 
     @admin.display(description="notes")
     def shown_notes(self, gateway: Gateway) -> SafeString | str:
-        """Notes on images other than the update's and on expired metadata, with the details on hover."""
+        """Notes on other images than the update's, expired metadata and altered files, with the details on hover."""
         differs = f"another image than the update names: {', '.join(gateway.differing)}"
         notes = [("differs", differs)] if gateway.differing else []
         notes += [("stale", gateway.freshness_problem)] if gateway.freshness_problem else []
+        notes += [("files changed", gateway.files_problem)] if gateway.files_problem else []
         lines = ((text, badge(word)) for word, text in notes)
         return format_html_join(" ", '<span title="{}">{}</span>', lines) or NOTHING
 

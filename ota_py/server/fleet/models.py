@@ -14,6 +14,7 @@ ADDRESS = r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252})$"
 
 # Of a gateway's report on metadata that expired; the rest of a longer text is left out.
 FRESHNESS_MAX_CHARS = 500
+FILES_PROBLEM_MAX_CHARS = 500
 
 
 class Gateway(models.Model):
@@ -32,6 +33,9 @@ class Gateway(models.Model):
     )
     freshness_problem = models.CharField(
         max_length=FRESHNESS_MAX_CHARS, blank=True, help_text="Why it refuses new updates."
+    )
+    files_problem = models.CharField(
+        max_length=FILES_PROBLEM_MAX_CHARS, blank=True, help_text="How its project differs from the recorded baseline."
     )
     agent_version = models.CharField(max_length=names.VERSION_MAX_CHARS, blank=True)
     disk_free_bytes = models.BigIntegerField(null=True, blank=True)

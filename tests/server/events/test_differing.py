@@ -56,6 +56,18 @@ def test_in_the_middle_of_an_update_nothing_is_marked(world: World, runs: Any) -
     assert marked(world) == []
 
 
+@pytest.mark.case("A44")
+def test_a_gateway_whose_files_were_changed_is_marked(world: World, runs: Any, admin_client: Client) -> None:
+    runs(DIGEST, 2, files_problem=".env not as recorded with update 1.1.2" + "x" * 999)
+    assert world.record("gw_000")["files_problem"].startswith(".env not as recorded")
+    page = admin_client.get("/admin/fleet/gateway/").content.decode()
+    assert ".env not as recorded with update 1.1.2" in page
+    assert "files changed" in page
+    runs(DIGEST, 3, files_problem="")
+    assert world.record("gw_000")["files_problem"] == ""
+    assert "files changed" not in admin_client.get("/admin/fleet/gateway/").content.decode()
+
+
 @pytest.mark.case("A04")
 def test_a_gateway_whose_metadata_expired_is_marked(world: World, runs: Any, admin_client: Client) -> None:
     runs(DIGEST, 2, freshness_problem="the repository's metadata has expired: timestamp.json" + "x" * 999)
