@@ -35,7 +35,7 @@ from ota_py.contract.fleet import (
 from ota_py.contract.reports import EndDetails, Report, ReportKind, StatusDetails
 from ota_py.contract.transactions import SUPERSEDED, HoldKind, Outcome, State
 from ota_py.errors import all_errors
-from ota_py.server.events.report import Report as TakenReport
+from ota_py.server.events.report import IncomingReport as TakenReport
 from tests.support.paths import ROOT
 
 SIDES = ("ota_py", "library", "action_plugins", "module_utils", "inventory")

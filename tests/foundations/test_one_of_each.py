@@ -224,3 +224,20 @@ def test_tables_are_made_in_two_modules():
         "ota_py/text/table.py": {"ljust"},
         "ota_py/manager/rollout/progress.py": {"Table"},
     }
+
+
+# Names that frameworks fix.
+REPEATED = {"Command", "Meta", "Migration"}
+
+
+def class_names(path: Path) -> list[str]:
+    return [node.name for node in nodes(path) if isinstance(node, ast.ClassDef)]
+
+
+def test_a_class_name_occurs_once():
+    seen: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for name in class_names(path):
+            seen.setdefault(name, []).append(name_of(path))
+    twice = {name: paths for name, paths in seen.items() if len(paths) > 1 and name not in REPEATED}
+    assert not twice, "give the one a name that says which it is"

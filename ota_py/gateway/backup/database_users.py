@@ -16,7 +16,7 @@ _SHARED_NAMESPACES = ("network_mode", "pid", "ipc")
 
 
 @dataclass(frozen=True)
-class _Mount:
+class _ServiceMount:
     service: str
     kind: str
     source: str
@@ -72,7 +72,7 @@ def _clients(server: str, project: Project) -> set[str]:
     }
 
 
-def _sharing(service: str, path: Path, mounts: list[_Mount]) -> set[str]:
+def _sharing(service: str, path: Path, mounts: list[_ServiceMount]) -> set[str]:
     """Services that share the mount which holds `path` in the container of `service`, that service included."""
     holding = [m for m in mounts if m.service == service and path.is_relative_to(m.target)]
     if not holding:
@@ -83,7 +83,7 @@ def _sharing(service: str, path: Path, mounts: list[_Mount]) -> set[str]:
     return {service} | _seeing(Path(mount.source) / path.relative_to(mount.target), mounts)
 
 
-def _seeing(path: Path, mounts: list[_Mount]) -> set[str]:
+def _seeing(path: Path, mounts: list[_ServiceMount]) -> set[str]:
     """Services that mount a directory of the gateway which holds `path`, or lies in or beside it."""
     place = path.parent
     return {
@@ -93,8 +93,8 @@ def _seeing(path: Path, mounts: list[_Mount]) -> set[str]:
     }
 
 
-def _mounts(project: Project) -> Iterator[_Mount]:
+def _mounts(project: Project) -> Iterator[_ServiceMount]:
     for name in project.services:
         for mount in project.service(name).get("volumes") or []:
             source, target = str(mount.get("source") or ""), Path(str(mount.get("target") or "/"))
-            yield _Mount(name, str(mount.get("type")), source, target)
+            yield _ServiceMount(name, str(mount.get("type")), source, target)

@@ -19,7 +19,7 @@ from ota_py.gateway.docker.project import Project
 from ota_py.gateway.journal import facts
 from ota_py.gateway.journal.versioned_records import known
 from ota_py.gateway.policy import compose_inputs, compose_requests
-from ota_py.gateway.policy.rules import GatewayDirectories, GivenRequest, Request
+from ota_py.gateway.policy.rules import GatewayDirectories, GivenRequest, PolicyRequest
 from ota_py.gateway.system.clock import stamp
 from ota_py.gateway.system.read_tree import sha256_of_plain
 
@@ -36,7 +36,7 @@ class Baseline:
     """The requests and files that were in force at one time.
 
     Attributes:
-        requests: pairs of service and grant, see `Request.key`.
+        requests: pairs of service and grant, see `PolicyRequest.key`.
         files: sha256 of what Compose read of the project, by path.
         origin: what brought it, for people.
         at: when it came into force.
@@ -62,7 +62,7 @@ class Baseline:
         return sorted(path for path in {*now, *self.files} if now.get(path) != self.files.get(path))
 
 
-def of_files(root: Path, requests: set[Request], origin: str) -> Baseline:
+def of_files(root: Path, requests: set[PolicyRequest], origin: str) -> Baseline:
     """The baseline that a project and its files make, once they are in force."""
     hashes = file_hashes(root)
     return Baseline(sorted([service, grant] for service, grant in {r.key for r in requests}), hashes, origin, stamp())

@@ -14,7 +14,7 @@ from ota_py.gateway.docker.compose import OVERRIDE_FILE_NAMES
 from ota_py.gateway.docker.compose_files import Kind, NamedPath, files_of, walk
 from ota_py.gateway.policy import mounts
 from ota_py.gateway.policy.mounts import MountedPath
-from ota_py.gateway.policy.rules import GatewayDirectories, Request
+from ota_py.gateway.policy.rules import GatewayDirectories, PolicyRequest
 from ota_py.manifest import COMPOSE_FILE_NAME
 
 # Compose reads it for its variables.
@@ -23,7 +23,7 @@ ENVIRONMENT_FILE = ".env"
 _CONTENTS = (Kind.CONFIG, Kind.SECRET)
 
 
-def requests(root: Path, places: GatewayDirectories, staged: Sequence[Path] = ()) -> set[Request]:
+def requests(root: Path, places: GatewayDirectories, staged: Sequence[Path] = ()) -> set[PolicyRequest]:
     """The requests of the Compose files in `root` to read files from outside the project.
 
     Args:
@@ -60,7 +60,7 @@ def named_files(root: Path) -> set[Path]:
 
 class _Reader:
     def __init__(self, root: Path, places: GatewayDirectories, staged: Sequence[Path]) -> None:
-        self.found: set[Request] = set()
+        self.found: set[PolicyRequest] = set()
         self._root = root
         self._places = places
         self._real_roots = (places.project, *(path.resolve() for path in staged))
@@ -116,4 +116,4 @@ class _Reader:
         return found if inside else None
 
     def _request(self, service: str, what: str) -> None:
-        self.found.add(Request.of(service, what))
+        self.found.add(PolicyRequest.of(service, what))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ota_py.gateway.docker.project import Project
 from ota_py.gateway.policy import harmless
-from ota_py.gateway.policy.rules import GatewayDirectories, Permission, Request, mount_grant
+from ota_py.gateway.policy.rules import GatewayDirectories, Permission, PolicyRequest, mount_grant
 
 SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock")
 
@@ -51,31 +51,31 @@ def is_memory(options: Mapping[str, Any]) -> bool:
 
 def judge(
     service: str, mount: MountedPath, places: GatewayDirectories, own_files: Collection[Path] = ()
-) -> Iterator[Request]:
+) -> Iterator[PolicyRequest]:
     """What it means that a service is given a path."""
     if not mount.path.startswith("/"):
-        yield Request(Permission.MOUNTS, service, mount.path)
+        yield PolicyRequest(Permission.MOUNTS, service, mount.path)
         return
     plain, real = Path(os.path.normpath(mount.path)), Path(os.path.realpath(mount.path))
     sockets = {Path(os.path.realpath(socket)) for socket in _sockets()}
     if any(socket.is_relative_to(real) for socket in sockets) or str(plain) in SOCKETS:
-        yield Request(Permission.DOCKER_SOCKET, service, f"{plain}, the Docker socket", "docker socket")
+        yield PolicyRequest(Permission.DOCKER_SOCKET, service, f"{plain}, the Docker socket", "docker socket")
         if real in sockets or str(plain) in SOCKETS:
             return
     grant = mount_grant(str(real), writes=mount.writes)
     what = f"writing to {plain}" if mount.writes else str(plain)
     if mount.writes and any(file.is_relative_to(path) for file in own_files for path in (plain, real)):
         what = f"{what}, which has files that Compose reads"
-        yield Request(Permission.MOUNTS, service, what, grant, str(real), is_own=True)
+        yield PolicyRequest(Permission.MOUNTS, service, what, grant, str(real), is_own=True)
     elif places.touches_protected(real):
-        yield Request(Permission.MOUNTS, service, what, grant, str(real), is_own=True)
+        yield PolicyRequest(Permission.MOUNTS, service, what, grant, str(real), is_own=True)
     elif not real.is_relative_to(places.project):
-        yield Request(Permission.MOUNTS, service, what, grant, str(real))
+        yield PolicyRequest(Permission.MOUNTS, service, what, grant, str(real))
 
 
 def judge_parts(
     service: str, mount: MountedPath, mounted: Mapping[str, Sequence[MountedPath]], places: GatewayDirectories
-) -> Iterator[Request]:
+) -> Iterator[PolicyRequest]:
     """Refuse a path of which another mount holds a part that can be written there, and be made a link.
 
     Args:
@@ -89,7 +89,7 @@ def judge_parts(
             above = [form for form in above if form not in places.project.parents]
             if other.writes and above:
                 what = f"{mount.path}, a part of which the service {writer} can replace, as it writes to {above[0]}"
-                yield Request(Permission.OTHER, service, what, f"mount: {mount.path} below {above[0]}")
+                yield PolicyRequest(Permission.OTHER, service, what, f"mount: {mount.path} below {above[0]}")
 
 
 def judged(project: Project) -> dict[str, dict[str, str]]:

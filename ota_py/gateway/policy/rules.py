@@ -29,7 +29,7 @@ class Permission(StrEnum):
 
 
 @dataclass(frozen=True)
-class Request:
+class PolicyRequest:
     """A request of a service, or with an empty name of the Compose file as a whole.
 
     Attributes:
@@ -47,7 +47,7 @@ class Request:
     is_own: bool = False
 
     @classmethod
-    def of(cls, service: str, detail: str) -> Request:
+    def of(cls, service: str, detail: str) -> PolicyRequest:
         """A request that its own text grants."""
         return cls(Permission.OTHER, service, detail, detail)
 
@@ -109,7 +109,7 @@ class GatewayDirectories:
 
 
 def check(
-    requested: Collection[Request],
+    requested: Collection[PolicyRequest],
     given: Collection[GivenRequest],
     policy: PolicyConfig,
     redacted: Callable[[str], str] = str,
@@ -140,7 +140,7 @@ def check(
     )
 
 
-def _allowed(request: Request, policy: PolicyConfig) -> bool:
+def _allowed(request: PolicyRequest, policy: PolicyConfig) -> bool:
     granted = policy.grants.get(request.service or COMPOSE_FILE_GRANTS, [])
     if request.grant and request.grant in {*granted, *map(_reading, granted)}:
         return True

@@ -25,7 +25,7 @@ from ota_py.server.api.schemas import (
 )
 from ota_py.server.events.ingest import ingest
 from ota_py.server.events.quota import quota
-from ota_py.server.events.report import Report
+from ota_py.server.events.report import IncomingReport
 from ota_py.server.fleet import services
 from ota_py.server.fleet.models import Gateway
 
@@ -94,8 +94,8 @@ def rotate_token(request: HttpRequest, gateway_id: GatewayId) -> Any:
     return {"token": services.rotate_token(gateway_id)}
 
 
-def _report(given: ReportIn) -> Report:
-    return Report(
+def _report(given: ReportIn) -> IncomingReport:
+    return IncomingReport(
         id=given.id,
         seq=given.seq,
         at=given.at,

@@ -106,8 +106,8 @@ def gate(request: HttpRequest, rollout_id: RolloutId, batch: BatchNumber) -> Any
     return dispatch.judge(rollout_id, batch)
 
 
-def _request(payload: RolloutIn) -> planning.RolloutRequest:
-    return planning.RolloutRequest(
+def _request(payload: RolloutIn) -> planning.RolloutOrder:
+    return planning.RolloutOrder(
         version=payload.version,
         gateways=[(member.id, member.delivery or "") for member in payload.gateways],
         serial=payload.serial,

@@ -12,7 +12,7 @@ from ota_py.contract.reports import ReportKind
 from ota_py.contract.transactions import SUPERSEDED, State
 from ota_py.errors import IncompatibleError, KnownBadError, NoSpaceError, PolicyError
 from ota_py.server.events.order import ReportOrder, is_newer
-from ota_py.server.events.report import Report
+from ota_py.server.events.report import IncomingReport
 from ota_py.server.fleet.models import FILES_PROBLEM_MAX_CHARS, FRESHNESS_MAX_CHARS, Gateway
 from ota_py.server.rollouts.models import RolloutGateway
 from ota_py.server.rollouts.states import HELD, REPORTED, SETTLED
@@ -21,7 +21,7 @@ from ota_py.server.rollouts.states import HELD, REPORTED, SETTLED
 REFUSALS = frozenset({KnownBadError.code, IncompatibleError.code, PolicyError.code, NoSpaceError.code})
 
 
-def apply_to_gateway(gateway: Gateway, report: Report) -> None:
+def apply_to_gateway(gateway: Gateway, report: IncomingReport) -> None:
     """Take version, digests and state from the report if it is the newest one about them."""
     known = ReportOrder(gateway.report_transaction, gateway.report_seq, gateway.report_at)
     place = _place(report)
@@ -34,7 +34,7 @@ def apply_to_gateway(gateway: Gateway, report: Report) -> None:
         _apply_transition(gateway, report)
 
 
-def apply_to_result(row: RolloutGateway, report: Report) -> None:
+def apply_to_result(row: RolloutGateway, report: IncomingReport) -> None:
     """Take the rollout's result from the report if it is the newest one about it."""
     state = _result(report)
     if state is None or report.version != row.rollout.update_record_id:
@@ -57,7 +57,7 @@ def apply_to_result(row: RolloutGateway, report: Report) -> None:
     row.finished_at = report.at if state in SETTLED else None
 
 
-def _result(report: Report) -> GatewayResult | None:
+def _result(report: IncomingReport) -> GatewayResult | None:
     if report.kind == ReportKind.SKIPPED:
         return GatewayResult.FAILED if _error_code(report) in REFUSALS else GatewayResult.SKIPPED
     if report.kind == ReportKind.HELD:
@@ -67,18 +67,18 @@ def _result(report: Report) -> GatewayResult | None:
     return REPORTED.get(report.state) if _is_transition(report) else None
 
 
-def _is_transition(report: Report) -> bool:
+def _is_transition(report: IncomingReport) -> bool:
     """Whether a report is of a transaction's step: a gateway raises the last one, BROKEN, as an alarm."""
     return report.kind == ReportKind.TRANSITION or (report.kind == ReportKind.ALARM and report.state == State.BROKEN)
 
 
-def _error_code(report: Report) -> str:
+def _error_code(report: IncomingReport) -> str:
     error = report.details.get("error")
     code = error.get("code") if isinstance(error, dict) else report.details.get("code")
     return str(code)
 
 
-def _apply_transition(gateway: Gateway, report: Report) -> None:
+def _apply_transition(gateway: Gateway, report: IncomingReport) -> None:
     result = REPORTED[report.state]
     if report.state == State.BROKEN:
         gateway.state = GatewayState.BROKEN
@@ -91,7 +91,7 @@ def _apply_transition(gateway: Gateway, report: Report) -> None:
     _take_digests(gateway, report.details.get("digests"))
 
 
-def _apply_status(gateway: Gateway, report: Report) -> None:
+def _apply_status(gateway: Gateway, report: IncomingReport) -> None:
     status = report.details
     _take(gateway, "version", status.get("version"), _version)
     _take_digests(gateway, status.get("digests"))
@@ -129,7 +129,7 @@ def _take_digests(gateway: Gateway, value: Any) -> None:
     _take(gateway, "digests", value, _digests)
 
 
-def _place(report: Report) -> ReportOrder:
+def _place(report: IncomingReport) -> ReportOrder:
     return ReportOrder(report.transaction, report.seq, report.at)
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from ota_py.contract.fleet import GatewayState
 from ota_py.server.events.apply import apply_to_gateway, apply_to_result
 from ota_py.server.events.models import Event
-from ota_py.server.events.report import Report
+from ota_py.server.events.report import IncomingReport
 from ota_py.server.fleet.digests import differing
 from ota_py.server.fleet.models import Gateway
 from ota_py.server.fleet.presence import last_seen
@@ -22,7 +22,7 @@ from ota_py.server.rollouts.models import RolloutGateway
 from ota_py.server.updates.models import Update
 
 
-def ingest(gateway_id: str, reports: Iterable[Report]) -> tuple[list[str], list[str]]:
+def ingest(gateway_id: str, reports: Iterable[IncomingReport]) -> tuple[list[str], list[str]]:
     """Record the reports and apply what is new; return the ids accepted and those that were known.
 
     Raises:
@@ -49,13 +49,13 @@ def ingest(gateway_id: str, reports: Iterable[Report]) -> tuple[list[str], list[
     return [str(report.id) for report in new], duplicates
 
 
-def _split(gateway: Gateway, reports: list[Report]) -> tuple[list[Report], list[str]]:
+def _split(gateway: Gateway, reports: list[IncomingReport]) -> tuple[list[IncomingReport], list[str]]:
     known = set(
         Event.objects.filter(gateway=gateway, report_id__in=[report.id for report in reports]).values_list(
             "report_id", flat=True
         )
     )
-    new: list[Report] = []
+    new: list[IncomingReport] = []
     duplicates: list[str] = []
     for report in reports:
         if report.id in known:
@@ -66,7 +66,7 @@ def _split(gateway: Gateway, reports: list[Report]) -> tuple[list[Report], list[
     return new, duplicates
 
 
-def _results(gateway: Gateway, reports: list[Report]) -> dict[int | None, RolloutGateway]:
+def _results(gateway: Gateway, reports: list[IncomingReport]) -> dict[int | None, RolloutGateway]:
     """The gateway's own rows in the rollouts of the reports, locked."""
     ids = {report.rollout for report in reports if report.rollout is not None}
     rows = RolloutGateway.objects.select_for_update(of=("self",)).select_related("rollout")
@@ -80,7 +80,7 @@ def _compare(gateway: Gateway) -> None:
     gateway.differing = differing(gateway.digests, update.images) if update and is_judged else []
 
 
-def _event(gateway: Gateway, report: Report, results: dict[int | None, RolloutGateway]) -> Event:
+def _event(gateway: Gateway, report: IncomingReport, results: dict[int | None, RolloutGateway]) -> Event:
     return Event(
         kind=report.kind,
         at=report.at,

@@ -11,7 +11,7 @@ from ota_py.contract.reports import ReportKind
 
 
 @dataclass(frozen=True)
-class Report:
+class IncomingReport:
     """A report of the wire (`ota_py.contract.reports.Report`) with its values parsed and null made empty."""
 
     id: UUID

@@ -25,7 +25,7 @@ IDS_NAMED = 20
 
 
 @dataclass(frozen=True)
-class RolloutRequest:
+class RolloutOrder:
     """A rollout as an operator requests it.
 
     Attributes:
@@ -59,7 +59,7 @@ class RolloutPlan:
     allowed: int
 
 
-def make_plan(request: RolloutRequest) -> RolloutPlan:
+def make_plan(request: RolloutOrder) -> RolloutPlan:
     """Check a request against the records, and cut it into batches. Writes nothing.
 
     Raises:
@@ -85,7 +85,7 @@ def make_plan(request: RolloutRequest) -> RolloutPlan:
 
 
 @transaction.atomic
-def create_rollout(request: RolloutRequest, created_by: str) -> Rollout:
+def create_rollout(request: RolloutOrder, created_by: str) -> Rollout:
     """Record a PENDING rollout.
 
     Raises:

@@ -13,7 +13,7 @@ from ota_py.errors import IncompatibleError, PolicyError
 from ota_py.gateway.config.model import PolicyConfig
 from ota_py.gateway.docker.project import Project
 from ota_py.gateway.policy import compose_inputs, compose_requests, rules
-from ota_py.gateway.policy.rules import GatewayDirectories, Request
+from ota_py.gateway.policy.rules import GatewayDirectories, PolicyRequest
 
 pytestmark = pytest.mark.case("A23")
 
@@ -36,7 +36,7 @@ def judged(places: GatewayDirectories, new: dict[str, Any], old: dict[str, Any] 
     return ""
 
 
-def requested(places: GatewayDirectories, app: dict[str, Any]) -> set[Request]:
+def requested(places: GatewayDirectories, app: dict[str, Any]) -> set[PolicyRequest]:
     own_files = compose_inputs.own_files(places.project, places.project)
     return compose_requests.of_project(project(app), places, own_files)
 
