@@ -73,7 +73,7 @@ def test_what_a_file_says_since_the_last_update_gives_nothing(site: Site) -> Non
     (site.project_dir / ".env").unlink()
     refused(site, "1.1.3", more)
 
-    assert site.client_json("rollback")["version"] == "1.1.1"
+    assert site.client_json("rollback")["outcome"] == "ROLLED_BACK"
     assert site.client_json("status")["files_problem"] == "", "what an operator brought back is in force"
 
 
