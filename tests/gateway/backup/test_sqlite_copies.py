@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def database(path: Path) -> Sqlite:
-    compose: Any = None  # asked only for paths in containers
+    compose: Any = SimpleNamespace(writable_paths=set)  # no service writes there
     return Sqlite(DatabaseConfig(type="sqlite", path=path), compose)
 
 

@@ -38,5 +38,5 @@ def test_every_key_of_ota_toml_stands_in_the_guide() -> None:
 
 
 def test_every_command_stands_in_the_guide() -> None:
-    text = GUIDE.read_text()
+    text = " ".join(GUIDE.read_text().split())  # a line may end within a command
     assert not [name for name in COMMANDS if f"ota_manager.py {name}" not in text]

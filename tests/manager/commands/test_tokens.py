@@ -30,10 +30,10 @@ def test_a_token_is_made_used_and_revoked(fleet: Fleet, ota: Manager) -> None:
 
 
 def test_a_second_token_of_a_gateway_leaves_the_first_one_valid(fleet: Fleet, ota: Manager) -> None:
-    ota("gateways", "add", "boston_001", "--delivery", "pull")
-    made = ota("tokens", "create", "spare", "--role", "gateway", "--gateway", "boston_001", "--json")
+    ota("gateways", "add", "spare_001", "--delivery", "pull")
+    made = ota("tokens", "create", "spare", "--role", "gateway", "--gateway", "spare_001", "--json")
     assert made.json["token"].startswith("ota_")
-    tokens = ota("tokens", "list", "--gateway", "boston_001", "--json").json["tokens"]
+    tokens = ota("tokens", "list", "--gateway", "spare_001", "--json").json["tokens"]
     assert [one["state"] for one in tokens] == ["valid", "valid"]
 
 
