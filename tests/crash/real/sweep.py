@@ -21,7 +21,7 @@ from tests.crash.real.gateway import RealGateway
 from tests.crash.real.release import Release
 
 # How many points of each scenario are run: killed, and with the Docker engine killed or hung.
-KILLS = {"good-update": 62, "operators-rollback": 16, "unhealthy-update": 40, "recovery": 18}
+KILLS = {"good-update": 64, "operators-rollback": 17, "unhealthy-update": 42, "recovery": 18}
 # An engine that dies or hangs costs ten seconds: once in each state.
 DOCKER_FAULTS = ("VERIFIED", "BACKED_UP", "PULLED", "STOPPED", "APPLIED", "STARTED", "HEALTHY", "COMMITTED")
 # A failpoint around a query is left to the fast layers; here it would be one more of the same.
