@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -41,7 +40,7 @@ def replacing(path: Path, mode: int | None = None, *, draft: Path | None = None)
     """
     flags = _NEW
     if draft is None:
-        draft = path.with_name(DRAFT_PREFIX + secrets.token_hex(8))
+        draft = path.with_name(DRAFT_PREFIX + os.urandom(8).hex())
     else:
         flags = flags & ~os.O_EXCL | os.O_TRUNC
     descriptor = os.open(draft, flags, USUAL_MODE if mode is None else mode & 0o600)
