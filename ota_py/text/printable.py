@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 # Controls (C0, C1, DEL), invisible formats (bidi, zero width, tags), halves of pairs, private and unassigned ones,
@@ -22,13 +21,16 @@ def printable(text: str, *, lines: bool = False) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    from unicodedata import category  # only here: the agent, which is to stay small, shows plain text
+
     shown: list[str] = []
     marks = 0
     for character in text.replace("\r\n", "\n"):
-        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
+        kind = category(character)
+        marks = marks + 1 if kind.startswith("M") else 0
         if character in "\n\t":
             shown.append(character if lines else " ")
-        elif _is_hidden(character):
+        elif _is_hidden(character, kind):
             shown.append(REPLACEMENT)
         elif marks <= MARKS_IN_A_ROW:  # a tower of accents covers the lines above
             shown.append(character)
@@ -46,9 +48,9 @@ def printable_data(data: Any, *, lines: bool = True) -> Any:
     return data
 
 
-def _is_hidden(character: str) -> bool:
+def _is_hidden(character: str, kind: str) -> bool:
     return (
-        unicodedata.category(character) in HIDDEN
+        kind in HIDDEN
         or character in FILLERS
         or "\ufe00" <= character <= "\ufe0f"
         or "\U000e0100" <= character <= "\U000e01ef"
